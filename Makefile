@@ -1,0 +1,69 @@
+# One list of jobs for the developer and for CI. Everything is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+export VIRTUAL_ENV := $(abspath $(VENV))
+RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+# The protocol and the engine are tested without Python.
+CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
+
+.PHONY: demo test test-rust test-python conformance conformance-fast check format build bench lock clean help
+
+help:
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
+
+$(VENV)/.installed: requirements/test.txt
+	@echo "· installing the tools into $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(RUST) pyproject.toml
+	@echo "· building the Rust core"
+	$(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+build: $(VENV)/.built ## build the core into .venv
+
+demo: build ## 200 clients against a server; SERVE=1 keeps the server up
+	$(PY) examples/demo.py $(if $(SERVE),--serve)
+
+test: build test-rust test-python conformance-fast ## the whole suite
+
+test-rust:
+	$(CARGO_TEST)
+
+test-python: build
+	$(PY) -m pytest -q
+
+conformance-fast: build
+	$(PY) -m tests.conformance --fast
+
+conformance: build ## all of Autobahn's cases, 12 and 13 included
+	$(PY) -m tests.conformance
+
+check: build ## formatters, clippy, ruff, mypy, stubtest
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest wsrs._core
+
+format: $(VENV)/.installed
+	cargo fmt --all
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: build ## the table of benches/RESULTS.md; QUICK=1 in two minutes
+	$(PY) benches/run.py $(if $(QUICK),--quick)
+
+lock: ## renew requirements/test.txt from requirements/test.in
+	rm -rf target/lock && $(PYTHON) -m venv target/lock
+	target/lock/bin/pip install --quiet -r requirements/test.in
+	target/lock/bin/pip freeze --exclude pip --exclude setuptools | sed 's/^uvloop==.*/&; sys_platform != "win32"/' > requirements/test.txt
+
+clean:
+	rm -rf $(VENV) target

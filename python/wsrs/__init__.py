@@ -1,0 +1,52 @@
+"""wsrs: the API of npm's `ws` for Python asyncio, on a Rust core.
+
+    async with wsrs.WebSocketServer(port=8080) as server: ...
+    async with wsrs.WebSocket("ws://localhost:8080") as ws: ...
+"""
+
+from __future__ import annotations
+
+from wsrs import http
+from wsrs._chosen import core
+from wsrs.blob import Blob
+from wsrs.errors import ConnectionClosed, HandshakeError, WebSocketError
+from wsrs.event_target import CloseEvent, ErrorEvent, Event, MessageEvent, OpenEvent
+from wsrs.events import EventEmitter
+from wsrs.server import WebSocketServer
+from wsrs.websocket import WebSocket
+
+__all__ = [
+    "CLOSED",
+    "CLOSING",
+    "CONNECTING",
+    "OPEN",
+    "Blob",
+    "CloseEvent",
+    "ConnectionClosed",
+    "ErrorEvent",
+    "Event",
+    "EventEmitter",
+    "HandshakeError",
+    "MessageEvent",
+    "OpenEvent",
+    "Server",
+    "WebSocket",
+    "WebSocketError",
+    "WebSocketServer",
+    "__version__",
+    "backend",
+    "http",
+]
+
+__version__ = "0.1.0"
+
+Server = WebSocketServer
+"""ws's other name of `WebSocketServer`."""
+
+CONNECTING = WebSocket.CONNECTING
+OPEN = WebSocket.OPEN
+CLOSING = WebSocket.CLOSING
+CLOSED = WebSocket.CLOSED
+
+backend: str = core.NAME
+"""The name of the core that runs."""

@@ -1,0 +1,245 @@
+"""The seam between the API and its core: what `wsrs._core` (Rust) and `wsrs._pure` (Python) offer.
+
+The API layer is written against these protocols and cannot tell which core it runs on.
+
+Three rules hold at this seam:
+
+1. A core decides nothing that ws leaves to its `WebSocket` class: ready states, timers, the closing
+   handshake's order and the `Error` objects belong to the API.
+2. A core calls its owner and the message listener with no lock or borrow held: every method below may
+   be called again from within such a call, and after the end of the connection.
+3. Everything happens in the thread of the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import ModuleType
+from typing import Any, Protocol
+
+__all__ = ["Backend", "Connection", "ConnectionOwner", "PerMessageDeflate", "Reactor", "Listener", "load"]
+
+Headers = list[tuple[str, str]]
+"""Header fields in the order of the wire, latin-1 decoded, names as written."""
+
+Extensions = list[tuple[str, dict[str, list[str | bool]]]]
+"""A parsed `Sec-WebSocket-Extensions`: name and parameters; a parameter without a value is `True`."""
+
+MessageListener = Callable[[Any, bool], object]
+SendCallback = Callable[[BaseException | None], object]
+
+
+class ConnectionOwner(Protocol):
+    """What a `Connection` calls: the API's `WebSocket`."""
+
+    def _on_ping(self, data: bytes) -> None:
+        """A ping came (called only while `Connection.wants_ping`); its pong is already queued."""
+
+    def _on_pong(self, data: bytes) -> None:
+        """A pong came (called only while `Connection.wants_pong`)."""
+
+    def _on_close_frame(self, code: int, reason: bytes) -> None:
+        """The peer's close frame came: 1005 if it had no code. Nothing is read as frames after it."""
+
+    def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
+        """The peer broke the protocol or a limit. Nothing is read as frames after it."""
+
+    def _on_end(self) -> None:
+        """The peer sent its FIN."""
+
+    def _on_lost(self, error: BaseException | None) -> None:
+        """The transport is gone: exactly once, last of all."""
+
+    def _on_listener_error(self, error: BaseException) -> None:
+        """The message listener raised `error`; the next message is delivered all the same."""
+
+    def _on_listener_result(self, result: object) -> None:
+        """The message listener returned something other than None, perhaps a coroutine."""
+
+
+class PerMessageDeflate(Protocol):
+    """RFC 7692 for one connection: the options, then (after `accept`) what was negotiated.
+
+    Made with keywords: is_server, server_no_context_takeover, client_no_context_takeover (bool or
+    None), server_max_window_bits (8..15 or None), client_max_window_bits (8..15, bool or None),
+    threshold (bytes), level (-1..9), mem_level (1..9), strategy (0..4), concurrency_limit.
+    """
+
+    def offer(self) -> str:
+        """The header value with which a client offers the extension."""
+
+    def accept(self, configurations: Sequence[Mapping[str, list[str | bool]]]) -> str:
+        """Server: choose among the offers; client: check the server's answer.
+
+        Returns the header value of the answer. Raises ValueError with ws's message where it cannot.
+        """
+
+    @property
+    def params(self) -> dict[str, int | bool]:
+        """The negotiated parameters; empty before `accept`."""
+
+
+class Connection(Protocol):
+    """One WebSocket connection after its opening handshake: an `asyncio.BufferedProtocol`.
+
+    Made with keywords: loop, owner, is_server, max_payload, max_fragments, max_buffered_chunks,
+    max_pending_auto_pongs (0 switches a limit off), auto_pong, skip_utf8_validation,
+    allow_synchronous_events, deflate (an accepted PerMessageDeflate or None), generate_mask (fills a
+    bytearray of 4, or None for the system's entropy), high_water_mark (bytes).
+    """
+
+    # Delivery -------------------------------------------------------------------------------
+    message_listener: MessageListener | None
+    """Called with (data, is_binary). While None, messages wait for `recv`/`next`."""
+    wants_ping: bool
+    wants_pong: bool
+    discard: bool
+    """What becomes of messages that nobody takes, beyond 16 of them or 64 KiB: True drops them all, as
+    ws does where no listener is; False (the default) stops the reading."""
+    binary_type: str
+    """"nodebuffer" (bytes), "arraybuffer" (bytearray), "fragments" (list[bytes]); may change at any time."""
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Become the transport's protocol. Bytes that come before `start` are kept."""
+
+    def start(self, head: bytes) -> None:
+        """Begin to deliver: `head` (what came with the handshake), then what the transport brings."""
+
+    def pause(self) -> None:
+        """Deliver nothing and read nothing until `resume`."""
+
+    def resume(self) -> None: ...
+
+    @property
+    def is_paused(self) -> bool: ...
+
+    def recv(self) -> Awaitable[Any]:
+        """The next message: str for text; binary as `binary_type` says. Raises what `finish` was given."""
+
+    def next(self) -> Awaitable[Any]:
+        """As `recv`, but ends with StopAsyncIteration after an orderly end."""
+
+    def finish(self, error: BaseException, orderly: bool) -> None:
+        """No further message will come: those queued are still given, then `recv` raises `error`."""
+
+    # Sending --------------------------------------------------------------------------------
+    def send(
+        self,
+        data: object,
+        binary: bool | None = None,
+        compress: bool | None = None,
+        fin: bool = True,
+        mask: bool | None = None,
+        callback: SendCallback | None = None,
+    ) -> Awaitable[None]:
+        """Frame and queue a message (or, with fin=False, a fragment) at once.
+
+        `binary` None means: str, int and float are text, everything else binary. The awaitable is done
+        when less than the high-water mark is queued. `callback(error or None)` is called when the
+        frame is written out. Raises TypeError for data that cannot be sent.
+        """
+
+    def ping(self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None) -> Awaitable[None]:
+        """Queue a ping; ValueError if its data is longer than 125 bytes."""
+
+    def pong(self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None) -> Awaitable[None]:
+        """Queue a pong; ValueError if its data is longer than 125 bytes."""
+
+    def send_close(self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None) -> None:
+        """Queue a close frame. Code and reason are checked: ValueError."""
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes queued here and in the transport, framing included."""
+
+    # The end --------------------------------------------------------------------------------
+    def end(self) -> None:
+        """Write what is queued, then FIN; reading goes on. (Where the transport cannot half-close: close it.)"""
+
+    def abort(self) -> None:
+        """Drop what is queued and the transport; `_on_lost` follows in the next tick."""
+
+    @property
+    def transport(self) -> asyncio.Transport | None: ...
+
+
+class Listener(Protocol):
+    """A listening socket that an engine serves."""
+
+    def close(self) -> None:
+        """Stop accepting. The socket itself stays the caller's to close."""
+
+
+class Reactor(Protocol):
+    """An engine in an event loop: sockets served without the loop's own transports."""
+
+    def listen(self, sock: socket.socket, protocol_factory: Callable[[], asyncio.BaseProtocol]) -> Listener:
+        """Accept on a bound, listening socket. Each connection gets a protocol of its own."""
+
+    def adopt(self, sock: socket.socket, protocol: asyncio.BaseProtocol) -> asyncio.Transport:
+        """Make a transport of a connected stream socket, which is detached; calls connection_made."""
+
+
+class Backend(Protocol):
+    """The module `wsrs._core` or `wsrs._pure`."""
+
+    NAME: str
+    Connection: type[Connection]
+    PerMessageDeflate: type[PerMessageDeflate]
+
+    def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
+        """The loop's engine (made when first asked for), or None where there is none: then use the loop's transports."""
+
+    def parse_request(self, head: bytes, max_headers: int) -> tuple[str, str, int, Headers]:
+        """(method, target, HTTP minor version, headers) of a request head that ends in CRLF CRLF.
+
+        Raises HeadError(message, status).
+        """
+
+    def parse_response(self, head: bytes, max_headers: int) -> tuple[int, int, str, Headers]:
+        """(HTTP minor version, status, reason, headers). Raises HeadError(message, status)."""
+
+    def check_upgrade(self, method: str, headers: Headers) -> tuple[str, int]:
+        """(key, version) of a WebSocket upgrade request, RFC 6455 4.2.1.
+
+        Raises UpgradeRefused(message, status, headers) in ws's order of checks.
+        """
+
+    def accept_key(self, key: str) -> str:
+        """`Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`, RFC 6455 4.2.2."""
+
+    def new_key(self) -> str:
+        """A random `Sec-WebSocket-Key`: 16 bytes of the system's entropy in base64."""
+
+    def parse_extensions(self, value: str) -> Extensions:
+        """Parse `Sec-WebSocket-Extensions`; ValueError names the offending character's place."""
+
+    def parse_subprotocols(self, value: str) -> list[str]:
+        """Parse `Sec-WebSocket-Protocol`; ValueError for an empty, invalid or repeated name."""
+
+    def is_token(self, value: str) -> bool:
+        """Whether `value` is a token of RFC 7230 3.2.6."""
+
+    def is_valid_close_code(self, code: int) -> bool:
+        """Whether an endpoint may send `code` in a close frame, RFC 6455 7.4."""
+
+
+def load() -> ModuleType:
+    """The core to run on: the Rust one unless the environment keeps it out or it is not there."""
+    wish = ("WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE")
+    if any(os.environ.get(name) for name in wish):
+        from wsrs import _pure
+
+        return _pure
+    try:
+        from wsrs import _core
+    except ModuleNotFoundError as error:
+        if error.name != "wsrs._core":
+            raise
+        from wsrs import _pure
+
+        return _pure
+    return _core

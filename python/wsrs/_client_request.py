@@ -1,0 +1,135 @@
+"""The request of a client's opening handshake, while it is being prepared (RFC 6455 4.1)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from wsrs._chosen import core
+from wsrs._url import Address
+from wsrs.http._messages import check_field, check_line, fields
+
+__all__ = ["ClientRequest", "build_request", "user_fields"]
+
+_OWNED = frozenset(
+    {
+        "connection",
+        "sec-websocket-accept",
+        "sec-websocket-extensions",
+        "sec-websocket-key",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+        "upgrade",
+    }
+)
+"""Header fields that the handshake sets itself."""
+
+
+class ClientRequest:
+    """What `finish_request`, and the events `'redirect'` and `'unexpected-response'`, are given.
+
+    Its headers can be changed until `end()`, which lets it be sent. `destroy()` gives the handshake up.
+    """
+
+    __slots__ = ("_destroy", "_end", "_fields", "ended", "host", "method", "path")
+
+    method: str
+    host: str
+    path: str
+    ended: bool
+    """Whether it may be sent."""
+
+    def __init__(self, address: Address) -> None:
+        self.method = "GET"
+        self.host = address.authority
+        self.path = address.path
+        self.ended = False
+        self._fields: dict[str, list[tuple[str, str]]] = {}
+        self._end: Callable[[], object] | None = None
+        self._destroy: Callable[[BaseException | None], object] | None = None
+
+    def set_header(self, name: str, value: str | int | list[str]) -> None:
+        """Set a header field in place of those of this name; a list of values makes several."""
+        several = value if isinstance(value, list) else [value]
+        self._fields[str(name).lower()] = [check_field(name, each) for each in several]
+
+    def get_header(self, name: str) -> str | list[str] | None:
+        """The value of a header field, a list where it is repeated, or None."""
+        values = [value for _, value in self._fields.get(name.lower(), [])]
+        return (values or [None])[0] if len(values) < 2 else values  # type: ignore[list-item]
+
+    def has_header(self, name: str) -> bool:
+        """Whether a header field is set."""
+        return name.lower() in self._fields
+
+    def remove_header(self, name: str) -> None:
+        """Remove the header fields of this name."""
+        self._fields.pop(name.lower(), None)
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        """All header fields, in order."""
+        return [field for same in self._fields.values() for field in same]
+
+    def end(self) -> None:
+        """Let the request be sent."""
+        if not self.ended:
+            self.ended = True
+            if self._end is not None:
+                self._end()
+
+    def destroy(self, error: BaseException | None = None) -> None:
+        """Give the handshake up, for the reason `error`."""
+        if self._destroy is not None:
+            self._destroy(error)
+
+    def head(self) -> bytes:
+        """The bytes of the request."""
+        check_line("the request target", self.path)
+        lines = [f"{self.method} {self.path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in self.get_headers()]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    # Node's names.
+    setHeader = set_header
+    getHeader = get_header
+    hasHeader = has_header
+    removeHeader = remove_header
+    getHeaders = get_headers
+
+
+def user_fields(options: dict[str, Any]) -> list[tuple[str, str]]:
+    """The `headers` option, checked. ValueError for a field that the handshake sets itself."""
+    checked = fields(options["headers"])
+    for name, _ in checked:
+        if name.lower() in _OWNED:
+            raise ValueError(f"the header {name!r} is set by the opening handshake itself")
+    return checked
+
+
+def build_request(address: Address, options: dict[str, Any], user: list[tuple[str, str]], offer: str) -> ClientRequest:
+    """The request for `address`; its key is in its headers. `offer` is the extension offer, or ""."""
+    request = ClientRequest(address)
+    request.set_header("Host", address.authority)
+    by_name: dict[str, list[str]] = {}
+    spelled = {name.lower(): name for name, _ in user}
+    for name, value in user:
+        by_name.setdefault(name.lower(), []).append(value)
+    for lower, values in by_name.items():
+        request.set_header(spelled[lower], values)
+    version = options["protocol_version"]
+    request.set_header("Sec-WebSocket-Version", version)
+    request.set_header("Sec-WebSocket-Key", core.new_key())
+    request.set_header("Connection", "Upgrade")
+    request.set_header("Upgrade", "websocket")
+    if offer:
+        request.set_header("Sec-WebSocket-Extensions", offer)
+    if options["protocols"]:
+        request.set_header("Sec-WebSocket-Protocol", ",".join(options["protocols"]))
+    if options["origin"]:
+        # Version 8 is the draft whose field had another name.
+        request.set_header("Origin" if version == 13 else "Sec-WebSocket-Origin", options["origin"])
+    auth = address.auth if address.auth is not None else options["auth"]
+    if auth is not None and not request.has_header("authorization"):
+        request.set_header("Authorization", "Basic " + base64.b64encode(auth.encode()).decode())
+    return request

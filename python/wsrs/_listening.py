@@ -1,0 +1,213 @@
+"""Listening sockets: made and bound here, then served by the engine or by the loop.
+
+Sockets are bound at once where no name has to be resolved, so that an address is known, and an error
+raised, as early as can be. A host name is resolved in the loop's executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from ssl import SSLContext
+from typing import Any, NamedTuple
+
+from wsrs._chosen import core
+
+__all__ = ["Place", "Serving", "adopt", "bind_tcp", "bind_unix", "describe", "needs_resolving", "resolve"]
+
+_Info = tuple[socket.AddressFamily, tuple[Any, ...]]
+_ATTEMPTS = 8
+
+
+class Place(NamedTuple):
+    """Where a server listens: a port and host, a Unix socket's path, or a socket that is there."""
+
+    port: int | None = None
+    host: str | None = None
+    unix: str | None = None
+    sock: socket.socket | None = None
+    backlog: int = 511
+    reuse_port: bool = False
+
+
+def needs_resolving(host: str | None) -> bool:
+    """Whether `host` is a name rather than an address, or nothing."""
+    return host is not None and host != "" and _literal(host, 0) is None
+
+
+def _literal(host: str, port: int) -> _Info | None:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except OSError:
+        return None
+    return found[0][0], found[0][4]
+
+
+async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[_Info]:
+    """Every address of a host name to bind to."""
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    infos = dict.fromkeys((family, address) for family, _, _, _, address in found)
+    return [(socket.AddressFamily(family), address) for family, address in infos]
+
+
+def bind_tcp(place: Place, infos: Sequence[_Info] | None = None) -> list[socket.socket]:
+    """Listening sockets for `place`: on the resolved `infos`, its address, or on every address.
+
+    Every address is, as in Node, one socket of both families, where the system has IPv6.
+    Raises OSError with the address in its message.
+    """
+    port = place.port or 0
+    if infos is None:
+        infos = _every_address(port) if not place.host else [i for i in [_literal(place.host, port)] if i]
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _bind_all(place, infos)
+        except OSError as error:
+            # Port 0 with several addresses: the port that the first one got may be taken on another.
+            again = error.errno == errno.EADDRINUSE and port == 0 and len(infos) > 1
+            if not again or attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _every_address(port: int) -> list[_Info]:
+    if socket.has_dualstack_ipv6():
+        return [(socket.AF_INET6, ("::", port, 0, 0))]
+    return [(socket.AF_INET, ("0.0.0.0", port))]
+
+
+def _bind_all(place: Place, infos: Sequence[_Info]) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in infos:
+            if sockets and not place.port:
+                address = (address[0], sockets[0].getsockname()[1], *address[2:])
+            sockets.append(_bind_one(place, family, address))
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _bind_one(place: Place, family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            # Not on Windows, where it would let two servers share a port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if place.reuse_port:
+            if not hasattr(socket, "SO_REUSEPORT"):
+                raise ValueError("reuse_port is not supported by this system")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            both = 0 if address[0] == "::" and not place.host else 1
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, both)
+        sock.bind(address)
+        return _listen(sock, place.backlog)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}") from None
+    except BaseException:
+        sock.close()
+        raise
+
+
+def bind_unix(place: Place) -> list[socket.socket]:
+    """A listening Unix socket. What an earlier server left at its path is removed, if it is a socket."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise ValueError("unix sockets are not supported by this system")
+    path = str(place.unix)
+    if not path.startswith("\0"):
+        with suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.stat(path).st_mode):
+                os.remove(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        return [_listen(sock, place.backlog)]
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen on {path!r}: {error.strerror}") from None
+
+
+def adopt(place: Place) -> list[socket.socket]:
+    """A socket that the caller has bound, and perhaps made listen."""
+    sock = place.sock
+    assert sock is not None
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"sock must be a stream socket: {sock!r}")
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return [_listen(sock, place.backlog)]
+    sock.setblocking(False)
+    return [sock]
+
+
+def _listen(sock: socket.socket, backlog: int) -> socket.socket:
+    sock.setblocking(False)
+    sock.listen(backlog)
+    return sock
+
+
+def describe(sock: socket.socket) -> dict[str, Any] | str:
+    """A bound address as ws gives it: a dict, or the path of a Unix socket."""
+    name = sock.getsockname()
+    if not isinstance(name, tuple):
+        return os.fsdecode(name)
+    family = "IPv6" if sock.family == socket.AF_INET6 else "IPv4"
+    return {"address": name[0], "family": family, "port": name[1]}
+
+
+class Serving:
+    """Listening sockets that are being served, until `close`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sockets: list[socket.socket]) -> None:
+        self._loop = loop
+        self.sockets = sockets
+        self._closers: list[Callable[[], object]] = []
+        self._path = _own_path(sockets[0])
+
+    async def start(self, factory: Callable[[], asyncio.Protocol], ssl: SSLContext | None) -> None:
+        """Accept connections, each with a protocol of its own from `factory`."""
+        reactor = None if ssl else core.reactor(self._loop)
+        for sock in self.sockets:
+            if reactor is not None:
+                self._closers.append(reactor.listen(sock, factory).close)
+            elif sock.family == getattr(socket, "AF_UNIX", None):
+                server = await self._loop.create_unix_server(factory, sock=sock, ssl=ssl)
+                self._closers.append(server.close)
+            else:
+                server = await self._loop.create_server(factory, sock=sock, ssl=ssl)
+                self._closers.append(server.close)
+
+    def close(self) -> None:
+        """Stop accepting and close the sockets."""
+        if self._path is not None:
+            path, identity = self._path
+            with suppress(OSError):
+                found = os.stat(path)
+                if (found.st_dev, found.st_ino) == identity:
+                    os.remove(path)
+            self._path = None
+        for close in self._closers:
+            close()
+        self._closers.clear()
+        for sock in self.sockets:
+            sock.close()
+
+
+def _own_path(sock: socket.socket) -> tuple[str, tuple[int, int]] | None:
+    """The file of a Unix socket and its identity, so that only this file is removed at the end."""
+    if sock.family != getattr(socket, "AF_UNIX", None):
+        return None
+    path = os.fsdecode(sock.getsockname())
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return path, (found.st_dev, found.st_ino)

@@ -1,0 +1,321 @@
+"""Bytes in, events out: the receiving half of a connection, without I/O.
+
+Rules kept here:
+
+- It is pulled: `next` gives one event at a time, so that the caller may do anything in between.
+- Memory follows what has arrived, never what a header claims; limits are checked when a header is read.
+- After a fault or a close frame nothing comes (RFC 6455 sections 5.5.1 and 7.1.7).
+"""
+
+from __future__ import annotations
+
+import codecs
+from typing import Union
+
+from wsrs._pure.deflate import Inflater
+from wsrs._pure.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    RSV1,
+    TEXT,
+    Header,
+    apply_mask,
+    fault,
+    parse_close,
+    parse_header,
+)
+from wsrs.errors import WebSocketError
+
+__all__ = ["Event", "Receiver"]
+
+Event = tuple[int, Union[bytes, list[bytes], tuple[int, bytes]]]
+"""An opcode and what came: the data of a message (a list of its frames' data while `keep_fragments`),
+of a ping or a pong; code and reason of a close frame."""
+
+_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
+
+
+class Receiver:
+    """The receiving half of a connection; 0 switches a limit off."""
+
+    __slots__ = (
+        "_at",
+        "_data",
+        "_finished",
+        "_inflater",
+        "_is_server",
+        "_limits",
+        "_message",
+        "_validate",
+        "keep_fragments",
+    )
+
+    def __init__(
+        self,
+        *,
+        is_server: bool,
+        max_payload: int = 0,
+        max_fragments: int = 0,
+        max_buffered_chunks: int = 0,
+        skip_utf8_validation: bool = False,
+        inflater: Inflater | None = None,
+    ) -> None:
+        self._is_server = is_server
+        self._limits = (max_payload, max_fragments, max_buffered_chunks)
+        self._validate = not skip_utf8_validation
+        self._inflater = inflater
+        self._message: _Message | None = None
+        self._finished = False
+        self._data = b""
+        self._at = 0
+        self.keep_fragments = False
+        """Whether binary messages come as the list of their frames' data; from the next message on."""
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes that came."""
+        if not self._finished:
+            self._data = self._data[self._at :] + data if self._at < len(self._data) else data
+            self._at = 0
+
+    def unread(self, data: bytes) -> None:
+        """Put bytes before those that wait."""
+        self._data = data + self._data[self._at :]
+        self._at = 0
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that came and are not read yet."""
+        return len(self._data) - self._at
+
+    def finish(self) -> None:
+        """Nothing more is to come: drop what is under way."""
+        self._finished = True
+        self._message = self._inflater = None
+        self._data = b""
+        self._at = 0
+
+    def next(self) -> Event | None:
+        """The next event; None where more input is needed. Raises the peer's fault, once."""
+        try:
+            event = None if self._finished else self._advance()
+        except MemoryError:
+            self.finish()
+            raise fault("ERR_OUT_OF_MEMORY") from None
+        except WebSocketError:
+            self.finish()
+            raise
+        if event is None and self._at:
+            # An idle connection keeps no more than the part of a header.
+            self._data = self._data[self._at :]
+            self._at = 0
+        return event
+
+    def _advance(self) -> Event | None:
+        while True:
+            message = self._message
+            if message is not None and message.missing:
+                event = self._payload(message)
+                if event is None and message.missing:
+                    return None
+            else:
+                header = parse_header(
+                    self._data,
+                    self._at,
+                    is_server=self._is_server,
+                    compression=self._inflater is not None,
+                    in_message=message is not None,
+                )
+                if header is None:
+                    return None
+                if header[0] & 0x8:
+                    return self._control(header)
+                event = self._begin(header)
+            if event is not None:
+                return event
+
+    def _control(self, header: Header) -> Event | None:
+        first, key, length, start = header
+        end = start + length
+        if end > len(self._data):
+            return None  # At most 125 bytes: the frame is read again when all of it is there.
+        self._at = end
+        payload = self._data[start:end]
+        if key is not None:
+            payload = apply_mask(payload, key)
+        opcode = first & 0x0F
+        if opcode != CLOSE:
+            return opcode, payload
+        # "after sending a control frame indicating the connection should be closed, a peer does not
+        # send any further data" (section 1.4), so what follows is not looked at.
+        self.finish()
+        return CLOSE, parse_close(payload, not self._validate)
+
+    def _begin(self, header: Header) -> Event | None:
+        """A data frame begins. A message that is one plain frame, all there, is done with at once."""
+        first, key, length, start = header
+        end = start + length
+        self._at = start
+        max_payload = self._limits[0]
+        opcode = first & 0x0F
+        plain = first & FIN and opcode != CONTINUATION and not first & RSV1
+        if (
+            plain
+            and end <= len(self._data)
+            and not (self.keep_fragments and opcode == BINARY)
+            and not 0 < max_payload < length
+        ):
+            self._at = end
+            payload = self._data[start:end]
+            if key is not None:
+                payload = apply_mask(payload, key)
+            if opcode == TEXT and self._validate and not payload.isascii():
+                _check_utf8(payload)
+            return opcode, payload
+        message = self._message
+        if message is None:
+            inflater = self._inflater if first & RSV1 else None
+            kept = self.keep_fragments and opcode == BINARY
+            message = self._message = _Message(opcode, inflater, self._validate, kept, self._limits)
+        message.begin_frame(bool(first & FIN), key, length)
+        # Also without payload: that is a whole frame.
+        return self._payload(message)
+
+    def _payload(self, message: _Message) -> Event | None:
+        """Take what there is of a data frame's payload."""
+        end = min(self._at + message.missing, len(self._data))
+        piece = self._data[self._at : end]
+        self._at = end
+        message.take(piece)
+        if message.missing:
+            return None
+        if not message.is_last_frame:
+            message.end_frame()
+            return None
+        self._message = None
+        return message.opcode, message.finish()
+
+
+class _Message:
+    """A message that is under way: what came of it, and what its frame still owes."""
+
+    __slots__ = (
+        "_declared",
+        "_decoder",
+        "_frames",
+        "_inflater",
+        "_key",
+        "_limits",
+        "_parts",
+        "_piece",
+        "_received",
+        "_size",
+        "is_last_frame",
+        "missing",
+        "opcode",
+    )
+
+    def __init__(
+        self,
+        opcode: int,
+        inflater: Inflater | None,
+        validate: bool,
+        keep_fragments: bool,
+        limits: tuple[int, int, int],
+    ) -> None:
+        self.opcode = opcode
+        self._inflater = inflater
+        self._decoder = _Utf8Decoder() if validate and opcode == TEXT else None
+        self._limits = limits
+        self._parts: list[bytes] | None = [] if keep_fragments else None
+        self._piece = bytearray()
+        self._frames = 0
+        self._declared = 0
+        """Bytes of payload that the headers so far declare."""
+        self._size = 0
+        """Bytes of the message so far, inflated."""
+        self._key: bytes | None = None
+        self._received = 0
+        self.missing = 0
+        """Bytes that the frame under way still owes."""
+        self.is_last_frame = False
+
+    def begin_frame(self, fin: bool, key: bytes | None, length: int) -> None:
+        """Take the header of the message's next frame."""
+        max_payload, max_fragments, _ = self._limits
+        self._declared += length
+        if 0 < max_payload < self._declared:
+            raise fault("UNSUPPORTED_MESSAGE_LENGTH")
+        self._frames += 1
+        if 0 < max_fragments < self._frames:
+            raise fault("TOO_MANY_BUFFERED_PARTS", "message fragments")
+        self.is_last_frame = fin
+        self._key = key
+        self._received = 0
+        self.missing = length
+
+    def take(self, piece: bytes) -> None:
+        """Take the next bytes of the frame's payload, as they came."""
+        if self._key is not None and piece:
+            piece = apply_mask(piece, self._key, self._received)
+        self._received += len(piece)
+        self.missing -= len(piece)
+        if self._inflater is None:
+            if self._decoder is not None:
+                _feed(self._decoder, piece)
+            self._add(piece)
+        elif piece or (self.is_last_frame and not self.missing):
+            self._add(self._inflate(self._inflater, piece))
+
+    def _inflate(self, inflater: Inflater, piece: bytes) -> bytes:
+        max_payload = self._limits[0]
+        room = max_payload - self._size if max_payload else None
+        last = self.is_last_frame and not self.missing
+        data, error = inflater.inflate(piece, last, room, self._decoder is not None)
+        if self._decoder is not None:
+            # Also where inflating failed: which fault is reported must not depend on the cuts.
+            _feed(self._decoder, data)
+        if error is not None:
+            raise error
+        return data
+
+    def _add(self, data: bytes) -> None:
+        if not data:
+            return
+        held = 1 if self._parts is None else len(self._parts) + 1
+        if not self._piece and 0 < self._limits[2] < held:
+            raise fault("TOO_MANY_BUFFERED_PARTS", "buffered chunks")
+        self._size += len(data)
+        self._piece += data
+
+    def end_frame(self) -> None:
+        """The frame under way is complete."""
+        if self._parts is not None and self._piece:
+            self._parts.append(bytes(self._piece))
+            self._piece = bytearray()
+
+    def finish(self) -> bytes | list[bytes]:
+        """The message is complete: its data."""
+        if self._decoder is not None:
+            _feed(self._decoder, b"", final=True)
+        if self._parts is None:
+            return bytes(self._piece)
+        self.end_frame()
+        return self._parts
+
+
+def _check_utf8(data: bytes) -> None:
+    """Section 8.1: "When an endpoint … finds that the byte stream is not, in fact, a valid UTF-8 stream"."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise fault("INVALID_UTF8") from None
+
+
+def _feed(decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = False) -> None:
+    """As `_check_utf8`, for text in pieces: fails at once on what can no longer become valid."""
+    try:
+        decoder.decode(data, final)
+    except UnicodeDecodeError:
+        raise fault("INVALID_UTF8") from None

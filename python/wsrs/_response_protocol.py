@@ -1,0 +1,93 @@
+"""Reading the head of the response on the client's side of a connection."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from wsrs._chosen import core
+from wsrs.errors import HandshakeError, HeadError
+
+if TYPE_CHECKING:
+    from wsrs._client import Handshake
+
+__all__ = ["ResponseProtocol"]
+
+_END = b"\r\n\r\n"
+_MAX_HEAD = 16 * 1024
+"""Bytes: as large as Node's client accepts."""
+_MAX_HEADERS = 128
+
+
+class ResponseProtocol(asyncio.Protocol):
+    """The protocol of a client's connection until it is upgraded."""
+
+    __slots__ = ("_body", "_buffer", "_handshake", "_searched")
+
+    def __init__(self, handshake: Handshake) -> None:
+        self._handshake: Handshake | None = handshake
+        self._buffer = b""
+        self._searched = 0
+        self._body: asyncio.StreamReader | None = None
+
+    def forget(self) -> None:
+        """The handshake has ended: nothing that comes matters any more."""
+        self._handshake = None
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._handshake is None:
+            transport.abort()  # type: ignore[attr-defined]
+        else:
+            self._handshake.connected(transport)  # type: ignore[arg-type]
+
+    def data_received(self, data: bytes) -> None:
+        if self._body is not None:
+            self._body.feed_data(data)
+            return
+        self._buffer += data
+        while self._handshake is not None and self._body is None:
+            end = self._buffer.find(_END, self._searched)
+            if (end + len(_END) if end >= 0 else len(self._buffer)) > _MAX_HEAD:
+                self._failed(HandshakeError("The head of the server's response is too large"))
+                return
+            if end < 0:
+                self._searched = max(0, len(self._buffer) - len(_END) + 1)
+                return
+            head, self._buffer = self._buffer[: end + len(_END)], self._buffer[end + len(_END) :]
+            self._searched = 0
+            self._head(head)
+
+    def _head(self, head: bytes) -> None:
+        handshake = self._handshake
+        assert handshake is not None
+        try:
+            minor, status, reason, raw = core.parse_response(bytes(head), _MAX_HEADERS)
+        except HeadError as error:
+            self._failed(HandshakeError(f"Invalid server response: {error}"))
+            return
+        if 100 <= status < 200 and status != 101:
+            # RFC 7231 6.2: interim responses; the final one follows.
+            return
+        if status == 101:
+            self._handshake = None
+        rest, self._buffer = self._buffer, b""
+        body = handshake.answered(minor, status, reason, raw, rest)
+        if body is not None and self._handshake is not None:
+            self._body = body
+            if rest:
+                body.feed_data(rest)
+
+    def _failed(self, error: BaseException) -> None:
+        if self._handshake is not None:
+            self._handshake._fail(error)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        if self._body is not None:
+            self._body.feed_eof()
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.lost(error)

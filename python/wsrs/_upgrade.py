@@ -1,0 +1,292 @@
+"""The server's side of the opening handshake (RFC 6455 4.2): which requests become WebSockets.
+
+Rules kept here: the checks, their order, statuses and texts are ws's; every refusal says why in its body;
+an exception in a hook of our own caller's is reported and answered with 500; nothing that a caller gives
+can break out of its line of the response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from wsrs._backend import PerMessageDeflate
+from wsrs._chosen import core, new_deflate
+from wsrs.errors import HandshakeError, UpgradeRefused
+from wsrs.events import EventEmitter, keep
+from wsrs.http._messages import Headers, HeadersLike, check_line, format_answer
+
+if TYPE_CHECKING:
+    from wsrs.websocket import WebSocket
+
+__all__ = ["ServerHandshake", "VerifyInfo"]
+
+UpgradeCallback = Callable[["WebSocket", Any], object]
+_RawHeaders = list[tuple[str, str]]
+_Extension = tuple[PerMessageDeflate, str]
+"""An accepted permessage-deflate, and the value of its header in the answer."""
+
+
+class VerifyInfo(Mapping[str, Any]):
+    """What `verify_client` is given: `origin`, `secure`, `req`, as attributes and, as in ws, by name."""
+
+    __slots__ = ("origin", "req", "secure")
+
+    def __init__(self, origin: str | None, secure: bool, req: Any) -> None:
+        self.origin = origin
+        self.secure = secure
+        self.req = req
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__slots__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __iter__(self) -> Any:
+        return iter(self.__slots__)
+
+    def __len__(self) -> int:
+        return len(self.__slots__)
+
+
+class ServerHandshake(EventEmitter):
+    """The part of `WebSocketServer` that upgrades connections."""
+
+    options: dict[str, Any]
+    _connection_options: dict[str, Any]
+    _state: int
+    _loop: asyncio.AbstractEventLoop
+
+    def _client_came(self, ws: WebSocket) -> None:
+        raise NotImplementedError
+
+    def _count_parameters(self) -> None:
+        """Whether `verify_client` takes the callback too is asked once, as ws asks a function's length."""
+        verify = self.options["verify_client"]
+        self._verify_has_callback = verify is not None and _positional_parameters(verify) >= 2
+
+    def should_handle(self, request: Any) -> bool:
+        """Whether a request is for this server: by default, whether its path is the `path` option."""
+        path = self.options["path"]
+        return not path or request.url.partition("?")[0] == path
+
+    def handle_upgrade(
+        self,
+        request: Any,
+        transport: asyncio.Transport,
+        head: bytes = b"",
+        callback: UpgradeCallback | None = None,
+    ) -> None:
+        """Answer an upgrade request. `callback(websocket, request)` is called if it becomes a WebSocket.
+
+        `request` has `method`, `url` and `headers` (a mapping or a multi-mapping with `raw` pairs);
+        `transport` is any asyncio transport, whose protocol is replaced; `head` are bytes that were read
+        after the request.
+        """
+        raw = _raw_headers(request)
+        try:
+            key, version = core.check_upgrade(request.method, raw)
+            if not self.should_handle(request):
+                self._refuse(transport, 400)
+                return
+            protocols, extension = self._negotiate(raw)
+        except UpgradeRefused as refused:
+            self._client_error(refused, transport, request)
+            return
+        finish = partial(self.complete_upgrade, extension, key, protocols, request, transport, head, callback)
+        try:
+            self._verify(version, raw, request, transport, finish)
+        except Exception as error:
+            self._hook_failed("verify_client", error, transport)
+
+    def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], _Extension | None]:
+        headers = Headers(raw)
+        protocols: list[str] = []
+        value = headers.get("sec-websocket-protocol")
+        if value is not None:
+            try:
+                protocols = core.parse_subprotocols(value)
+            except ValueError as error:
+                raise UpgradeRefused("Invalid Sec-WebSocket-Protocol header") from error
+        value = headers.get("sec-websocket-extensions")
+        if value is None or self.options["per_message_deflate"] is None:
+            return protocols, None
+        try:
+            offers = [params for name, params in core.parse_extensions(value) if name == "permessage-deflate"]
+            if not offers:
+                return protocols, None
+            deflate = new_deflate(is_server=True, **self.options["per_message_deflate"])
+            return protocols, (deflate, deflate.accept(offers))
+        except ValueError as error:
+            raise UpgradeRefused("Invalid or unacceptable Sec-WebSocket-Extensions header") from error
+
+    # verify_client ----------------------------------------------------------------------------
+
+    def _verify(
+        self, version: int, raw: _RawHeaders, request: Any, transport: asyncio.Transport, finish: Callable[[], None]
+    ) -> None:
+        verify = self.options["verify_client"]
+        if verify is None:
+            finish()
+            return
+        # Version 8 is the draft whose field had another name.
+        origin = Headers(raw).get("origin" if version == 13 else "sec-websocket-origin")
+        info = VerifyInfo(origin, transport.get_extra_info("sslcontext") is not None, request)
+
+        def decided(
+            result: object, code: int | None = None, name: str | None = None, headers: HeadersLike = ()
+        ) -> None:
+            if result:
+                finish()
+            else:
+                self._refuse(transport, code or 401, name, headers)
+
+        if self._verify_has_callback:
+            pending = verify(info, decided)
+        else:
+            pending = verify(info)
+            if not inspect.isawaitable(pending):
+                decided(pending)
+        if inspect.isawaitable(pending):
+            self._await_verdict(pending, None if self._verify_has_callback else decided, transport)
+
+    def _await_verdict(self, pending: Any, decided: Callable[[object], None] | None, transport: asyncio.Transport) -> None:
+        async def wait() -> None:
+            try:
+                result = await pending
+                if decided is not None:
+                    decided(result)
+            except Exception as error:
+                self._hook_failed("verify_client", error, transport)
+
+        keep(self._loop.create_task(wait()))
+
+    # The answer -------------------------------------------------------------------------------
+
+    def complete_upgrade(
+        self,
+        extension: _Extension | None,
+        key: str,
+        protocols: list[str],
+        request: Any,
+        transport: asyncio.Transport,
+        head: bytes,
+        callback: UpgradeCallback | None,
+    ) -> None:
+        """Make the WebSocket of a request that is accepted (ws's `completeUpgrade`).
+
+        RuntimeError if the transport is a WebSocket's already.
+        """
+        if transport.is_closing():
+            return
+        if isinstance(transport.get_protocol(), core.Connection):
+            raise RuntimeError(
+                "handle_upgrade() was called more than once with the same socket, possibly due to a misconfiguration"
+            )
+        if self._state:
+            self._refuse(transport, 503)
+            return
+        ws: WebSocket = self._websocket_class()(None, None, self.options)
+        try:
+            protocol = self._choose_protocol(protocols, request)
+            response = self._response(key, protocol, extension, request)
+        except Exception as error:
+            self._hook_failed("the handshake's answer", error, transport)
+            return
+        ws._server = self  # type: ignore[assignment]
+        ws._protocol = protocol
+        if not transport.is_reading():
+            transport.resume_reading()
+        transport.write(response)
+        self._client_came(ws)
+        ws._set_socket(transport, extension[0] if extension else None, self._connection_options)
+        if callback is not None:
+            callback(ws, request)
+        ws._start(head)
+
+    def _websocket_class(self) -> Any:
+        chosen = self.options["web_socket"]
+        if chosen is None:
+            from wsrs.websocket import WebSocket
+
+            return WebSocket
+        return chosen
+
+    def _choose_protocol(self, protocols: list[str], request: Any) -> str:
+        if not protocols:
+            return ""
+        choose = self.options["handle_protocols"]
+        if choose is None:
+            return protocols[0]
+        # The keys of a dict are a set that keeps the client's order.
+        chosen = choose(dict.fromkeys(protocols).keys(), request)
+        if not chosen:
+            return ""
+        if not isinstance(chosen, str):
+            raise TypeError(f"handle_protocols must return a str or False, not {type(chosen).__name__}")
+        if not core.is_token(chosen):
+            raise ValueError(f"handle_protocols returned what is no subprotocol: {chosen!r}")
+        return chosen
+
+    def _response(self, key: str, protocol: str, extension: _Extension | None, request: Any) -> bytes:
+        lines = [
+            "HTTP/1.1 101 Switching Protocols",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Accept: {core.accept_key(key)}",
+        ]
+        if protocol:
+            lines.append(f"Sec-WebSocket-Protocol: {protocol}")
+        if extension is not None:
+            lines.append(f"Sec-WebSocket-Extensions: {extension[1]}")
+        if self.emit("headers", lines, request):
+            for line in lines:
+                check_line("a line of the response's head", line)
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    # Refusals ---------------------------------------------------------------------------------
+
+    def _client_error(self, refused: UpgradeRefused, transport: asyncio.Transport, request: Any) -> None:
+        if self.listener_count("wsClientError"):
+            error = HandshakeError(str(refused), status=refused.status)
+            self.emit("wsClientError", error, transport, request)
+        else:
+            self._refuse(transport, refused.status, str(refused), refused.headers)
+
+    def _refuse(
+        self, transport: asyncio.Transport, status: int, why: str | None = None, headers: HeadersLike = ()
+    ) -> None:
+        """ws's `abortHandshake`. Raises ValueError where `headers` cannot be sent."""
+        answer = format_answer(status, why, headers)
+        if not transport.is_closing():
+            transport.write(answer)
+            transport.close()
+
+    def _hook_failed(self, hook: str, error: BaseException, transport: asyncio.Transport) -> None:
+        self._report(f"Exception in {hook} of {self!r}", error)
+        self._refuse(transport, 500)
+
+    # ws's names -------------------------------------------------------------------------------
+
+    completeUpgrade = complete_upgrade
+    handleUpgrade = handle_upgrade
+    shouldHandle = should_handle
+
+
+def _raw_headers(request: Any) -> _RawHeaders:
+    headers = request.headers
+    raw = getattr(headers, "raw", None)
+    return raw if isinstance(raw, list) else list(headers.items())
+
+
+def _positional_parameters(function: Callable[..., Any]) -> int:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    return sum(parameter.kind in kinds and parameter.default is parameter.empty for parameter in parameters)
+

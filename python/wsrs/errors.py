@@ -1,0 +1,65 @@
+"""The exceptions of wsrs: what ws signals by an `Error` with a `.code`, and what asyncio users expect."""
+
+from __future__ import annotations
+
+__all__ = ["ConnectionClosed", "HandshakeError", "HeadError", "UpgradeRefused", "WebSocketError"]
+
+
+class WebSocketError(Exception):
+    """Base of all errors of wsrs, and the error of an `'error'` event for a peer's fault.
+
+    `code` is ws's name of the fault (`"WS_ERR_INVALID_UTF8"`), or None where ws gives none;
+    `close_code` is the close code that the fault asks for (RFC 6455 7.4.1), or None.
+    """
+
+    code: str | None
+    close_code: int | None
+
+    def __init__(self, message: str, *, code: str | None = None, close_code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.close_code = close_code
+
+
+class ConnectionClosed(WebSocketError):
+    """The connection is closed, so there is no message to receive or no way to send one.
+
+    `close_code` is the code of the close event (1006 when no close frame came), `reason` its text.
+    """
+
+    reason: str
+
+    def __init__(self, close_code: int, reason: str = "") -> None:
+        text = f"the WebSocket connection is closed: code {close_code}"
+        super().__init__(f"{text}, reason {reason!r}" if reason else text, close_code=close_code)
+        self.reason = reason
+
+
+class HandshakeError(WebSocketError):
+    """The opening handshake failed; `status` is the HTTP status of the answer, if there was one."""
+
+    status: int | None
+
+    def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+
+
+class HeadError(WebSocketError):
+    """An HTTP head that cannot be accepted; `status` is what a server answers."""
+
+    status: int
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UpgradeRefused(HeadError):
+    """A request that is no acceptable WebSocket upgrade: answer it with `status` and `headers`."""
+
+    headers: dict[str, str]
+
+    def __init__(self, message: str, status: int = 400, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message, status)
+        self.headers = headers or {}

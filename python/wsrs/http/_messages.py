@@ -1,0 +1,210 @@
+"""HTTP messages (RFC 7230): header fields, a request, a response, and how an answer is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Union
+
+from wsrs._chosen import core
+
+__all__ = ["Headers", "HeadersLike", "Request", "Response", "check_field", "format_answer", "phrase"]
+
+HeadersLike = Union[Mapping[str, object], Iterable[tuple[str, object]]]
+"""Header fields as a caller gives them: a mapping (a value may be a list of values) or pairs."""
+
+
+class Headers(Mapping[str, str]):
+    """Header fields: a case-insensitive mapping that keeps repeated fields.
+
+    `headers[name]` joins the values of a repeated field as RFC 7230 3.2.2 allows (`cookie` by "; ");
+    `get_all(name)` gives them one by one, `raw` all fields as they were on the wire.
+    """
+
+    __slots__ = ("_index", "raw")
+
+    raw: list[tuple[str, str]]
+
+    def __init__(self, raw: Iterable[tuple[str, str]] = ()) -> None:
+        self.raw = list(raw)
+        self._index: dict[str, list[str]] | None = None
+
+    def _values(self) -> dict[str, list[str]]:
+        if self._index is None:
+            self._index = {}
+            for name, value in self.raw:
+                self._index.setdefault(name.lower(), []).append(value)
+        return self._index
+
+    def get_all(self, name: str) -> list[str]:
+        """All values of a field, in the order of the wire."""
+        return list(self._values().get(name.lower(), ()))
+
+    def __getitem__(self, name: str) -> str:
+        values = self._values()[name.lower()]
+        return ("; " if name.lower() == "cookie" else ", ").join(values)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._values()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def __repr__(self) -> str:
+        return f"Headers({self.raw!r})"
+
+
+class Request:
+    """The head of a request that a server received."""
+
+    __slots__ = ("__dict__", "__weakref__", "headers", "http_version", "method", "socket", "url")
+
+    method: str
+    url: str
+    """The request target as it was written: path and query."""
+    headers: Headers
+    http_version: str
+    socket: asyncio.Transport
+    """The transport it came by; `socket.get_extra_info("peername")` is who sent it."""
+
+    def __init__(
+        self, method: str, url: str, headers: Headers, http_version: str, socket: asyncio.Transport
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.http_version = http_version
+        self.socket = socket
+
+    @property
+    def httpVersion(self) -> str:
+        """ws's (Node's) name of `http_version`."""
+        return self.http_version
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.url!r}>"
+
+
+class Response:
+    """The head of a response that a client received; `await read()` gives its body."""
+
+    __slots__ = ("__dict__", "_body", "headers", "http_version", "status", "status_message")
+
+    status: int
+    status_message: str
+    headers: Headers
+    http_version: str
+
+    def __init__(
+        self, status: int, status_message: str, headers: Headers, http_version: str, body: asyncio.StreamReader
+    ) -> None:
+        self.status = status
+        self.status_message = status_message
+        self.headers = headers
+        self.http_version = http_version
+        self._body = body
+
+    async def read(self, limit: int = 1024 * 1024) -> bytes:
+        """The body, as it is on the wire, up to `limit` bytes: what Content-Length says, or to the end."""
+        length = self.headers.get("content-length", "")
+        left = min(limit, int(length)) if length.isascii() and length.isdigit() else limit
+        parts = []
+        while left:
+            part = await self._body.read(left)
+            if not part:
+                break
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+    @property
+    def statusCode(self) -> int:
+        """ws's (Node's) name of `status`."""
+        return self.status
+
+    @property
+    def statusMessage(self) -> str:
+        """ws's (Node's) name of `status_message`."""
+        return self.status_message
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.status_message!r}>"
+
+
+def phrase(status: int) -> str:
+    """The reason phrase that belongs to a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def check_field(name: object, value: object) -> tuple[str, str]:
+    """A header field of our own caller's, ready to be written.
+
+    Raises TypeError for a wrong type and ValueError for what would break out of its line
+    (RFC 7230 3.2: a name is a token, a value has no CR, LF or NUL).
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a header must be a str, not {type(name).__name__}")
+    if not core.is_token(name):
+        raise ValueError(f"the name of a header must be a token, not {name!r}")
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise TypeError(f"the value of the header {name!r} must be a str, not {type(value).__name__}")
+    check_line(f"the value of the header {name!r}", value)
+    return name, value.strip(" \t")
+
+
+def check_line(what: str, value: str) -> None:
+    """Raise ValueError where `value` has what cannot stand in a line of a head."""
+    if any(character < " " and character != "\t" or character == "\x7f" for character in value):
+        raise ValueError(f"{what} must not contain control characters: {value!r}")
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} must be latin-1: {value!r}") from None
+
+
+def fields(headers: HeadersLike) -> list[tuple[str, str]]:
+    """All fields of our own caller's, checked."""
+    if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
+        raise TypeError(f"headers must be a mapping or pairs, not {type(headers).__name__}")
+    if isinstance(headers, Headers):
+        headers = headers.raw
+    checked = []
+    for pair in headers.items() if isinstance(headers, Mapping) else headers:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(f"headers must be a mapping or pairs, not {pair!r}")
+        name, value = pair
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            checked.append(check_field(name, each))
+    return checked
+
+
+def format_answer(
+    status: int, body: str | bytes | None = None, headers: HeadersLike = (), *, content_type: str = "text/html"
+) -> bytes:
+    """A whole answer after which the connection is closed, as ws writes it. The body is the phrase by default."""
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise TypeError(f"a status must be an int, not {type(status).__name__}")
+    if not 100 <= status <= 999:
+        raise ValueError(f"a status must be 100 to 999, not {status}")
+    if body is None:
+        body = phrase(status)
+    data = body.encode() if isinstance(body, str) else body
+    lines = {
+        "connection": ("Connection", "close"),
+        "content-type": ("Content-Type", content_type),
+        "content-length": ("Content-Length", str(len(data))),
+    }
+    more = fields(headers)
+    for name, _ in more:
+        lines.pop(name.lower(), None)
+    head = [f"HTTP/1.1 {status} {phrase(status)}", *(f"{name}: {value}" for name, value in [*lines.values(), *more])]
+    return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + data

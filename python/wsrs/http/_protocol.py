@@ -1,0 +1,188 @@
+"""Reading the head of a request on the server's side of a connection.
+
+Rules kept here: a head is searched only where it has not been searched yet, is no longer than
+`max_header_bytes`, and is there before the deadline; what is refused is answered, and the answer is
+not lost to a reset (the rest of what the peer sends is drained for a moment).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from wsrs._chosen import core
+from wsrs.errors import HeadError
+from wsrs.http._messages import Headers, Request, format_answer
+from wsrs.http._response import ServerResponse
+
+if TYPE_CHECKING:
+    from wsrs.http._server import HttpServer
+
+__all__ = ["Deadlines", "ServerProtocol"]
+
+_END = b"\r\n\r\n"
+_LINGER = 2.0
+"""Seconds for which a peer's further bytes are drained after an answer that ends the connection."""
+
+_READING, _ASKED, _DRAINING = range(3)
+
+
+class Deadlines:
+    """One timer for many equal deadlines: whoever is added last is due last."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._due: dict[ServerProtocol, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, protocol: ServerProtocol) -> None:
+        """Start the time of `protocol`. With 0 seconds there is no deadline."""
+        if self._seconds:
+            self._due[protocol] = self._loop.time() + self._seconds
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._seconds, self._expire)
+
+    def remove(self, protocol: ServerProtocol) -> None:
+        """`protocol` was in time, or is gone."""
+        self._due.pop(protocol, None)
+
+    def close(self) -> None:
+        """Nobody else will come: the timer stays only as long as somebody is due."""
+        if self._timer is not None and not self._due:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for protocol, due in list(self._due.items()):
+            if due > now:
+                self._timer = self._loop.call_at(due, self._expire)
+                return
+            self.remove(protocol)
+            protocol.expired()
+
+
+class ServerProtocol(asyncio.Protocol):
+    """The protocol of a connection until its request's head is there."""
+
+    __slots__ = ("_buffer", "_searched", "_server", "_state", "_transport")
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._searched = 0
+        self._state = _READING
+
+    # asyncio.Protocol -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        if self._server._closing:
+            self._transport.abort()  # type: ignore[union-attr]
+            return
+        self._server._deadlines.add(self)
+        self._server._connections.add(self)
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        self._transport = None
+        self._buffer = b""
+        self._server._deadlines.remove(self)
+        self._server._forget(self)
+
+    def eof_received(self) -> bool:
+        # A client that has finished sending cannot complete a handshake, and an answer that is being
+        # written is flushed by the transport's own closing.
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        if self._state != _READING:
+            # Draining: the answer is given. Asked: the transport is paused; what it had read is kept.
+            self._buffer = self._buffer + data if self._state == _ASKED else b""
+            return
+        buffer = self._buffer = self._buffer + data if self._buffer else data
+        end = buffer.find(_END, self._searched)
+        limit = self._server._max_header_bytes
+        if limit and (end + len(_END) > limit if end >= 0 else len(buffer) > limit):
+            self._refuse(431, "The head of the request is too large")
+        elif end >= 0:
+            self._server._deadlines.remove(self)
+            self._head(buffer[: end + len(_END)], buffer[end + len(_END) :])
+        else:
+            self._searched = max(0, len(buffer) - len(_END) + 1)
+
+    # The request ------------------------------------------------------------------------------
+
+    def _head(self, head: bytes, rest: bytes) -> None:
+        assert self._transport is not None
+        self._state = _ASKED
+        self._buffer = b""
+        try:
+            method, url, minor, raw = core.parse_request(bytes(head), self._server._max_headers)
+        except HeadError as error:
+            self._refuse(error.status, str(error))
+            return
+        if self._server._closing:
+            self._refuse(503, None)
+            return
+        request = Request(method, url, Headers(raw), f"1.{minor}", self._transport)
+        if _asks_for_upgrade(request.headers) and self._server.listener_count("upgrade"):
+            self._upgrade(request, rest)
+            return
+        self._transport.pause_reading()
+        response = ServerResponse(self)
+        if not self._server.emit("request", request, response):
+            headers = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
+            self.answer(format_answer(426, None, headers, content_type="text/plain"))
+
+    def _upgrade(self, request: Request, rest: bytes) -> None:
+        transport = request.socket
+        # From here on the connection is the listener's.
+        self._server._forget(self)
+        self._server.emit("upgrade", request, transport, rest)
+        if not transport.is_closing() and transport.get_protocol() is self:
+            # Not decided yet: what comes meanwhile stays in the kernel.
+            transport.pause_reading()
+
+    def expired(self) -> None:
+        """The deadline passed without a head."""
+        if self._buffer:
+            self._refuse(408, "The head of the request did not come in time")
+        elif self._transport is not None:
+            self._transport.abort()
+
+    def close_if_silent(self) -> None:
+        """The server closes: end the connection unless a request has begun."""
+        if self._state == _READING and not self._buffer and self._transport is not None:
+            self._transport.abort()
+
+    def _refuse(self, status: int, why: str | None) -> None:
+        self.answer(format_answer(status, why))
+
+    def answer(self, data: bytes) -> None:
+        """Write an answer and end the connection, in such a way that the answer arrives."""
+        self._state = _DRAINING
+        self._buffer = b""
+        self._server._deadlines.remove(self)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        # Closing with unread input would reset the connection, and the answer with it.
+        transport.write_eof()
+        if not transport.is_reading():
+            transport.resume_reading()
+        asyncio.get_running_loop().call_later(_LINGER, transport.abort)
+
+
+def _asks_for_upgrade(headers: Headers) -> bool:
+    """RFC 7230 6.7: an Upgrade field, and "upgrade" among the options of Connection."""
+    if "upgrade" not in headers:
+        return False
+    options = headers.get("connection", "").lower().split(",")
+    return any(option.strip() == "upgrade" for option in options)

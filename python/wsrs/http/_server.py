@@ -1,0 +1,197 @@
+"""`HttpServer`: listens, reads request heads, and hands each request to its listeners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from wsrs import _listening
+from wsrs._running import Waiters, running_loop
+from wsrs.events import EventEmitter, keep
+from wsrs.http._protocol import Deadlines, ServerProtocol
+from wsrs.options import HTTP_SERVER, LISTEN
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from wsrs._option_types import HttpServerOptions, ListenOptions
+
+__all__ = ["HttpServer"]
+
+
+class HttpServer(EventEmitter):
+    """An HTTP server for opening handshakes, plain or with TLS (`ssl=`).
+
+    Events: `'listening'`, `'request'` (Request, ServerResponse), `'upgrade'` (Request, transport, head:
+    bytes that came after the request), `'error'` (exception), `'close'` (not listening, and no request
+    is under way). An upgraded connection belongs to the listener of `'upgrade'`.
+
+    Options: `handshake_timeout` (10 s until a head is there), `max_header_bytes` (16 KiB), `max_headers`
+    (128), `ssl`.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        callback: Callable[..., object] | None = None,
+        /,
+        **keywords: Unpack[HttpServerOptions],
+    ) -> None:
+        super().__init__()
+        self._loop = running_loop("HttpServer")
+        resolved = HTTP_SERVER.resolve(options, keywords)
+        self._max_header_bytes: int = resolved["max_header_bytes"]
+        self._max_headers: int = resolved["max_headers"]
+        self._ssl = resolved["ssl"]
+        self._deadlines = Deadlines(self._loop, resolved["handshake_timeout"])
+        self._connections: set[ServerProtocol] = set()
+        self._serving: _listening.Serving | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._closing = False
+        self._closed = False
+        self._error: BaseException | None = None
+        self._listening_waiters = Waiters(self._loop)
+        self._closed_waiters = Waiters(self._loop)
+        self.listening = False
+        if callback is not None:
+            self.on("request", callback)
+
+    # Listening --------------------------------------------------------------------------------
+
+    def listen(
+        self,
+        port: int | Mapping[str, Any] | None = None,
+        host: str | None = None,
+        backlog: int | None = None,
+        callback: Callable[[], object] | None = None,
+        /,
+        **keywords: Unpack[ListenOptions],
+    ) -> Self:
+        """Listen on a TCP port (0: a free one), `unix=` path or `sock=`; `callback` is a listener of `'listening'`.
+
+        `'listening'` follows in a later tick, or `'error'` with the OSError. Options: `port`, `host`,
+        `backlog` (511), `reuse_port`, `unix`, `sock` (bound or listening; closed with the server).
+        """
+        if self._serving is not None or self._starting is not None:
+            raise RuntimeError("the server listens already")
+        if isinstance(port, Mapping):
+            options = LISTEN.resolve(port, keywords)
+        else:
+            named = {"port": port, "host": host, "backlog": backlog}
+            options = LISTEN.resolve({k: v for k, v in named.items() if v is not None}, keywords)
+        if sum(options[name] is not None for name in ("port", "unix", "sock")) != 1:
+            raise TypeError('listen: one and only one of "port", "unix" or "sock" must be given')
+        if callback is not None:
+            self.once("listening", callback)
+        place = _listening.Place(**options)
+        try:
+            # At once, where nothing has to be resolved: then address() is known right away.
+            sockets = None if _listening.needs_resolving(place.host) and place.port is not None else _bind(place)
+        except OSError as error:
+            self._loop.call_soon(self._fail, error)
+            self._error = error
+            return self
+        if sockets:
+            self._serving = _listening.Serving(self._loop, sockets)
+        self._starting = self._loop.create_task(self._start(place))
+        keep(self._starting)
+        return self
+
+    async def _start(self, place: _listening.Place) -> None:
+        try:
+            if self._serving is None:
+                assert place.host is not None and place.port is not None
+                infos = await _listening.resolve(self._loop, place.host, place.port)
+                self._serving = _listening.Serving(self._loop, _listening.bind_tcp(place, infos))
+            await self._serving.start(partial(ServerProtocol, self), self._ssl)
+        except OSError as error:
+            if self._serving is not None:
+                self._serving.close()
+                self._serving = None
+            self._fail(error)
+            return
+        if self._closing:
+            return
+        self.listening = True
+        self._listening_waiters.done()
+        self.emit("listening")
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = error
+        heard = self._listening_waiters.fail(error)
+        if self.listener_count("error") or not heard:
+            self.emit("error", error)
+
+    def address(self) -> dict[str, Any] | str | None:
+        """`{"address", "family", "port"}` of the bound socket, the path of a Unix socket, or None."""
+        return _listening.describe(self._serving.sockets[0]) if self._serving and not self._closing else None
+
+    async def wait_listening(self) -> None:
+        """Wait until the server listens; raises the OSError where it cannot."""
+        if not self.listening and not self._closing:
+            if self._error is not None:
+                self._listening_waiters.heard = True
+                raise self._error
+            await self._listening_waiters.wait()
+
+    # The end ----------------------------------------------------------------------------------
+
+    def close(self, callback: Callable[..., object] | None = None) -> None:
+        """Stop listening. `'close'` follows when no request is under way; `callback` is called then.
+
+        For a server that is closed already, `callback` receives a RuntimeError.
+        """
+        if self._closed:
+            if callback is not None:
+                self._loop.call_soon(callback, RuntimeError("the server is not running"))
+            return
+        if callback is not None:
+            self.once("close", callback)
+        if self._closing:
+            return
+        self._closing = True
+        self.listening = False
+        if self._starting is not None:
+            self._starting.cancel()
+        if self._serving is not None:
+            self._serving.close()
+        self._listening_waiters.fail(RuntimeError("the server was closed"))
+        for connection in list(self._connections):
+            connection.close_if_silent()
+        self._deadlines.close()
+        self._loop.call_soon(self._check_closed)
+
+    def _forget(self, connection: ServerProtocol) -> None:
+        self._connections.discard(connection)
+        if self._closing:
+            self._deadlines.close()
+            self._check_closed()
+
+    def _check_closed(self) -> None:
+        if not self._connections and not self._closed:
+            self._closed = True
+            self.emit("close")
+            self._closed_waiters.done()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed."""
+        if not self._closed:
+            await self._closed_waiters.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.wait_listening()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        self.close()
+        await self.wait_closed()
+
+
+def _bind(place: _listening.Place) -> list[Any]:
+    if place.sock is not None:
+        return _listening.adopt(place)
+    if place.unix is not None:
+        return _listening.bind_unix(place)
+    return _listening.bind_tcp(place)

@@ -1,0 +1,238 @@
+"""`WebSocketServer`: ws's class, for asyncio. The server's side of the handshake is in `wsrs._upgrade`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wsrs._lifecycle import connection_options
+from wsrs._running import Waiters, running_loop
+from wsrs._upgrade import ServerHandshake
+from wsrs.options import SERVER
+from wsrs.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from wsrs._lifecycle import Lifecycle
+    from wsrs._option_types import ServerOptions
+    from wsrs.http import HttpServer, Request
+
+__all__ = ["WebSocketServer"]
+
+_PLACES = ("port", "server", "no_server", "sock", "unix")
+_LISTEN_OPTIONS = ("backlog", "host", "reuse_port")
+_HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "ssl")
+
+_RUNNING, _CLOSING, _CLOSED = range(3)
+
+
+class Clients(set[WebSocket]):
+    """The open WebSockets of a server: a set that may change while it is iterated, as JavaScript's may."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[WebSocket]:
+        return iter(list(super().__iter__()))
+
+
+class WebSocketServer(ServerHandshake):
+    """A WebSocket server. One and only one of `port`, `server`, `no_server`, `sock`, `unix` says where.
+
+    Events: `'listening'`, `'connection'` (websocket, request), `'headers'` (list of header lines,
+    request), `'error'` (exception), `'wsClientError'` (exception, transport, request), `'close'`.
+
+    Options: `port` (0: a free one) with `host`; `unix` (a path); `sock` (bound or listening); each with
+    `backlog` (511), `reuse_port`, `ssl`, `handshake_timeout` (10 s for the head of a request),
+    `max_header_bytes` (16 KiB), `max_headers` (128). `server`: an `HttpServer`. `no_server`: requests
+    come by `handle_upgrade`. `path`, `handle_protocols`, `verify_client`, `client_tracking`,
+    `web_socket`, `per_message_deflate` (default off), `max_payload` (100 MiB), `max_fragments`,
+    `max_buffered_chunks`, `max_pending_auto_pongs`, `auto_pong`, `skip_utf8_validation`,
+    `allow_synchronous_events`, `close_timeout` (30 s), `high_water_mark` (64 KiB).
+
+    `callback` is added as a listener of `'listening'`.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, Any] | None = None,
+        callback: Callable[[], object] | None = None,
+        /,
+        **keywords: Unpack[ServerOptions],
+    ) -> None:
+        super().__init__()
+        self._loop = running_loop("WebSocketServer")
+        self.options = SERVER.resolve(options, keywords)
+        _check_places(self.options, self.options.given)
+        self._connection_options = connection_options(self.options, self._loop, is_server=True)
+        self._count_parameters()
+        self._state = _RUNNING
+        self._open = 0
+        self._clients: Clients | None = Clients() if self.options["client_tracking"] else None
+        self._closed_waiters = Waiters(self._loop)
+        self._http: HttpServer | None = None
+        self._owned = False
+        if not self.options["no_server"]:
+            self._start(callback)
+
+    def _start(self, callback: Callable[[], object] | None) -> None:
+        from wsrs.http import HttpServer
+
+        options = self.options
+        self._http = options["server"]
+        if self._http is None:
+            self._owned = True
+            self._http = HttpServer({name: options[name] for name in _HTTP_OPTIONS})
+        self._http.on("listening", self._on_listening)
+        self._http.on("error", self._on_error)
+        self._http.on("upgrade", self._on_upgrade)
+        if self._owned:
+            if callback is not None:
+                self.once("listening", callback)
+            self._http.once("close", self._check_closed)
+            names = ("port", "unix", "sock", *_LISTEN_OPTIONS)
+            self._http.listen({name: options[name] for name in names})
+
+    def _detach(self) -> None:
+        if self._http is not None:
+            self._http.off("listening", self._on_listening)
+            self._http.off("error", self._on_error)
+            self._http.off("upgrade", self._on_upgrade)
+
+    # The HTTP server --------------------------------------------------------------------------
+
+    def _on_listening(self) -> None:
+        self.emit("listening")
+
+    def _on_error(self, error: BaseException) -> None:
+        if self.listener_count("error") or self._http is None or not self._http._listening_waiters.heard:
+            self.emit("error", error)
+
+    def _on_upgrade(self, request: Request, transport: asyncio.Transport, head: bytes) -> None:
+        self.handle_upgrade(request, transport, head, self._emit_connection)
+
+    def _emit_connection(self, ws: WebSocket, request: Any) -> None:
+        self.emit("connection", ws, request)
+
+    def address(self) -> dict[str, Any] | str | None:
+        """`{"address", "family", "port"}`, the path of a Unix socket, or None while there is none.
+
+        RuntimeError with `no_server`.
+        """
+        if self.options["no_server"]:
+            raise RuntimeError('The server is operating in "no_server" mode')
+        return None if self._http is None or self._state != _RUNNING else self._http.address()
+
+    @property
+    def clients(self) -> Clients:
+        """The connected clients. AttributeError with `client_tracking=False`."""
+        if self._clients is None:
+            raise AttributeError("there are no clients: client_tracking is off")
+        return self._clients
+
+    def _client_came(self, ws: WebSocket) -> None:
+        self._open += 1
+        if self._clients is not None:
+            self._clients.add(ws)
+
+    def _client_gone(self, ws: Lifecycle) -> None:
+        self._open -= 1
+        if self._clients is not None:
+            self._clients.discard(ws)
+        if self._state == _CLOSING and not self._open:
+            self._loop.call_soon(self._check_closed)
+
+    # The end ----------------------------------------------------------------------------------
+
+    def close(self, callback: Callable[..., object] | None = None) -> None:
+        """Accept nothing more; clients stay connected. `'close'` follows when the last one is gone.
+
+        `callback` is called then, with a RuntimeError if the server is closed already. An HTTP server of
+        another's stays open; with one and `client_tracking=False`, `'close'` follows at once.
+        """
+        if self._state == _CLOSED:
+            if callback is not None:
+                told = callback
+                self.once("close", lambda: told(RuntimeError("The server is not running")))
+            self._loop.call_soon(self.emit, "close")
+            return
+        if callback is not None:
+            self.once("close", callback)
+        if self._state == _CLOSING:
+            return
+        self._state = _CLOSING
+        self._detach()
+        if self._owned:
+            assert self._http is not None
+            self._http.close()
+        self._loop.call_soon(self._check_closed)
+
+    def _check_closed(self) -> None:
+        if self._state != _CLOSING:
+            return
+        if self._owned:
+            assert self._http is not None
+            if self._open or not self._http._closed:
+                return
+        elif self._open and self._clients is not None:
+            return
+        self._state = _CLOSED
+        self.emit("close")
+        self._closed_waiters.done()
+
+    async def shutdown(self, code: int = 1001, reason: str | bytes = "") -> None:
+        """Close every client with `code`, and the server; wait for both.
+
+        A client that does not answer is ended after `close_timeout`. With `client_tracking=False` no
+        client is known, and none is closed.
+        """
+        self.close()
+        for ws in self._clients or ():
+            if ws.ready_state == WebSocket.OPEN:
+                ws.close(code, reason)
+        await self.wait_closed()
+
+    async def wait_listening(self) -> None:
+        """Wait until the server listens; raises the OSError where it cannot. With `no_server`: at once."""
+        if self._http is not None:
+            await self._http.wait_listening()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed: `'close'` has been emitted then."""
+        if self._state != _CLOSED:
+            await self._closed_waiters.wait()
+
+    async def serve_forever(self) -> None:
+        """Serve until the server is closed. Cancelling this shuts it down."""
+        await self.wait_listening()
+        try:
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            await self.shutdown()
+            raise
+
+    async def __aenter__(self) -> Self:
+        """Wait until the server listens."""
+        await self.wait_listening()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """As `shutdown()`."""
+        await self.shutdown()
+
+
+def _check_places(options: Mapping[str, Any], given: frozenset[str]) -> None:
+    places = [name for name in _PLACES if options[name] is not None and options[name] is not False]
+    if len(places) != 1:
+        known = '"port", "server", "no_server", "sock" or "unix"'
+        raise TypeError(f"One and only one of the {known} options must be specified, not {places or 'none'}")
+    place = places[0]
+    useless = set(_LISTEN_OPTIONS) & given if place in ("server", "no_server", "sock", "unix") else set()
+    if place in ("unix", "sock"):
+        useless -= {"backlog"}
+    if place in ("server", "no_server"):
+        useless |= set(_HTTP_OPTIONS) & given
+    if useless:
+        names = ", ".join(sorted(useless))
+        raise TypeError(f"WebSocketServer: {names} has no meaning together with {place}")

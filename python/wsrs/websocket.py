@@ -1,0 +1,328 @@
+"""`WebSocket`: ws's class, for asyncio. How it opens and closes is in `wsrs._lifecycle`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from wsrs import _lifecycle
+from wsrs._client import Handshake
+from wsrs._data import byte_length, reason_bytes
+from wsrs._lifecycle import CLOSED, CONNECTING, OPEN, STATES, Lifecycle
+from wsrs._running import Waiters, running_loop
+from wsrs.blob import Blob
+from wsrs.errors import ConnectionClosed, WebSocketError
+from wsrs.options import CLIENT, SEND, protocol_list
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from wsrs._option_types import ClientOptions
+
+__all__ = ["WebSocket"]
+
+BINARY_TYPES = ("nodebuffer", "arraybuffer", "blob", "fragments")
+
+SendCallback = Callable[["BaseException | None"], object]
+
+
+class _Unsent:
+    """What a `send` after the end returns: raises only when it is awaited, as ws's callback would tell."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __await__(self) -> Generator[Any, None, NoReturn]:
+        raise self._error
+        yield
+
+
+class WebSocket(Lifecycle):
+    """A WebSocket connection: `WebSocket(url)` is a client; a `WebSocketServer` makes those of a server.
+
+    Events: `'open'`, `'message'` (data, is_binary), `'close'` (code, reason), `'error'` (exception),
+    `'ping'` (data), `'pong'` (data), `'upgrade'` (response), `'unexpected-response'` (request,
+    response), `'redirect'` (url, request).
+
+    The constructor begins to connect, inside a running event loop. Options of a client: `headers`,
+    `origin`, `auth`, `protocols`, `protocol_version` (13 or 8), `handshake_timeout` (s; none by default),
+    `follow_redirects`, `max_redirects`, `finish_request`, `ssl`, `per_message_deflate` (default True),
+    `generate_mask`, `max_payload` (100 MiB), `max_fragments`, `max_buffered_chunks`,
+    `max_pending_auto_pongs`, `auto_pong`, `skip_utf8_validation`, `allow_synchronous_events`,
+    `close_timeout` (30 s), `high_water_mark` (64 KiB).
+    """
+
+    __slots__ = ()
+
+    CONNECTING: ClassVar[int] = 0
+    OPEN: ClassVar[int] = 1
+    CLOSING: ClassVar[int] = 2
+    CLOSED: ClassVar[int] = 3
+
+    def __init__(
+        self,
+        address: Any,
+        protocols: Any = None,
+        options: Mapping[str, Any] | None = None,
+        /,
+        **keywords: Unpack[ClientOptions],
+    ) -> None:
+        if address is None:
+            # A server's, as in ws: `complete_upgrade` gives it its own, checked options and the rest.
+            super().__init__(running_loop("WebSocket"), options)  # type: ignore[arg-type]
+            return
+        if isinstance(protocols, Mapping):
+            protocols, options = None, protocols
+        resolved = CLIENT.resolve(options, keywords)
+        if protocols is not None:
+            resolved["protocols"] = protocol_list("WebSocket: protocols", protocols)
+        super().__init__(running_loop("WebSocket"), resolved)
+        self._handshake = Handshake(self, address, resolved)
+        self._handshake.start()
+
+    def __repr__(self) -> str:
+        where = f" {self._url}" if self._url else ""
+        return f"<{type(self).__name__}{where} {STATES[self._ready_state]}>"
+
+    # State ------------------------------------------------------------------------------------
+
+    @property
+    def ready_state(self) -> int:
+        """CONNECTING, OPEN, CLOSING or CLOSED."""
+        return self._ready_state
+
+    @property
+    def url(self) -> str | None:
+        """The URL of the server, normalised. None for a server's WebSocket."""
+        return self._url
+
+    @property
+    def protocol(self) -> str:
+        """The subprotocol that the server selected, or ""."""
+        return self._protocol
+
+    @property
+    def extensions(self) -> dict[str, dict[str, int | bool]]:
+        """The negotiated extensions and their parameters."""
+        return {} if self._deflate is None else {"permessage-deflate": dict(self._deflate.params)}
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes queued and not yet given to the network, framing included."""
+        unsent = 0 if self._closing is None else self._closing.unsent
+        return unsent + (0 if self._conn is None else self._conn.buffered_amount)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause` was called, and not `resume`."""
+        return self._conn is not None and self._conn.is_paused
+
+    @property
+    def binary_type(self) -> str:
+        """How binary messages come: "nodebuffer" (bytes), "arraybuffer" (bytearray), "blob", "fragments".
+
+        May be changed at any time. "fragments" gives the list of the frames' bytes, unjoined. ws ignores
+        an unknown value; here it is a ValueError.
+        """
+        return self._binary_type
+
+    @binary_type.setter
+    def binary_type(self, value: str) -> None:
+        if value not in BINARY_TYPES:
+            raise ValueError(f"binary_type must be one of {', '.join(BINARY_TYPES)}, not {value!r}")
+        self._binary_type = value
+        if self._conn is not None:
+            self._conn.binary_type = "nodebuffer" if value == "blob" else value
+            self._conn.message_listener = self._message_listener()
+        self._update_direct()
+
+    # Sending ----------------------------------------------------------------------------------
+
+    def send(
+        self,
+        data: object,
+        options: Mapping[str, Any] | SendCallback | None = None,
+        callback: SendCallback | None = None,
+        *,
+        binary: bool | None = None,
+        compress: bool | None = None,
+        fin: bool = True,
+        mask: bool | None = None,
+    ) -> Awaitable[None]:
+        """Send a message at once; awaiting the result waits only while `high_water_mark` bytes are queued.
+
+        str, int and float are sent as text, everything else as binary, unless `binary` says otherwise.
+        `fin=False` sends a fragment. `callback(error or None)` is called when it is written out. Raises
+        TypeError for data that cannot be sent and WebSocketError while CONNECTING; after the end nothing
+        is sent, and `callback` and whoever awaits are told.
+        """
+        if self._ready_state == 1 and options is None:
+            return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]
+        if callable(options):
+            options, callback = None, options
+        if options is not None:
+            chosen = SEND.resolve(options)
+            return self.send(data, None, callback, **chosen)
+        if self._ready_state == 1:
+            return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]
+        return self._send_after_close(data, callback)
+
+    def ping(
+        self, data: object = None, mask: bool | SendCallback | None = None, callback: SendCallback | None = None
+    ) -> Awaitable[None]:
+        """Send a ping with at most 125 bytes of data; for the rest as `send`."""
+        data, mask, callback = _shift(data, mask, callback)
+        if self._ready_state == 1:
+            return self._conn.ping(data, mask, callback)  # type: ignore[union-attr]
+        return self._send_after_close(data, callback)
+
+    def pong(
+        self, data: object = None, mask: bool | SendCallback | None = None, callback: SendCallback | None = None
+    ) -> Awaitable[None]:
+        """Send a pong with at most 125 bytes of data; for the rest as `send`."""
+        data, mask, callback = _shift(data, mask, callback)
+        if self._ready_state == 1:
+            return self._conn.pong(data, mask, callback)  # type: ignore[union-attr]
+        return self._send_after_close(data, callback)
+
+    def _send_after_close(self, data: object, callback: SendCallback | None) -> Awaitable[None]:
+        state = self._ready_state
+        message = f"WebSocket is not open: readyState {state} ({STATES[state]})"
+        if state == CONNECTING:
+            raise WebSocketError(message)
+        length = 0 if data is None else byte_length(data)
+        closing = self._end()
+        closing.unsent += length
+        error = ConnectionClosed(closing.code, closing.reason.decode(errors="replace"))
+        if callback is not None:
+            self._loop.call_soon(callback, WebSocketError(message))
+        return _Unsent(error)
+
+    # Receiving --------------------------------------------------------------------------------
+
+    def recv(self) -> Awaitable[Any]:
+        """The next message: str for text, for binary what `binary_type` says.
+
+        Waits for the opening first. Raises ConnectionClosed at the end. Messages that nobody takes wait,
+        a bounded number; then the reading of the socket stops.
+        """
+        if self._direct:
+            return self._conn.recv()  # type: ignore[union-attr]
+        return self._pull(ended=False)
+
+    def __aiter__(self) -> Self:
+        self._begin_pulling()
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        if self._direct:
+            return self._conn.next()  # type: ignore[union-attr]
+        return self._pull(ended=True)
+
+    def _begin_pulling(self) -> None:
+        self._pulled = True
+        if self._conn is not None:
+            self._conn.discard = False
+        self._update_direct()
+
+    async def _pull(self, *, ended: bool) -> Any:
+        """What `recv` (and, where the `ended` iteration just stops, iteration) does in the other cases."""
+        self._begin_pulling()
+        if self._conn is None:
+            await self._wait_open()
+        conn = self._conn
+        assert conn is not None
+        message = await (conn.next() if ended else conn.recv())
+        return Blob(message) if self._binary_type == "blob" and isinstance(message, bytes) else message
+
+    def pause(self) -> None:
+        """Deliver and read nothing until `resume`. Without effect while CONNECTING and once CLOSED."""
+        if self._conn is not None and self._ready_state != CLOSED:
+            self._conn.pause()
+
+    def resume(self) -> None:
+        """Undo `pause`. Without effect while CONNECTING and once CLOSED."""
+        if self._conn is not None and self._ready_state != CLOSED:
+            self._conn.resume()
+
+    # Opening and closing ----------------------------------------------------------------------
+
+    def close(self, code: int | None = None, reason: str | bytes = "") -> None:
+        """Begin the closing handshake; `'close'` and `wait_closed()` tell of its end.
+
+        `code` is 1000 or 3000 to 4999 for applications, and what RFC 6455 7.4 lets an endpoint send;
+        `reason` has at most 123 bytes of UTF-8 and needs a code. Raises TypeError and ValueError. While
+        CONNECTING the handshake is aborted, which is an `'error'`. If the peer does not answer within
+        `close_timeout`, the connection is ended.
+        """
+        if self._ready_state == CLOSED:
+            return
+        self._close(code, reason_bytes(code, reason))
+
+    def terminate(self) -> None:
+        """End the connection at once, without a closing handshake."""
+        if self._ready_state == CONNECTING:
+            self._abort_handshake()
+        elif self._ready_state != CLOSED and self._conn is not None:
+            self._ready_state = _lifecycle.CLOSING
+            self._conn.abort()
+
+    async def wait_open(self) -> None:
+        """Wait until the connection is open. Raises what made the handshake fail."""
+        await self._wait_open()
+
+    async def _wait_open(self) -> None:
+        if self._ready_state == OPEN:
+            return
+        if self._conn is not None:
+            raise self._closed_error()
+        if self._ready_state == CLOSED:
+            raise self._end().error or self._closed_error()
+        if self._open_waiters is None:
+            self._open_waiters = Waiters(self._loop)
+        await self._open_waiters.wait()
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection is closed: `'close'` has been emitted then."""
+        if self._ready_state == CLOSED:
+            return
+        if self._closed_waiters is None:
+            self._closed_waiters = Waiters(self._loop)
+        await self._closed_waiters.wait()
+
+    async def __aenter__(self) -> Self:
+        """Wait until the connection is open. Raises what made the handshake fail."""
+        try:
+            await self.wait_open()
+        except asyncio.CancelledError:
+            self.terminate()
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        """Close with 1000, or with 1011 after an exception, and wait for the end."""
+        if self._ready_state == OPEN:
+            self.close(1000 if kind is None else 1011)
+        if self._conn is not None:
+            # Nobody will take what still comes: it must not keep the peer's close frame waiting.
+            self._conn.discard = True
+        await self.wait_closed()
+
+    # ws's names -------------------------------------------------------------------------------
+
+    binaryType = binary_type
+    bufferedAmount = buffered_amount
+    isPaused = is_paused
+    readyState = ready_state
+
+
+def _shift(data: Any, mask: Any, callback: Any) -> tuple[object, bool | None, SendCallback | None]:
+    """ws lets the callback take the place of `data` or `mask`."""
+    if callable(data) and not hasattr(data, "__bytes__"):
+        return None, None, data
+    if callable(mask):
+        return data, None, mask
+    return data, mask, callback

@@ -1,0 +1,182 @@
+//! A Python `bytes` under construction: where the receiver puts a message, so that it is not copied
+//! again on its way to the listener.
+
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::slice;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::protocol::buffer::{MessageBuffer, OutOfMemory};
+use crate::simd::mask;
+
+/// A `bytes` object that nobody else has seen yet, `len` of whose `capacity` bytes are filled.
+///
+/// Made, grown and dropped by threads that hold the GIL: it lives in a `Receiver` inside a pyclass.
+pub struct BytesBuffer {
+    /// Null only after a failed growth, with length and capacity 0.
+    object: *mut ffi::PyObject,
+    len: usize,
+    capacity: usize,
+}
+
+// SAFETY: it is reached through a GilCell, hence only by the thread that holds the GIL.
+unsafe impl Send for BytesBuffer {}
+
+#[cfg(unix)]
+unsafe extern "C" {
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> std::ffi::c_int;
+}
+
+impl BytesBuffer {
+    fn data(&self) -> *mut u8 {
+        if self.object.is_null() {
+            return NonNull::dangling().as_ptr();
+        }
+        // SAFETY: `object` is a live, exact bytes object; its data follow its head.
+        unsafe { ffi::PyBytes_AsString(self.object).cast() }
+    }
+
+    /// The part that is not filled yet, at most `limit` bytes of it.
+    pub fn spare(&mut self, limit: usize) -> &mut [MaybeUninit<u8>] {
+        let room = (self.capacity - self.len).min(limit);
+        // SAFETY: bytes len..capacity belong to this object, which is not shared yet.
+        unsafe { slice::from_raw_parts_mut(self.data().add(self.len).cast(), room) }
+    }
+
+    /// Counts `n` bytes of the spare part as filled.
+    ///
+    /// # Safety
+    /// The first `n` bytes of `spare` have been written, and `n` is at most its length.
+    pub unsafe fn advance(&mut self, n: usize) {
+        debug_assert!(self.len + n <= self.capacity);
+        self.len += n;
+    }
+
+    #[cfg(unix)]
+    fn resize(&mut self, capacity: usize) -> Result<(), OutOfMemory> {
+        if self.object.is_null() {
+            *self = Self::with_capacity(capacity)?;
+            return Ok(());
+        }
+        // SAFETY: the only reference to an exact bytes object; on failure CPython has freed it,
+        // left a null pointer in its place and a MemoryError, which our own value reports.
+        unsafe {
+            if _PyBytes_Resize(&raw mut self.object, capacity as ffi::Py_ssize_t) == 0 {
+                self.capacity = capacity;
+                return Ok(());
+            }
+            ffi::PyErr_Clear();
+        }
+        (self.len, self.capacity) = (0, 0);
+        Err(OutOfMemory)
+    }
+
+    #[cfg(not(unix))]
+    fn resize(&mut self, capacity: usize) -> Result<(), OutOfMemory> {
+        let mut grown = Self::with_capacity(capacity)?;
+        let kept = self.len.min(capacity);
+        MessageBuffer::extend(&mut grown, &self.as_slice()[..kept])?;
+        *self = grown;
+        Ok(())
+    }
+
+    /// The finished `bytes`.
+    pub fn into_bytes(mut self, py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
+        if self.len == 0 {
+            return Ok(PyBytes::new(py, b""));
+        }
+        if self.len != self.capacity {
+            self.resize(self.len)
+                .map_err(|_| pyo3::exceptions::PyMemoryError::new_err("no memory for a message"))?;
+        }
+        let object = self.object;
+        std::mem::forget(self);
+        // SAFETY: an owned reference to a bytes object, given on.
+        unsafe { Ok(Bound::from_owned_ptr(py, object).cast_into_unchecked()) }
+    }
+}
+
+impl Drop for BytesBuffer {
+    fn drop(&mut self) {
+        // SAFETY: the GIL is held (see the type); this is the only reference.
+        unsafe { ffi::Py_XDECREF(self.object) }
+    }
+}
+
+impl MessageBuffer for BytesBuffer {
+    fn with_capacity(capacity: usize) -> Result<Self, OutOfMemory> {
+        // An empty or one-byte constant is shared by all of CPython; one made with no content is not.
+        let capacity = capacity.max(1);
+        // SAFETY: the GIL is held (see the type). A null source leaves the bytes uninitialised.
+        let object = unsafe {
+            ffi::PyBytes_FromStringAndSize(std::ptr::null(), capacity as ffi::Py_ssize_t)
+        };
+        if object.is_null() {
+            // SAFETY: as above; the MemoryError is reported by our own value.
+            unsafe { ffi::PyErr_Clear() };
+            return Err(OutOfMemory);
+        }
+        Ok(Self { object, len: 0, capacity })
+    }
+
+    fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        if self.capacity - self.len >= additional {
+            return Ok(());
+        }
+        let wanted = self.len.checked_add(additional).ok_or(OutOfMemory)?;
+        self.resize(wanted.max(self.capacity.saturating_mul(2)))
+    }
+
+    fn reserve_exact(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        if self.capacity - self.len >= additional {
+            return Ok(());
+        }
+        self.resize(self.len.checked_add(additional).ok_or(OutOfMemory)?)
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        // SAFETY: the first `len` bytes are filled.
+        unsafe { slice::from_raw_parts(self.data(), self.len) }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: the first `len` bytes are filled, and nobody else refers to the object yet.
+        unsafe { slice::from_raw_parts_mut(self.data(), self.len) }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        self.reserve(bytes.len())?;
+        // SAFETY: `reserve` made room; the source is another allocation.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.data().add(self.len), bytes.len());
+            self.advance(bytes.len());
+        }
+        Ok(())
+    }
+
+    fn extend_unmasked(
+        &mut self,
+        bytes: &[u8],
+        key: [u8; 4],
+        phase: usize,
+    ) -> Result<(), OutOfMemory> {
+        self.reserve(bytes.len())?;
+        mask::mask_copy(self.spare(bytes.len()), bytes, key, phase);
+        // SAFETY: `mask_copy` wrote that many bytes.
+        unsafe { self.advance(bytes.len()) };
+        Ok(())
+    }
+}

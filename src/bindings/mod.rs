@@ -1,0 +1,81 @@
+//! The Python module `wsrs._core`: it converts and calls, and decides nothing.
+//!
+//! `_backend.py` states what it offers; the pure core offers the same.
+
+mod buffer;
+mod cell;
+#[cfg(unix)]
+mod client;
+mod connection;
+mod data;
+#[cfg(unix)]
+mod direct;
+mod extension;
+mod handshake;
+mod inbound;
+mod outbound;
+mod reactor;
+#[cfg(unix)]
+mod sockets;
+mod state;
+mod text;
+#[cfg(unix)]
+mod transport;
+mod waiter;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// The loop's engine, or None where the loop cannot watch a descriptor.
+#[pyfunction]
+#[pyo3(name = "reactor")]
+fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, reactor::Reactor>>> {
+    let made = reactor::Reactor::of(r#loop)?.into_bound(r#loop.py());
+    #[cfg(unix)]
+    return match sockets::open(&made) {
+        Ok(()) => Ok(Some(made)),
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(made.py()) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    };
+    #[cfg(not(unix))]
+    {
+        drop(made);
+        Ok(None)
+    }
+}
+
+/// The Rust core of wsrs.
+#[pymodule(gil_used = true)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    module.add("NAME", "core")?;
+    module.add_class::<connection::Connection>()?;
+    module.add_class::<extension::PerMessageDeflate>()?;
+    module.add_class::<reactor::Reactor>()?;
+    module.add_class::<waiter::Done>()?;
+    module.add_class::<waiter::Waiter>()?;
+    #[cfg(unix)]
+    {
+        module.add_class::<sockets::Listener>()?;
+        module.add_class::<transport::EngineTransport>()?;
+    }
+    module.add_function(wrap_pyfunction!(reactor_of, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::parse_request, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::parse_response, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::check_upgrade, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::accept_key, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::new_key, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::parse_extensions, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::parse_subprotocols, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::is_token, module)?)?;
+    module.add_function(wrap_pyfunction!(handshake::is_valid_close_code, module)?)?;
+    let os = py.import("os")?;
+    if os.hasattr("register_at_fork")? {
+        let keywords = PyDict::new(py);
+        keywords.set_item("after_in_child", wrap_pyfunction!(reactor::_after_fork, module)?)?;
+        os.call_method("register_at_fork", (), Some(&keywords))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,443 @@
+//! From `send` to the wire: framing at once, writing at the end of the batch or tick.
+
+use pyo3::exceptions::{PyConnectionError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+
+use super::connection::Connection;
+use super::data::Payload;
+use super::reactor::{Reactor, Shared};
+#[cfg(unix)]
+use super::sockets::{self, Held};
+use super::state::{State, Wire, Written};
+#[cfg(unix)]
+use super::transport::HOLD_MIN;
+use super::waiter::{Done, Found, Waiter, Wish};
+#[cfg(unix)]
+use crate::engine::OutQueue;
+use crate::protocol::close::is_valid_close_code;
+use crate::protocol::error::ProtocolError;
+use crate::protocol::frame::{FrameHeader, Opcode, append_frame, write_header};
+use crate::protocol::sender::SendOptions;
+
+/// A queue beyond this many bytes leaves at once instead of at the end of the tick.
+const FLUSH_AT: usize = 64 * 1024;
+/// RFC 6455 section 5.5: "All control frames MUST have a payload length of 125 bytes or less".
+const MAX_CONTROL: usize = 125;
+
+/// Control frames, by who sends them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    Ping,
+    Pong,
+    /// The pong that answers a ping.
+    AutoPong,
+    Close,
+}
+
+impl FrameKind {
+    fn opcode(self) -> Opcode {
+        match self {
+            Self::Ping => Opcode::Ping,
+            Self::Pong | Self::AutoPong => Opcode::Pong,
+            Self::Close => Opcode::Close,
+        }
+    }
+}
+
+/// Where a frame is put: the queue of a socket, or the bytes for a transport of the loop.
+enum Out<'a> {
+    #[cfg(unix)]
+    Engine(&'a mut OutQueue<Held>),
+    Loop { queued: &'a mut Vec<u8>, written: u64 },
+}
+
+impl Out<'_> {
+    fn tail(&mut self) -> &mut Vec<u8> {
+        match self {
+            #[cfg(unix)]
+            Self::Engine(queue) => queue.tail(),
+            Self::Loop { queued, .. } => queued,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            #[cfg(unix)]
+            Self::Engine(queue) => queue.len(),
+            Self::Loop { queued, .. } => queued.len(),
+        }
+    }
+
+    fn total(&self) -> u64 {
+        match self {
+            #[cfg(unix)]
+            Self::Engine(queue) => queue.total_queued(),
+            Self::Loop { queued, written } => *written + queued.len() as u64,
+        }
+    }
+
+    /// Puts a frame: a large immutable payload that needs no mask stays where it is.
+    #[inline]
+    fn put(&mut self, header: &FrameHeader, payload: &[u8], source: Option<&Payload<'_>>) {
+        #[cfg(unix)]
+        if let (Self::Engine(queue), Some(Payload::Bytes(bytes)), None) =
+            (&mut *self, source, header.mask)
+            && payload.len() >= HOLD_MIN
+        {
+            queue.push(write_header(header).as_ref());
+            queue.hold(Held(bytes.clone().unbind()));
+            return;
+        }
+        let _ = source;
+        append_frame(self.tail(), header, payload);
+    }
+}
+
+/// What became of a frame.
+struct Queued {
+    length: usize,
+    dirty: bool,
+}
+
+impl Connection {
+    /// Borrows everything that a frame is made with, and lets `make` put it in the queue.
+    #[inline]
+    fn enqueue<R>(
+        &self,
+        py: Python<'_>,
+        make: impl FnOnce(&mut State, &mut Shared, &mut Out<'_>) -> R,
+    ) -> Option<(R, Queued)> {
+        let reactor = self.reactor(py);
+        reactor.with_shared(py, |shared| {
+            self.state.with(py, |state| {
+                let mut wire = std::mem::replace(&mut state.wire, Wire::None);
+                let made = match &mut wire {
+                    Wire::None => None,
+                    #[cfg(unix)]
+                    Wire::Engine(token) => reactor.sockets.with(py, |sockets| {
+                        let engine = sockets.engine()?;
+                        let queue = engine.out(*token)?;
+                        let mut out = Out::Engine(queue);
+                        let made = make(state, shared, &mut out);
+                        let length = out.len();
+                        let dirty = length <= FLUSH_AT && engine.mark_dirty(*token);
+                        Some((made, Queued { length, dirty }))
+                    }),
+                    Wire::Loop { queued, written, .. } => {
+                        let dirty = queued.is_empty();
+                        let mut out = Out::Loop { queued, written: *written };
+                        let made = make(state, shared, &mut out);
+                        let length = out.len();
+                        Some((made, Queued { length, dirty }))
+                    }
+                };
+                state.wire = wire;
+                made
+            })
+        })
+    }
+
+    /// After a frame was queued: writes at once what is much, else sees to it that it is written.
+    #[inline]
+    fn settle(slf: &Bound<'_, Self>, queued: &Queued) {
+        let (py, this) = (slf.py(), slf.get());
+        if queued.length > FLUSH_AT {
+            Self::flush(slf);
+        } else if queued.dirty {
+            let reactor = this.reactor_bound(py);
+            if this.state.with(py, |state| matches!(state.wire, Wire::Loop { .. })) {
+                Reactor::mark_dirty(reactor, slf);
+            } else {
+                Reactor::schedule_flush(reactor);
+            }
+        }
+    }
+
+    /// The key for the next frame: none, ours, or what the program's `generate_mask` fills in.
+    fn masking_key(&self, py: Python<'_>, mask: bool) -> PyResult<Option<[u8; 4]>> {
+        if !mask {
+            return Ok(None);
+        }
+        let generate =
+            self.state.with(py, |state| state.generate_mask.as_ref().map(|one| one.clone_ref(py)));
+        let Some(generate) = generate else {
+            return Ok(Some(self.reactor(py).with_shared(py, Shared::mask)));
+        };
+        let key = PyByteArray::new(py, &[0; 4]);
+        generate.call1(py, (&key,))?;
+        key.to_vec().try_into().map(Some).map_err(|_| {
+            PyValueError::new_err("generate_mask must leave the 4 bytes of its argument 4 bytes long")
+        })
+    }
+
+    /// Frames and queues a message or fragment.
+    #[inline]
+    pub fn queue_message(
+        slf: &Bound<'_, Self>,
+        payload: &Payload<'_>,
+        options: SendOptions,
+        mask: bool,
+        callback: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let key = this.masking_key(py, mask)?;
+        let queued = this.enqueue(py, |state, shared, out| {
+            put_message(state, shared, out, payload, &options, key)?;
+            Ok::<_, ProtocolError>(out.total())
+        });
+        let Some((outcome, queued)) = queued else {
+            return Self::not_connected(slf, callback);
+        };
+        let at = outcome.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        if callback.is_some() {
+            this.state.with(py, |state| {
+                state.writes.push_back(Written { at, callback, auto_pong: false });
+            });
+        }
+        Self::settle(slf, &queued);
+        Self::when_room(slf, queued.length)
+    }
+
+    /// Queues a control frame whose length has been checked.
+    pub fn queue_control(slf: &Bound<'_, Self>, kind: FrameKind, payload: &[u8]) {
+        let mask = !slf.get().is_server(slf.py());
+        if let Err(error) = Self::queue_control_with(slf, kind, payload, mask, None) {
+            slf.get().reactor(slf.py()).report(slf.py(), "a control frame was not sent", error);
+        }
+    }
+
+    pub fn queue_control_with(
+        slf: &Bound<'_, Self>,
+        kind: FrameKind,
+        payload: &[u8],
+        mask: bool,
+        callback: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if payload.len() > MAX_CONTROL {
+            return Err(PyValueError::new_err(format!(
+                "the data of a control frame must not be longer than 125 bytes, not {}",
+                payload.len()
+            )));
+        }
+        let mask = this.masking_key(py, mask)?;
+        let auto_pong = kind == FrameKind::AutoPong;
+        let header = FrameHeader {
+            fin: true,
+            rsv1: false,
+            opcode: kind.opcode(),
+            mask,
+            length: payload.len() as u64,
+        };
+        let queued = this.enqueue(py, |state, _, out| {
+            out.put(&header, payload, None);
+            state.pongs += usize::from(auto_pong);
+            out.total()
+        });
+        let Some((at, queued)) = queued else {
+            return Self::not_connected(slf, callback);
+        };
+        if callback.is_some() || auto_pong {
+            this.state.with(py, |s| s.writes.push_back(Written { at, callback, auto_pong }));
+        }
+        Self::settle(slf, &queued);
+        Self::when_room(slf, queued.length)
+    }
+
+    /// Queues a close frame (RFC 6455 section 5.5.1).
+    pub fn queue_close(
+        slf: &Bound<'_, Self>,
+        code: Option<u16>,
+        reason: &[u8],
+        mask: bool,
+        callback: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let mut payload = Vec::new();
+        if let Some(code) = code {
+            if !is_valid_close_code(code) {
+                return Err(PyValueError::new_err(format!(
+                    "{code} is no close code that an endpoint may send"
+                )));
+            }
+            payload.extend_from_slice(&code.to_be_bytes());
+            payload.extend_from_slice(reason);
+        } else if !reason.is_empty() {
+            return Err(PyValueError::new_err("a close reason needs a close code"));
+        }
+        if payload.len() > MAX_CONTROL {
+            return Err(PyValueError::new_err(format!(
+                "a close reason must not be longer than 123 bytes, not {}",
+                reason.len()
+            )));
+        }
+        Self::queue_control_with(slf, FrameKind::Close, &payload, mask, callback).map(drop)
+    }
+
+    /// What `send` returns: done while there is room, else until the queue is at the low mark.
+    #[inline]
+    fn when_room(slf: &Bound<'_, Self>, queued: usize) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        if queued <= this.state.with(py, |state| state.settings.high_water_mark) {
+            return Done::ready(py);
+        }
+        let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), Wish::Room))?;
+        let kept = waiter.clone_ref(py);
+        this.state.with(py, |state| state.drains.push(kept));
+        Ok(waiter.into_any())
+    }
+
+    /// Whether a sender may go on: less than the low mark is queued, or the wire is gone.
+    pub fn look_for_room(slf: &Bound<'_, Self>) -> PyResult<Found> {
+        let (py, this) = (slf.py(), slf.get());
+        let low = this.state.with(py, |state| state.settings.high_water_mark / 4);
+        if this.is_connected(py) && this.queued_bytes(py) > low {
+            return Ok(Found::Nothing);
+        }
+        Ok(Found::Value(py.None()))
+    }
+
+    /// A frame for a wire that is gone: the callback hears of it in the next tick.
+    fn not_connected(slf: &Bound<'_, Self>, callback: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let error = PyConnectionError::new_err("the WebSocket connection is closed");
+        let error = error.into_value(py).into_any();
+        if let Some(callback) = callback {
+            this.reactor(py).call_soon(py, &callback, error.bind(py), None)?;
+        }
+        Ok(Py::new(py, Done::failed(error))?.into_any())
+    }
+
+    /// Whether anybody must hear of what was written.
+    #[inline]
+    pub fn awaits_writes(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| !state.writes.is_empty() || !state.drains.is_empty())
+    }
+
+    /// Calls back for frames that are written out; `left` bytes still wait.
+    pub fn written(slf: &Bound<'_, Self>, left: usize) {
+        let (py, this) = (slf.py(), slf.get());
+        let total = this.total_queued(py).saturating_sub(left as u64);
+        loop {
+            let done = this.state.with(py, |state| {
+                let one = state.writes.pop_front_if(|written| written.at <= total)?;
+                state.pongs -= usize::from(one.auto_pong);
+                Some(one)
+            });
+            let Some(written) = done else { break };
+            if let Some(callback) = written.callback {
+                if let Err(error) = callback.call1(py, (py.None(),)) {
+                    this.reactor(py).report(py, "a send callback raised an exception", error);
+                }
+            }
+        }
+        if left <= this.state.with(py, |state| state.settings.high_water_mark / 4) {
+            Self::wake_senders(slf);
+        }
+    }
+
+    pub fn wake_senders(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        let waiters = this.state.with(py, |state| std::mem::take(&mut state.drains));
+        for waiter in waiters {
+            Waiter::wake(waiter.bind(py), this.reactor(py));
+        }
+    }
+
+    /// Writes what is queued.
+    pub fn flush(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        #[cfg(unix)]
+        if let Some(token) = this.token(py) {
+            sockets::flush(this.reactor_bound(py), token);
+            return;
+        }
+        let ready = this.state.with(py, |state| {
+            let transport = state.transport.as_ref()?.clone_ref(py);
+            let Wire::Loop { queued, written, blocked } = &mut state.wire else { return None };
+            if *blocked || queued.is_empty() {
+                return None;
+            }
+            *written += queued.len() as u64;
+            Some((transport, std::mem::take(queued)))
+        });
+        let Some((transport, bytes)) = ready else { return };
+        let data = PyBytes::new(py, &bytes);
+        if let Err(error) = transport.call_method1(py, intern!(py, "write"), (data,)) {
+            this.reactor(py).report(py, "the transport refused to write", error);
+        }
+        if this.awaits_writes(py) {
+            Self::written(slf, this.queued_bytes(py));
+        }
+    }
+
+    /// Bytes queued here and in the transport.
+    pub fn queued_bytes(&self, py: Python<'_>) -> usize {
+        #[cfg(unix)]
+        if let Some(token) = self.token(py) {
+            return self.reactor(py).sockets.with(py, |sockets| {
+                sockets.engine().and_then(|engine| engine.out_ref(token).map(|out| out.len()))
+            })
+            .unwrap_or(0);
+        }
+        let (here, transport) = self.state.with(py, |state| match &state.wire {
+            Wire::Loop { queued, .. } => {
+                (queued.len(), state.transport.as_ref().map(|one| one.clone_ref(py)))
+            }
+            _ => (0, None),
+        });
+        let there = transport.and_then(|transport| {
+            let size = transport.call_method0(py, intern!(py, "get_write_buffer_size"));
+            size.and_then(|size| size.extract::<usize>(py)).ok()
+        });
+        here + there.unwrap_or(0)
+    }
+
+    fn total_queued(&self, py: Python<'_>) -> u64 {
+        #[cfg(unix)]
+        if let Some(token) = self.token(py) {
+            return self.reactor(py).sockets.with(py, |sockets| {
+                sockets.engine().and_then(|engine| engine.out_ref(token).map(|out| out.total_queued()))
+            })
+            .unwrap_or(0);
+        }
+        self.state.with(py, |state| match &state.wire {
+            Wire::Loop { queued, written, .. } => *written + queued.len() as u64,
+            _ => 0,
+        })
+    }
+}
+
+/// Frames a message into `out`, compressed where that was agreed and is wished.
+#[inline]
+fn put_message(
+    state: &mut State,
+    shared: &mut Shared,
+    out: &mut Out<'_>,
+    payload: &Payload<'_>,
+    options: &SendOptions,
+    mask: Option<[u8; 4]>,
+) -> Result<(), ProtocolError> {
+    let data = payload.as_slice();
+    let frame = state.sender.begin(data.len(), options);
+    let header = FrameHeader {
+        fin: frame.fin,
+        rsv1: frame.rsv1,
+        opcode: frame.opcode,
+        mask,
+        length: data.len() as u64,
+    };
+    if !frame.compress {
+        out.put(&header, data, Some(payload));
+        return Ok(());
+    }
+    let mut scratch = shared.codec.take_scratch();
+    let outcome = state.sender.compress(&mut shared.codec, &frame, data, &mut scratch);
+    if outcome.is_ok() {
+        let header = FrameHeader { length: scratch.len() as u64, ..header };
+        out.put(&header, &scratch, None);
+    }
+    shared.codec.give_scratch(scratch);
+    outcome
+}

@@ -1,0 +1,317 @@
+//! What the connections of one event loop share: buffers, the codec, masks, the flush at the end of
+//! a tick; and, where the loop can watch a descriptor, the engine's sockets (`sockets.rs`).
+
+#![allow(unsafe_code)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyWeakrefReference};
+
+use super::cell::GilCell;
+use super::connection::Connection;
+#[cfg(unix)]
+use super::sockets::Sockets;
+use crate::protocol::deflate::{Codec, CodecLimits};
+use crate::protocol::random::MaskPool;
+
+/// Bytes of the read buffer that all connections of a loop share.
+pub const READ_BUFFER: usize = 256 * 1024;
+
+/// Compressors and decompressors kept alive per loop. A compressor at 15 window bits and memLevel 8
+/// takes about 368 KiB, a decompressor about 44 KiB: 24 MiB and 11 MiB when all are in use.
+const CODEC_LIMITS: CodecLimits = CodecLimits { max_compressors: 64, max_decompressors: 256 };
+
+/// Counts forks, so that a child draws masks of its own.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+/// Called in the child after a fork.
+#[pyfunction]
+pub fn _after_fork() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// State that connections reach by a borrow; nothing in it runs Python when dropped.
+pub struct Shared {
+    pub codec: Codec,
+    masks: MaskPool,
+    forks: u32,
+    read_buffer: Option<Box<[u8]>>,
+    pub in_batch: bool,
+}
+
+impl Shared {
+    /// A masking key from the system's entropy (RFC 6455 section 10.3).
+    pub fn mask(&mut self) -> [u8; 4] {
+        let forks = FORKS.load(Ordering::Relaxed);
+        if forks != self.forks {
+            self.forks = forks;
+            self.masks.discard();
+        }
+        self.masks.next_mask()
+    }
+
+    /// The shared read buffer; a new one where it is in use (a read within a read).
+    pub fn take_read_buffer(&mut self) -> Box<[u8]> {
+        self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER].into_boxed_slice())
+    }
+
+    pub fn give_read_buffer(&mut self, buffer: Box<[u8]>) {
+        self.read_buffer = Some(buffer);
+    }
+}
+
+/// Connections with something to write at the end of the tick, and errors for the loop itself.
+#[derive(Default)]
+struct Agenda {
+    dirty: Vec<Py<Connection>>,
+    flush_scheduled: bool,
+    error: Option<PyErr>,
+}
+
+/// The engine of one event loop.
+#[pyclass(frozen, weakref, module = "wsrs._core")]
+pub struct Reactor {
+    event_loop: Py<PyAny>,
+    call_soon: Py<PyAny>,
+    shared: GilCell<Shared>,
+    agenda: GilCell<Agenda>,
+    #[cfg(unix)]
+    pub sockets: GilCell<Sockets>,
+}
+
+impl Reactor {
+    /// The reactor of `event_loop`, made when first asked for.
+    pub fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
+        static TABLE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+        let py = event_loop.py();
+        let table = TABLE.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
+        // By identity: the reactor keeps its loop alive, so a weak table keyed by the loop itself
+        // would never be empty. A dead entry, or one of a loop that had the same address, is replaced.
+        let key = event_loop.as_ptr() as usize;
+        if let Some(entry) = table.get_item(key)?
+            && let Some(found) = entry.cast::<PyWeakrefReference>()?.upgrade_as::<Self>()?
+            && found.get().event_loop.is(event_loop)
+        {
+            return Ok(found.unbind());
+        }
+        let made = Bound::new(py, Self::new(event_loop)?)?;
+        table.set_item(key, PyWeakrefReference::new(&made)?)?;
+        Ok(made.unbind())
+    }
+
+    fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = event_loop.py();
+        Ok(Self {
+            event_loop: event_loop.clone().unbind(),
+            call_soon: event_loop.getattr(intern!(py, "call_soon"))?.unbind(),
+            shared: GilCell::new(Shared {
+                codec: Codec::new(CODEC_LIMITS),
+                masks: MaskPool::new(),
+                forks: FORKS.load(Ordering::Relaxed),
+                read_buffer: None,
+                in_batch: false,
+            }),
+            agenda: GilCell::new(Agenda::default()),
+            #[cfg(unix)]
+            sockets: GilCell::new(Sockets::default()),
+        })
+    }
+
+    #[inline]
+    pub fn with_shared<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Shared) -> R) -> R {
+        self.shared.with(py, act)
+    }
+
+    pub fn event_loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.event_loop.clone_ref(py)
+    }
+
+    /// Whether the engine's callback runs, hence no task is current.
+    #[inline]
+    pub fn in_batch(&self, py: Python<'_>) -> bool {
+        self.shared.with(py, |shared| shared.in_batch)
+    }
+
+    /// `loop.call_soon(function, argument, context=context)`.
+    pub fn call_soon(
+        &self,
+        py: Python<'_>,
+        function: &Py<PyAny>,
+        argument: &Bound<'_, PyAny>,
+        context: Option<&Py<PyAny>>,
+    ) -> PyResult<()> {
+        let arguments = (function, argument);
+        match context {
+            None => self.call_soon.call1(py, arguments)?,
+            Some(context) => {
+                let keywords = PyDict::new(py);
+                keywords.set_item(intern!(py, "context"), context)?;
+                self.call_soon.call(py, arguments, Some(&keywords))?
+            }
+        };
+        Ok(())
+    }
+
+    /// `loop.call_soon(target.method, argument)`; a loop that is closed already is no error here.
+    pub fn call_method_soon(
+        &self,
+        target: &Bound<'_, PyAny>,
+        method: &str,
+        argument: &Bound<'_, PyAny>,
+    ) {
+        let py = target.py();
+        let outcome = target
+            .getattr(method)
+            .and_then(|bound| self.call_soon.call1(py, (bound, argument)));
+        if let Err(error) = outcome {
+            self.report(py, "wsrs could not schedule a call", error);
+        }
+    }
+
+    /// Hands an error in nobody's code but a listener's or ours to the loop's exception handler.
+    /// `KeyboardInterrupt` and `SystemExit` are kept for the loop: they must end it.
+    pub fn report(&self, py: Python<'_>, message: &str, error: PyErr) {
+        if !error.is_instance_of::<PyException>(py) {
+            self.keep_error(py, error);
+            return;
+        }
+        let context = PyDict::new(py);
+        let outcome = context
+            .set_item("message", message)
+            .and_then(|()| context.set_item("exception", error.value(py)))
+            .and_then(|()| {
+                self.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (context,))
+            });
+        if let Err(failure) = outcome {
+            failure.write_unraisable(py, None);
+        }
+    }
+
+    /// Keeps what must pass through the loop (`SystemExit`, `KeyboardInterrupt`) until the end of
+    /// the batch; outside of one it is shown at once.
+    pub fn keep_error(&self, py: Python<'_>, error: PyErr) {
+        if self.in_batch(py) {
+            let old = self.agenda.with(py, |agenda| agenda.error.replace(error));
+            drop(old);
+        } else {
+            error.write_unraisable(py, None);
+        }
+    }
+
+    pub fn take_error(&self, py: Python<'_>) -> Option<PyErr> {
+        self.agenda.with(py, |agenda| agenda.error.take())
+    }
+
+    /// Sees to it that `connection` is flushed at the end of this tick.
+    pub fn mark_dirty(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) {
+        let py = slf.py();
+        let connection = connection.clone().unbind();
+        slf.get().agenda.with(py, |agenda| agenda.dirty.push(connection));
+        Self::schedule_flush(slf);
+    }
+
+    /// One `call_soon` for all connections; none within a batch, which flushes at its end.
+    pub fn schedule_flush(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        if this.in_batch(py) {
+            return;
+        }
+        let first =
+            this.agenda.with(py, |agenda| !std::mem::replace(&mut agenda.flush_scheduled, true));
+        if first {
+            let outcome = slf
+                .getattr(intern!(py, "_flush"))
+                .and_then(|flush| this.call_soon.call1(py, (flush,)));
+            if let Err(error) = outcome {
+                this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
+                this.report(py, "wsrs could not schedule a flush", error);
+            }
+        }
+    }
+
+    /// Writes what the connections have queued.
+    pub fn flush_all(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
+        #[cfg(unix)]
+        super::sockets::flush_dirty(slf);
+        loop {
+            let batch = this.agenda.with(py, |agenda| std::mem::take(&mut agenda.dirty));
+            if batch.is_empty() {
+                break;
+            }
+            for connection in batch {
+                Connection::flush(connection.bind(py));
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Reactor {
+    /// Writes what was queued in this tick.
+    fn _flush(slf: &Bound<'_, Self>) {
+        Self::flush_all(slf);
+    }
+
+    /// The poller's descriptor is readable: serve every socket that is ready.
+    #[cfg(unix)]
+    fn _on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        super::sockets::on_ready(slf)
+    }
+
+    /// Tries again to accept, some time after the descriptors ran out.
+    #[cfg(unix)]
+    fn _resume_accepting(slf: &Bound<'_, Self>) {
+        super::sockets::resume_accepting(slf);
+    }
+
+    /// Accepts on a bound, listening socket (which stays the caller's): `protocol_factory()` makes
+    /// the protocol of each connection, whose `connection_made` is called. OSError where it fails.
+    #[cfg(unix)]
+    fn listen(
+        slf: &Bound<'_, Self>,
+        sock: &Bound<'_, PyAny>,
+        protocol_factory: Py<PyAny>,
+    ) -> PyResult<super::sockets::Listener> {
+        super::sockets::listen(slf, sock, protocol_factory)
+    }
+
+    /// Makes a transport of a connected stream socket, which is detached. OSError where it fails.
+    #[cfg(unix)]
+    fn adopt(
+        slf: &Bound<'_, Self>,
+        sock: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<super::transport::EngineTransport>> {
+        super::sockets::adopt(slf, sock, protocol)
+    }
+
+    /// Whether the engine serves sockets on this loop.
+    #[getter]
+    fn has_engine(&self, py: Python<'_>) -> bool {
+        #[cfg(unix)]
+        return self.sockets.with(py, |sockets| sockets.is_open());
+        #[cfg(not(unix))]
+        {
+            let _ = py;
+            false
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.call_soon)?;
+        self.agenda
+            .for_traverse(|agenda| agenda.dirty.iter().try_for_each(|one| visit.call(one)))
+            .unwrap_or(Ok(()))?;
+        #[cfg(unix)]
+        self.sockets.for_traverse(|sockets| sockets.traverse(visit)).unwrap_or(Ok(()))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,160 @@
+//! What a connection knows: its wire, its receiver and sender, who takes its messages.
+
+use std::collections::VecDeque;
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use super::buffer::BytesBuffer;
+use super::waiter::Waiter;
+#[cfg(unix)]
+use crate::engine::Token;
+use crate::protocol::error::ProtocolError;
+use crate::protocol::receiver::Receiver;
+use crate::protocol::sender::Sender;
+
+/// Messages, and bytes of messages, that wait while nobody has asked for any: then reading stops (or
+/// they are dropped, `discard`).
+const UNCLAIMED: (usize, usize) = (16, 64 * 1024);
+/// The same where a program iterates: more, so that one read is one wake-up.
+const CLAIMED: (usize, usize) = (1024, 64 * 1024);
+
+/// What carries the bytes.
+pub enum Wire {
+    /// Nothing yet, or no more.
+    None,
+    /// A socket of the engine.
+    #[cfg(unix)]
+    Engine(Token),
+    /// A transport of the loop; what is queued for it at the end of the tick, and whether it has
+    /// asked to wait.
+    Loop { queued: Vec<u8>, written: u64, blocked: bool },
+}
+
+/// The forms of a binary message, ws's `binaryType` without "blob" (the API makes those of bytes).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum BinaryType {
+    Bytes,
+    ByteArray,
+    Fragments,
+}
+
+/// The options that stay what they are.
+pub struct Settings {
+    pub is_server: bool,
+    pub auto_pong: bool,
+    pub allow_synchronous_events: bool,
+    pub skip_utf8_validation: bool,
+    pub max_pending_auto_pongs: usize,
+    pub high_water_mark: usize,
+}
+
+/// Where the flow of messages stands.
+#[derive(Default)]
+pub struct Flow {
+    /// `start` was called.
+    pub started: bool,
+    /// The program called `pause`.
+    pub paused: bool,
+    /// The queue is full: nothing is delivered until it is taken from.
+    pub stalled: bool,
+    /// The next event waits for the next tick (`allow_synchronous_events=False`).
+    pub next_tick: bool,
+    /// Frames are being delivered: a nested call leaves it to the outer one.
+    pub delivering: bool,
+    /// A close frame or a fault came: what follows is no frame.
+    pub concluded: bool,
+    /// The peer's FIN has come, and the owner may not have been told.
+    pub eof: bool,
+    pub eof_told: bool,
+    /// The transport is gone, and the owner may not have been told.
+    pub lost: bool,
+    pub lost_told: bool,
+    /// Reading of the wire is off.
+    pub reading_off: bool,
+    /// Somebody iterates or has called `recv`.
+    pub claimed: bool,
+}
+
+/// What a program wants to know when a frame is written out.
+pub struct Written {
+    /// The place in the outgoing stream where the frame ends.
+    pub at: u64,
+    pub callback: Option<Py<PyAny>>,
+    /// It is a pong of ours, which counts against `max_pending_auto_pongs`.
+    pub auto_pong: bool,
+}
+
+/// How the messages end.
+pub struct Finish {
+    pub error: Py<PyAny>,
+    pub orderly: bool,
+}
+
+/// The state of one connection. Dropping an object in it may run Python: take it out first.
+pub struct State {
+    pub wire: Wire,
+    pub transport: Option<Py<PyAny>>,
+    pub owner: Option<Py<PyAny>>,
+    pub listener: Option<Py<PyAny>>,
+    pub generate_mask: Option<Py<PyAny>>,
+    pub receiver: Receiver<BytesBuffer>,
+    pub sender: Sender,
+    pub settings: Settings,
+    pub flow: Flow,
+    pub binary_type: BinaryType,
+    pub wants_ping: bool,
+    pub wants_pong: bool,
+    pub discard: bool,
+    /// A fault found while a frame was received in place, not yet told.
+    pub fault: Option<ProtocolError>,
+    /// Bytes that came and are not delivered yet.
+    pub pending: Vec<u8>,
+    /// Messages that wait for `recv`, each with its size and whether it is binary.
+    pub queue: VecDeque<(Py<PyAny>, usize, bool)>,
+    pub queued_bytes: usize,
+    pub recv: Option<Py<Waiter>>,
+    pub next: Option<Py<Waiter>>,
+    pub finish: Option<Finish>,
+    pub lost_error: Option<Py<PyAny>>,
+    pub writes: VecDeque<Written>,
+    pub pongs: usize,
+    pub drains: Vec<Py<Waiter>>,
+}
+
+impl State {
+    /// Whether the next frame may be delivered.
+    #[inline]
+    pub fn may_deliver(&self) -> bool {
+        let flow = &self.flow;
+        flow.started
+            && !flow.concluded
+            && (flow.lost || !(flow.paused || flow.stalled || flow.next_tick))
+    }
+
+    /// Whether the queue has reached its bound.
+    #[inline]
+    pub fn queue_full(&self) -> bool {
+        let (messages, bytes) = if self.flow.claimed { CLAIMED } else { UNCLAIMED };
+        self.queue.len() >= messages || self.queued_bytes >= bytes
+    }
+
+    /// What the objects inside refer to.
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for object in [
+            &self.transport,
+            &self.owner,
+            &self.listener,
+            &self.generate_mask,
+            &self.lost_error,
+        ] {
+            visit.call(object)?;
+        }
+        self.queue.iter().try_for_each(|(message, ..)| visit.call(message))?;
+        self.writes.iter().try_for_each(|written| visit.call(&written.callback))?;
+        self.drains.iter().try_for_each(|waiter| visit.call(waiter))?;
+        visit.call(&self.recv)?;
+        visit.call(&self.next)?;
+        self.finish.as_ref().map_or(Ok(()), |finish| visit.call(&finish.error))
+    }
+}

@@ -1,0 +1,288 @@
+//! The awaitables: what `recv`, `next` and `send` return.
+//!
+//! A [`Waiter`] is a future to an asyncio task without being an `asyncio.Future`: the task finds
+//! `_asyncio_future_blocking`, gives its wake-up to `add_done_callback` and later asks `result`.
+//! One serves a connection for all its messages. Within a batch of the engine, where no task is
+//! current, the wake-up is called directly in the task's context; else through `call_soon`.
+
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use super::cell::GilCell;
+use super::connection::Connection;
+use super::reactor::Reactor;
+
+/// What a waiter waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// A message; the end raises what `finish` was given.
+    Message,
+    /// A message; an orderly end raises `StopAsyncIteration`.
+    Next,
+    /// Less than the low-water mark queued.
+    Room,
+}
+
+/// What a look at the connection found.
+pub enum Found {
+    /// Nothing yet: wait.
+    Nothing,
+    /// The value of the `await`.
+    Value(Py<PyAny>),
+}
+
+struct Callback {
+    function: Py<PyAny>,
+    context: Option<Py<PyAny>>,
+}
+
+#[derive(Default)]
+struct State {
+    callbacks: Vec<Callback>,
+    waiting: bool,
+    blocking: bool,
+    cancelled: bool,
+}
+
+/// One awaitable of a connection.
+#[pyclass(frozen, module = "wsrs._core")]
+pub struct Waiter {
+    connection: Py<Connection>,
+    wish: Wish,
+    state: GilCell<State>,
+}
+
+impl Waiter {
+    pub fn new(connection: Py<Connection>, wish: Wish) -> Self {
+        Self { connection, wish, state: GilCell::new(State::default()) }
+    }
+
+    /// Whether a task is suspended on it.
+    pub fn is_waiting(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.waiting && !state.callbacks.is_empty())
+    }
+
+    /// Lets the suspended tasks go on: now where the reactor is in a batch, else in the next tick.
+    pub fn wake(slf: &Bound<'_, Self>, reactor: &Reactor) {
+        let py = slf.py();
+        let callbacks = slf.get().state.with(py, |state| {
+            state.waiting = false;
+            std::mem::take(&mut state.callbacks)
+        });
+        for callback in callbacks {
+            let direct = reactor.in_batch(py);
+            let outcome = match (&callback.context, direct) {
+                (Some(context), true) => call_in_context(slf, &callback.function, context.bind(py)),
+                _ => callback.schedule(slf, reactor),
+            };
+            if let Err(error) = outcome {
+                reactor.keep_error(py, error);
+            }
+        }
+    }
+}
+
+impl Callback {
+    fn schedule(&self, waiter: &Bound<'_, Waiter>, reactor: &Reactor) -> PyResult<()> {
+        reactor.call_soon(waiter.py(), &self.function, waiter.as_any(), self.context.as_ref())
+    }
+}
+
+fn call_in_context(
+    waiter: &Bound<'_, Waiter>,
+    function: &Py<PyAny>,
+    context: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let py = waiter.py();
+    // SAFETY: the GIL is held; a context that is entered is left again below.
+    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    let outcome = function.call1(py, (waiter,)).map(drop);
+    // SAFETY: entered above by this thread.
+    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    outcome
+}
+
+/// `StopIteration(value)`: an `await` ends with `value`.
+fn stop_iteration(value: Py<PyAny>) -> PyErr {
+    PyStopIteration::new_err((value,))
+}
+
+fn cancelled_error(py: Python<'_>) -> PyErr {
+    static TYPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = TYPE
+        .get_or_try_init(py, || Ok(py.import("asyncio")?.getattr("CancelledError")?.unbind()))
+        .and_then(|class| class.bind(py).call0());
+    match made {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}
+
+#[pymethods]
+impl Waiter {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+        let (py, this) = (slf.py(), slf.get());
+        let occupied = this.state.with(py, |state| state.waiting && !state.callbacks.is_empty());
+        if occupied && this.wish != Wish::Room {
+            return Err(PyRuntimeError::new_err("another task is already waiting for a message"));
+        }
+        match Connection::look(this.connection.bind(py), this.wish)? {
+            Found::Value(value) => Err(stop_iteration(value)),
+            Found::Nothing => {
+                this.state.with(py, |state| {
+                    state.waiting = true;
+                    state.blocking = true;
+                    state.cancelled = false;
+                });
+                Ok(slf.clone().unbind())
+            }
+        }
+    }
+
+    /// asyncio's mark of a future that a task may wait for.
+    #[getter(_asyncio_future_blocking)]
+    fn blocking(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.blocking)
+    }
+
+    #[setter(_asyncio_future_blocking)]
+    fn set_blocking(&self, py: Python<'_>, value: bool) {
+        self.state.with(py, |state| state.blocking = value);
+    }
+
+    fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.connection.get().reactor(py).event_loop(py)
+    }
+
+    #[pyo3(signature = (function, *, context = None))]
+    fn add_done_callback(&self, py: Python<'_>, function: Py<PyAny>, context: Option<Py<PyAny>>) {
+        self.state.with(py, |state| state.callbacks.push(Callback { function, context }));
+    }
+
+    /// Removes every callback equal to `function`; returns how many they were.
+    fn remove_done_callback(&self, py: Python<'_>, function: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let all = self.state.with(py, |state| std::mem::take(&mut state.callbacks));
+        let before = all.len();
+        let mut kept = Vec::with_capacity(before);
+        for callback in all {
+            if !callback.function.bind(py).eq(function)? {
+                kept.push(callback);
+            }
+        }
+        let removed = before - kept.len();
+        self.state.with(py, |state| state.callbacks.append(&mut kept));
+        Ok(removed)
+    }
+
+    /// What a task asks after its wake-up: raises CancelledError after `cancel`.
+    fn result(&self, py: Python<'_>) -> PyResult<()> {
+        if self.state.with(py, |state| std::mem::take(&mut state.cancelled)) {
+            return Err(cancelled_error(py));
+        }
+        Ok(())
+    }
+
+    fn exception(&self, py: Python<'_>) -> PyResult<()> {
+        self.result(py)
+    }
+
+    fn done(&self, py: Python<'_>) -> bool {
+        !self.is_waiting(py)
+    }
+
+    fn cancelled(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.cancelled)
+    }
+
+    /// Ends the wait with CancelledError; False where nobody waits. No message is lost by it.
+    #[pyo3(signature = (msg = None))]
+    fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
+        drop(msg); // the task keeps the message of its own cancellation
+        let (py, this) = (slf.py(), slf.get());
+        let callbacks = this.state.with(py, |state| {
+            state.waiting = false;
+            state.cancelled = !state.callbacks.is_empty();
+            std::mem::take(&mut state.callbacks)
+        });
+        let reactor = this.connection.get().reactor(py);
+        for callback in &callbacks {
+            callback.schedule(slf, reactor)?;
+        }
+        Ok(!callbacks.is_empty())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        self.state.for_traverse(|state| {
+            for callback in &state.callbacks {
+                visit.call(&callback.function)?;
+                visit.call(&callback.context)?;
+            }
+            Ok(())
+        }).unwrap_or(Ok(()))
+    }
+}
+
+/// An awaitable that is done: what `send` returns while there is room, or once it has failed.
+#[pyclass(frozen, module = "wsrs._core")]
+pub struct Done {
+    error: Option<Py<PyAny>>,
+}
+
+impl Done {
+    /// One that raises `error` when it is awaited, and is silent when it is not, as ws is.
+    pub fn failed(error: Py<PyAny>) -> Self {
+        Self { error: Some(error) }
+    }
+
+    /// The one that every send without a wait shares.
+    pub fn ready(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let ready = READY.get_or_try_init(py, || {
+            PyResult::Ok(Bound::new(py, Self { error: None })?.into_any().unbind())
+        })?;
+        Ok(ready.clone_ref(py))
+    }
+}
+
+#[pymethods]
+impl Done {
+    /// `error`: what awaiting it raises, if anything.
+    #[new]
+    #[pyo3(signature = (error = None))]
+    fn new(error: Option<Py<PyAny>>) -> Self {
+        Self { error }
+    }
+
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match &self.error {
+            Some(error) => Err(PyErr::from_value(error.bind(py).clone())),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! From the poller's events to what the caller does next.
+
+use std::io;
+
+use super::slots::{Entry, Token};
+use super::sockets::Engine;
+use super::sys::{Errno, Interest, RawEvent, Sys};
+
+/// Something that is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// A listener has connections: call [`Engine::accept`], some bounded number of times.
+    Accept(Token),
+    /// A socket can make progress. At least one of `readable` and `writable` is true.
+    Socket {
+        /// Which one.
+        token: Token,
+        /// Call [`Engine::read`]: there are bytes, the end, or an error.
+        readable: bool,
+        /// Call [`Engine::flush`]: there is room for what is queued, or an error.
+        writable: bool,
+        /// The connection is broken or shut in both directions; `read` and `flush` say how, and
+        /// there may still be bytes to read before.
+        hangup: bool,
+    },
+}
+
+impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
+    /// Asks the poller once, without waiting, and begins a new batch: how many events it has (at
+    /// most [`super::MAX_EVENTS`]). What was left of the last batch is dropped; the poller is
+    /// level-triggered and says it again.
+    ///
+    /// # Errors
+    /// Only for a broken poller (`EBADF`, `EINVAL`); a signal is no error.
+    pub fn poll(&mut self) -> io::Result<usize> {
+        self.events.clear();
+        self.next_event = 0;
+        loop {
+            match self.sys.wait(&self.poller, &mut self.events) {
+                Ok(()) => return Ok(self.events.len()),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The next thing of this batch that is ready; `None` at its end. Events of what was closed
+    /// since the batch began are skipped, even if its slot or descriptor is in use again.
+    #[inline]
+    pub fn next_ready(&mut self) -> Option<Ready> {
+        while let Some(event) = self.events.get(self.next_event).copied() {
+            self.next_event += 1;
+            let token = Token::from_raw(event.token);
+            match self.slots.get_mut(token) {
+                Some(Entry::Listener(listener)) if listener.armed => {
+                    return Some(Ready::Accept(token));
+                }
+                Some(Entry::Stream(_)) => {
+                    if let Some(ready) = self.socket_ready(token, event) {
+                        return Some(ready);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn socket_ready(&mut self, token: Token, event: RawEvent) -> Option<Ready> {
+        let stream = self.slots.stream_mut(token)?;
+        let wanted = stream.wanted();
+        // An error or a hang-up comes unasked. Whatever the caller waits for is ready then,
+        // because it will not block any more.
+        let readable = wanted.read && (event.readable || event.hangup);
+        let writable = wanted.write && (event.writable || event.hangup);
+        if readable || writable {
+            if writable {
+                stream.blocked = false;
+            }
+            return Some(Ready::Socket {
+                token,
+                readable,
+                writable,
+                hangup: event.hangup,
+            });
+        }
+        // An event that nobody wants (paused, at its end, broken) would come again and again.
+        // Should this fail, it does come again, and is tried again.
+        let _ = self.sync(token);
+        None
+    }
+
+    /// Stops reading: nothing will be reported as readable until [`Self::resume`]. A system call
+    /// is made only when an event does arrive meanwhile, and then the socket leaves the poller,
+    /// because hang-ups and errors are reported always. False for a stale token.
+    pub fn pause(&mut self, token: Token) -> bool {
+        match self.slots.stream_mut(token) {
+            Some(stream) => {
+                stream.paused = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Reads again. What arrived meanwhile is reported by the next [`Self::poll`]. False for a
+    /// stale token.
+    ///
+    /// # Errors
+    /// The kernel has no memory or watches left; the socket stays paused.
+    pub fn resume(&mut self, token: Token) -> io::Result<bool> {
+        let Some(stream) = self.slots.stream_mut(token) else {
+            return Ok(false);
+        };
+        if stream.paused {
+            stream.paused = false;
+            if stream.wanted().read
+                && !stream.armed.read
+                && let Err(error) = self.sync(token)
+            {
+                self.pause(token);
+                return Err(error.into());
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether reading is paused. False for a stale token.
+    pub fn is_paused(&self, token: Token) -> bool {
+        self.slots.stream(token).is_some_and(|stream| stream.paused)
+    }
+
+    /// Tells the poller what is wanted of a socket now.
+    pub(super) fn sync(&mut self, token: Token) -> Result<(), Errno> {
+        let Some(stream) = self.slots.stream_mut(token) else {
+            return Ok(());
+        };
+        let (old, new) = (stream.armed, stream.wanted());
+        if old == new {
+            return Ok(());
+        }
+        if old.is_none() {
+            self.sys.add(&self.poller, &stream.fd, token.raw(), new)?;
+        } else if new.is_none() {
+            self.sys.delete(&self.poller, &stream.fd, old)?;
+        } else {
+            self.sys
+                .modify(&self.poller, &stream.fd, token.raw(), old, new)?;
+        }
+        stream.armed = new;
+        Ok(())
+    }
+
+    /// Puts a listener into the poller.
+    pub(super) fn arm_listener(&mut self, token: Token) -> Result<(), Errno> {
+        if let Some(listener) = self.slots.listener_mut(token)
+            && !listener.armed
+        {
+            self.sys
+                .add(&self.poller, &listener.fd, token.raw(), Interest::READ)?;
+            listener.armed = true;
+        }
+        Ok(())
+    }
+
+    /// Takes a listener out of the poller, which would report it for ever.
+    pub(super) fn disarm_listener(&mut self, token: Token) {
+        if let Some(listener) = self.slots.listener_mut(token)
+            && listener.armed
+        {
+            // Fails only for what is not in there.
+            let _ = self.sys.delete(&self.poller, &listener.fd, Interest::READ);
+            listener.armed = false;
+        }
+    }
+}

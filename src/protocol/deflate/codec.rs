@@ -1,0 +1,101 @@
+//! What the connections of one event loop share: compressors, decompressors and spare buffers.
+
+use zlib_rs::Inflate;
+
+use super::deflater::Compressor;
+use super::pool::Pool;
+
+/// Output is made in pieces of this many bytes, in a buffer that stays in the cache.
+const CHUNK: usize = 32 * 1024;
+
+/// Spare buffers kept.
+const MAX_SPARE: usize = 4;
+
+/// The longest spare buffer kept, in bytes.
+const MAX_SPARE_CAPACITY: usize = 256 * 1024;
+
+/// How many states a [`Codec`] keeps. A connection that finds its own state gone starts afresh: a
+/// larger output for a compressor, a copy of at most 32 KiB for a decompressor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodecLimits {
+    /// Compressors: about 370 KiB each at the largest window, of which 260 are touched by short messages.
+    pub max_compressors: usize,
+    /// Decompressors: 44 KiB each. In the middle of a message that comes in pieces a connection
+    /// keeps its decompressor, and these do not count.
+    pub max_decompressors: usize,
+}
+
+impl Default for CodecLimits {
+    /// 128 of each: at most 52 MiB, whatever the number of connections.
+    fn default() -> Self {
+        Self { max_compressors: 128, max_decompressors: 128 }
+    }
+}
+
+/// How many states a [`Codec`] holds at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodecUsage {
+    /// Compressors not in use at this moment.
+    pub compressors: usize,
+    /// Decompressors not in use at this moment.
+    pub decompressors: usize,
+}
+
+/// The (de)compressors of one event loop; see the top of the folder.
+pub struct Codec {
+    pub(super) compressors: Pool<Box<Compressor>>,
+    pub(super) decompressors: Pool<Box<Inflate>>,
+    chunk: Vec<u8>,
+    spare: Vec<Vec<u8>>,
+}
+
+impl Codec {
+    /// An empty codec, which allocates nothing until it is used.
+    #[must_use]
+    pub fn new(limits: CodecLimits) -> Self {
+        Self {
+            compressors: Pool::new(limits.max_compressors),
+            decompressors: Pool::new(limits.max_decompressors),
+            chunk: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// What is in the pool now.
+    #[must_use]
+    pub const fn usage(&self) -> CodecUsage {
+        CodecUsage {
+            compressors: self.compressors.len(),
+            decompressors: self.decompressors.len(),
+        }
+    }
+
+    /// An empty buffer, for output whose length is not known yet; often one that was given back.
+    #[must_use]
+    pub fn take_scratch(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Gives a buffer back. At most 4 are kept, none above 256 KiB.
+    pub fn give_scratch(&mut self, mut scratch: Vec<u8>) {
+        let useful = 1..=MAX_SPARE_CAPACITY;
+        if self.spare.len() < MAX_SPARE && useful.contains(&scratch.capacity()) {
+            scratch.clear();
+            self.spare.push(scratch);
+        }
+    }
+
+    /// Where output is made before it is appended to its message.
+    pub(super) fn chunk(&mut self) -> &mut [u8] {
+        if self.chunk.is_empty() {
+            self.chunk = vec![0; CHUNK];
+        }
+        &mut self.chunk
+    }
+}
+
+impl Default for Codec {
+    fn default() -> Self {
+        Self::new(CodecLimits::default())
+    }
+}

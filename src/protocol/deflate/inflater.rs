@@ -1,0 +1,309 @@
+//! Decompressing (RFC 7692 section 7.2.2).
+
+use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
+
+use crate::protocol::buffer::MessageBuffer;
+use crate::protocol::error::ProtocolError;
+
+use super::codec::Codec;
+use super::history::{History, last};
+use super::pool::Ticket;
+use super::{MAX_WINDOW, TAIL};
+
+/// How the peer compresses (RFC 7692 section 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InflateParams {
+    /// Base-2 logarithm of the peer's LZ77 window: 8 to 15.
+    pub window_bits: u8,
+    /// The peer forgets its history after every message.
+    pub no_context_takeover: bool,
+}
+
+impl Default for InflateParams {
+    /// What holds where nothing was agreed.
+    fn default() -> Self {
+        Self { window_bits: 15, no_context_takeover: false }
+    }
+}
+
+/// The decompressing half of a connection: a small handle, its decompressor lives in a [`Codec`]. It
+/// keeps the last window of output, so that any decompressor can go on where another stopped.
+pub struct Inflater {
+    history: History,
+    ticket: Option<Ticket>,
+    held: Option<Box<Inflate>>,
+    window_bits: u8,
+    no_context_takeover: bool,
+    /// Bytes of the current message were taken.
+    in_message: bool,
+    /// A block with BFINAL was the last: what comes next begins another DEFLATE stream.
+    ended: bool,
+    detached: bool,
+}
+
+/// Where output goes, and how much of it is allowed.
+struct Output<'a, O> {
+    chunk: &'a mut [u8],
+    out: &'a mut O,
+    /// Length of `out` before this call.
+    start: usize,
+    limit: usize,
+}
+
+/// What one call into the decompressor did.
+struct Step {
+    consumed: usize,
+    /// There may be more output without more input.
+    full: bool,
+    stream_end: bool,
+}
+
+impl<O: MessageBuffer> Output<'_, O> {
+    fn step(
+        &mut self,
+        inflate: &mut Inflate,
+        input: &[u8],
+        flush: InflateFlush,
+    ) -> Result<Step, ProtocolError> {
+        // One byte more than allowed: whether there is one is the question.
+        let allowed = self.limit.saturating_sub(self.out.len()).saturating_add(1);
+        let room = allowed.min(self.chunk.len());
+        let chunk = &mut self.chunk[..room];
+        let (read, written) = (inflate.total_in(), inflate.total_out());
+        let status = inflate.decompress(input, chunk, flush);
+        let consumed = (inflate.total_in() - read) as usize;
+        let produced = (inflate.total_out() - written) as usize;
+        self.out.extend(&chunk[..produced])?;
+        if self.out.len() > self.limit {
+            return Err(ProtocolError::UnsupportedMessageLength);
+        }
+        match status {
+            Ok(status) => Ok(Step {
+                consumed,
+                full: produced == room,
+                stream_end: status == Status::StreamEnd,
+            }),
+            Err(InflateError::MemError) => Err(ProtocolError::OutOfMemory),
+            Err(error) => Err(ProtocolError::InvalidDeflate {
+                reason: inflate.error_message().unwrap_or_else(|| error.as_str()),
+            }),
+        }
+    }
+}
+
+impl Inflater {
+    /// A handle that has decompressed nothing yet; allocates nothing.
+    #[must_use]
+    pub fn new(params: InflateParams) -> Self {
+        Self {
+            history: History::default(),
+            ticket: None,
+            held: None,
+            window_bits: params.window_bits,
+            no_context_takeover: params.no_context_takeover,
+            in_message: false,
+            ended: false,
+            detached: false,
+        }
+    }
+
+    /// Decompresses a piece of a message, appending to `out`. `last`: the message ends with this piece.
+    /// `limit`: the most bytes that `out` may hold afterwards.
+    ///
+    /// A payload of no bytes at all is taken as an empty message. After an error the connection is
+    /// to be closed; what was decompressed before it is in `out`.
+    ///
+    /// # Errors
+    /// [`ProtocolError::UnsupportedMessageLength`] as soon as there is one byte too many;
+    /// [`ProtocolError::InvalidDeflate`] for what is no DEFLATE stream, and for a message that ends
+    /// inside of a block; [`ProtocolError::OutOfMemory`].
+    pub fn inflate<O: MessageBuffer>(
+        &mut self,
+        codec: &mut Codec,
+        input: &[u8],
+        last: bool,
+        limit: Option<u64>,
+        out: &mut O,
+    ) -> Result<(), ProtocolError> {
+        if input.is_empty() && !(last && self.in_message) {
+            return Ok(());
+        }
+        let mut inflate = self.acquire(codec)?;
+        let start = out.len();
+        let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut output = Output { chunk: codec.chunk(), out, start, limit };
+        let done = self.run(&mut inflate, input, last, &mut output);
+        let done = done.and_then(|()| self.remember(&out.as_slice()[start..], last));
+        self.give_back(codec, inflate, last, done.is_ok());
+        done
+    }
+
+    fn run<O: MessageBuffer>(
+        &mut self,
+        inflate: &mut Inflate,
+        mut input: &[u8],
+        last: bool,
+        output: &mut Output<'_, O>,
+    ) -> Result<(), ProtocolError> {
+        let mut full = false;
+        while !input.is_empty() || full {
+            if self.ended {
+                self.next_stream(inflate, output)?;
+            }
+            let step = output.step(inflate, input, InflateFlush::NoFlush)?;
+            input = &input[step.consumed..];
+            full = step.full;
+            self.ended = step.stream_end;
+            if step.stream_end {
+                full = false;
+            } else if step.consumed == 0 && !full && !input.is_empty() {
+                // Cannot happen: there was room, and input. It must not become an endless loop.
+                return Err(ProtocolError::InvalidDeflate { reason: "stream error" });
+            }
+        }
+        // "An endpoint … MAY use both DEFLATE blocks with the BFINAL bit set to 0 and … to 1"
+        // (section 7.2.1): one that ends the message leaves nothing for the tail to complete.
+        if last && !self.ended { self.finish(inflate, output) } else { Ok(()) }
+    }
+
+    /// After a block with BFINAL another DEFLATE stream begins at the next byte (section 7.2.3.4), whose
+    /// window is what was decompressed before it, in this message and the ones before.
+    fn next_stream<O: MessageBuffer>(
+        &mut self,
+        inflate: &mut Inflate,
+        output: &Output<'_, O>,
+    ) -> Result<(), ProtocolError> {
+        inflate.reset(false);
+        self.ended = false;
+        self.restore(inflate)?;
+        set_dictionary(inflate, &output.out.as_slice()[output.start..])
+    }
+
+    /// "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message"
+    /// (section 7.2.2). They end a stored block; a fifth byte behind them stays untouched, as the
+    /// decompressor is asked to stop at the end of a block, unless the message ended inside of one.
+    fn finish<O: MessageBuffer>(
+        &mut self,
+        inflate: &mut Inflate,
+        output: &mut Output<'_, O>,
+    ) -> Result<(), ProtocolError> {
+        const PROBE: [u8; 5] = [TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0x00];
+        let mut taken = 0;
+        loop {
+            let step = output.step(inflate, &PROBE[taken..], InflateFlush::Block)?;
+            taken += step.consumed;
+            self.ended = step.stream_end;
+            if step.full && taken < PROBE.len() {
+                continue;
+            }
+            if taken == TAIL.len() {
+                return Ok(());
+            }
+            if taken == PROBE.len() || step.stream_end || step.consumed == 0 {
+                return Err(ProtocolError::InvalidDeflate { reason: "unexpected end of file" });
+            }
+        }
+    }
+
+    /// A decompressor that stands where this connection's last one stopped.
+    fn acquire(&mut self, codec: &mut Codec) -> Result<Box<Inflate>, ProtocolError> {
+        let held = self.held.take();
+        let own = held.or_else(|| codec.decompressors.take(self.ticket.take()?));
+        let reused = match own {
+            Some(inflate) if self.in_message || !self.no_context_takeover => {
+                self.in_message = true;
+                return Ok(inflate);
+            }
+            Some(inflate) => Some(inflate),
+            None => codec.decompressors.take_any(|_| true),
+        };
+        self.in_message = true;
+        self.ended = false;
+        let mut inflate = match reused {
+            Some(mut inflate) => {
+                inflate.reset(false);
+                inflate
+            }
+            // The largest window reads the smaller ones, and makes all states alike.
+            None => Box::new(Inflate::new(false, 15)),
+        };
+        self.restore(&mut inflate)?;
+        Ok(inflate)
+    }
+
+    fn restore(&self, inflate: &mut Inflate) -> Result<(), ProtocolError> {
+        let [older, newer] = self.history.parts();
+        set_dictionary(inflate, older)?;
+        set_dictionary(inflate, newer)
+    }
+
+    /// Keeps what the next message, or the next piece of this one, may refer to.
+    fn remember(&mut self, output: &[u8], last: bool) -> Result<(), ProtocolError> {
+        if last && self.no_context_takeover {
+            self.history.clear();
+            return Ok(());
+        }
+        Ok(self.history.push(output, 1 << self.window_bits.min(15))?)
+    }
+
+    fn give_back(&mut self, codec: &mut Codec, inflate: Box<Inflate>, last: bool, usable: bool) {
+        self.in_message = usable && !last;
+        if !usable {
+            self.history.clear();
+            self.ended = false;
+            codec.decompressors.put_spare(inflate);
+        } else if self.detached || !last {
+            // Inside of a message a decompressor is more than its window.
+            self.held = Some(inflate);
+        } else if self.no_context_takeover {
+            codec.decompressors.put_spare(inflate);
+        } else {
+            self.ticket = codec.decompressors.put(inflate);
+        }
+    }
+
+    /// Takes the decompressor out of the pool and into the handle, which may then be used with the codec
+    /// of another thread, until [`Inflater::attach`].
+    pub fn detach(&mut self, codec: &mut Codec) {
+        self.detached = true;
+        if self.held.is_none() {
+            self.held = self.ticket.take().and_then(|ticket| codec.decompressors.take(ticket));
+        }
+    }
+
+    /// Gives a detached decompressor back to the pool.
+    pub fn attach(&mut self, codec: &mut Codec) {
+        self.detached = false;
+        if let Some(inflate) = self.held.take() {
+            let last = !self.in_message;
+            self.give_back(codec, inflate, last, true);
+        }
+    }
+
+    /// Gives back what the connection holds of the codec, and the window: it decompresses no more.
+    /// (A handle that is only dropped leaves its decompressor in the pool until it is the oldest.)
+    pub fn release(&mut self, codec: &mut Codec) {
+        let held = self.held.take();
+        let own = held.or_else(|| codec.decompressors.take(self.ticket.take()?));
+        if let Some(inflate) = own {
+            codec.decompressors.put_spare(inflate);
+        }
+        self.history.clear();
+        self.in_message = false;
+        self.ended = false;
+    }
+
+    /// Bytes of heap memory that an idle connection holds here: what is used of its window.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        self.history.capacity()
+    }
+}
+
+fn set_dictionary(inflate: &mut Inflate, dictionary: &[u8]) -> Result<(), ProtocolError> {
+    let dictionary = last(dictionary, MAX_WINDOW);
+    match inflate.set_dictionary(dictionary) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ProtocolError::InvalidDeflate { reason: error.as_str() }),
+    }
+}

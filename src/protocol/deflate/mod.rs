@@ -1,0 +1,34 @@
+//! The DEFLATE half of permessage-deflate (RFC 7692 section 7.2): compressors, decompressors and the
+//! pool they live in.
+//!
+//! Rules of this folder:
+//! - a connection owns no zlib state while it is idle: [`Deflater`] and [`Inflater`] are small handles,
+//!   the state (about 370 KiB to compress, 44 KiB to decompress) lives in a [`Codec`], one per event
+//!   loop, bounded in number, the least recently used first out;
+//! - eviction is never seen by a peer: a compressor may forget its history at any flush ("LZ77 sliding
+//!   window … retained" is an option of the sender, RFC 7692 section 7.2.1), and a decompressor is
+//!   restored from the last bytes of output that its [`Inflater`] keeps, at most one window;
+//! - memory follows what has arrived, and no input reaches a panic.
+//!
+//! zlib-rs is used directly, as flate2 on top of it has neither memLevel nor strategy; every call into
+//! it is in this folder.
+
+mod codec;
+mod deflater;
+mod history;
+mod inflater;
+mod pool;
+
+#[cfg(test)]
+mod tests;
+
+pub use codec::{Codec, CodecLimits, CodecUsage};
+pub use deflater::{DeflateParams, Deflater, Strategy};
+pub use inflater::{InflateParams, Inflater};
+
+/// What a sender leaves out at the end of a message, and a receiver supplies again: the rest of an
+/// empty stored block (RFC 7692 sections 7.2.1 and 7.2.2).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// The largest LZ77 window, in bytes (RFC 1951 section 3.2.5: distances go up to 32768).
+const MAX_WINDOW: usize = 1 << 15;

@@ -1,0 +1,219 @@
+//! HTTP/1.1 heads of the opening handshake (RFC 6455 section 4, RFC 7230 section 3).
+//!
+//! A head is searched for its end as it grows and parsed once, when it is whole.
+
+use std::fmt;
+
+/// Header fields in the order of the wire, values in latin-1.
+pub type Headers = Vec<(String, String)>;
+
+/// What a head may have.
+pub struct Limits {
+    /// Header fields; more are answered with 431.
+    pub max_headers: usize,
+}
+
+/// A head that cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadError {
+    /// The HTTP status that a server answers with.
+    pub status: u16,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl HeadError {
+    fn new(status: u16, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+}
+
+impl fmt::Display for HeadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for HeadError {}
+
+/// A request line and its header fields.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RequestHead {
+    /// The method, as written.
+    pub method: String,
+    /// The request target, as written.
+    pub target: String,
+    /// 0 or 1, of HTTP/1.x.
+    pub minor_version: u8,
+    /// All header fields.
+    pub headers: Headers,
+}
+
+/// A status line and its header fields.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// 0 or 1, of HTTP/1.x.
+    pub minor_version: u8,
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase, perhaps empty.
+    pub reason: String,
+    /// All header fields.
+    pub headers: Headers,
+}
+
+/// Where the head in `bytes` ends (after its CR LF CR LF), if it does. `from` is the length that was
+/// searched in vain before: a head that comes byte by byte is searched once in all.
+#[must_use]
+pub fn find_head_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let start = from.saturating_sub(3).min(bytes.len());
+    memchr::memmem::find(&bytes[start..], b"\r\n\r\n").map(|at| start + at + 4)
+}
+
+/// Parses a whole request head.
+///
+/// # Errors
+/// 400 for what is no HTTP/1.x head, 431 for more than `limits.max_headers` fields.
+pub fn parse_request(head: &[u8], limits: &Limits) -> Result<RequestHead, HeadError> {
+    refuse_bare_line_ends(head)?;
+    let mut fields = vec![httparse::EMPTY_HEADER; limits.max_headers];
+    let mut request = httparse::Request::new(&mut fields);
+    let status = request.parse(head).map_err(|error| explain(error, limits))?;
+    if status.is_partial() {
+        return Err(HeadError::new(400, "Incomplete request head"));
+    }
+    Ok(RequestHead {
+        method: request.method.unwrap_or_default().to_owned(),
+        target: request.path.unwrap_or_default().to_owned(),
+        minor_version: request.version.unwrap_or_default(),
+        headers: owned(request.headers),
+    })
+}
+
+/// Parses a whole response head.
+///
+/// # Errors
+/// As [`parse_request`].
+pub fn parse_response(head: &[u8], limits: &Limits) -> Result<ResponseHead, HeadError> {
+    refuse_bare_line_ends(head)?;
+    let mut fields = vec![httparse::EMPTY_HEADER; limits.max_headers];
+    let mut response = httparse::Response::new(&mut fields);
+    let status = response.parse(head).map_err(|error| explain(error, limits))?;
+    if status.is_partial() {
+        return Err(HeadError::new(400, "Incomplete response head"));
+    }
+    Ok(ResponseHead {
+        minor_version: response.version.unwrap_or_default(),
+        status: response.code.unwrap_or_default(),
+        reason: response.reason.unwrap_or_default().to_owned(),
+        headers: owned(response.headers),
+    })
+}
+
+/// RFC 7230 section 3.5 lets a recipient take a bare LF for a line end; two parsers that differ there
+/// see different requests in the same bytes, so it is refused.
+fn refuse_bare_line_ends(head: &[u8]) -> Result<(), HeadError> {
+    for at in memchr::memchr_iter(b'\n', head) {
+        if at == 0 || head[at - 1] != b'\r' {
+            return Err(HeadError::new(400, "A line of the head ends without CR"));
+        }
+    }
+    Ok(())
+}
+
+fn explain(error: httparse::Error, limits: &Limits) -> HeadError {
+    match error {
+        httparse::Error::TooManyHeaders => {
+            HeadError::new(431, format!("More than {} header fields", limits.max_headers))
+        }
+        other => HeadError::new(400, format!("Invalid HTTP head: {other}")),
+    }
+}
+
+fn owned(fields: &[httparse::Header<'_>]) -> Headers {
+    fields.iter().map(|field| (field.name.to_owned(), latin1(field.value))).collect()
+}
+
+/// Every byte as the character of that number: header values may hold anything above 0x7f.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&byte| char::from(byte)).collect()
+}
+
+/// Whether `text` is a token (RFC 7230 section 3.2.6).
+#[must_use]
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// Whether `byte` may stand in a token.
+#[must_use]
+pub const fn is_token_byte(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'z' | b'|' | b'~')
+        || byte.is_ascii_alphanumeric()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_headers: 4 };
+
+    fn status_of(head: &[u8]) -> u16 {
+        parse_request(head, &LIMITS).map_or_else(|error| error.status, |_| 200)
+    }
+
+    #[test]
+    fn a_request_is_taken_apart() {
+        let head = b"GET /chat?x=1 HTTP/1.1\r\nHost: a\r\nX-Odd: \xe9 b \r\n\r\n";
+        let parsed = parse_request(head, &LIMITS).unwrap();
+        assert_eq!((parsed.method.as_str(), parsed.target.as_str()), ("GET", "/chat?x=1"));
+        assert_eq!(parsed.minor_version, 1);
+        assert_eq!(parsed.headers[1], ("X-Odd".to_owned(), "\u{e9} b".to_owned()));
+    }
+
+    #[test]
+    fn a_response_is_taken_apart() {
+        let head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+        let parsed = parse_response(head, &LIMITS).unwrap();
+        assert_eq!((parsed.status, parsed.reason.as_str()), (101, "Switching Protocols"));
+        assert!(parse_response(b"HTTP/1.1 abc\r\n\r\n", &LIMITS).is_err());
+    }
+
+    #[test]
+    fn hostile_heads_are_refused() {
+        for (head, status) in [
+            (&b"GET / HTTP/1.1\r\nA: 1\r\n B: folded\r\n\r\n"[..], 400),
+            (b"GET / HTTP/1.1\r\nA : 1\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nnocolon\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nA: x\0y\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\nA: 1\r\n\r\n", 400),
+            (b"GET / HTTP/2.0\r\n\r\n", 400),
+            (b"GET /", 400),
+            (b"GET / HTTP/1.1\r\na:1\r\nb:1\r\nc:1\r\nd:1\r\ne:1\r\n\r\n", 431),
+            (b"GET / HTTP/1.1\r\na:1\r\nb:1\r\nc:1\r\nd:1\r\n\r\n", 200),
+        ] {
+            assert_eq!(status_of(head), status, "{}", String::from_utf8_lossy(head));
+        }
+    }
+
+    #[test]
+    fn the_end_is_found_wherever_the_pieces_are_cut() {
+        let head = b"GET / HTTP/1.1\r\n\r\nrest";
+        for cut in 0..head.len() {
+            let early = find_head_end(&head[..cut], 0);
+            assert_eq!(early, (cut >= 18).then_some(18));
+            assert_eq!(early.or_else(|| find_head_end(head, cut)), Some(18), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_those_of_rfc_7230() {
+        let allowed = "!#$%&'*+-.^_`|~0123456789abcXYZ";
+        assert!(is_token(allowed));
+        for byte in 0..=255_u8 {
+            let listed = allowed.bytes().any(|one| one == byte) || byte.is_ascii_alphanumeric();
+            assert_eq!(is_token_byte(byte), listed, "byte {byte}");
+        }
+        assert!(!is_token(""));
+    }
+}

@@ -1,0 +1,459 @@
+//! The negotiation of permessage-deflate (RFC 7692 section 7.1), with the decisions of ws.
+
+use std::fmt;
+
+use super::deflate::{DeflateParams, InflateParams, Strategy};
+use super::extension::Param;
+use super::frame::Role;
+
+/// The largest window, and what is meant where none is agreed (section 7.1.2).
+const MAX_BITS: u8 = 15;
+
+const SERVER_NO_TAKEOVER: &str = "server_no_context_takeover";
+const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
+const SERVER_BITS: &str = "server_max_window_bits";
+const CLIENT_BITS: &str = "client_max_window_bits";
+
+/// ws's `clientMaxWindowBits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bits {
+    /// `true`: the client may be told a value.
+    Any,
+    /// `false`: the parameter is not used.
+    Refused,
+    /// Exactly this value, 8 to 15.
+    Value(u8),
+}
+
+/// ws's `perMessageDeflate` options. None: as the peer wishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Whether the server forgets its history after each message.
+    pub server_no_context_takeover: Option<bool>,
+    /// Whether the client forgets its history after each message.
+    pub client_no_context_takeover: Option<bool>,
+    /// The server's window, 8 to 15 bits.
+    pub server_max_window_bits: Option<u8>,
+    /// The client's window.
+    pub client_max_window_bits: Option<Bits>,
+    /// Messages of fewer bytes are not compressed where our own history is not kept.
+    pub threshold: usize,
+    /// zlib's level, -1 to 9.
+    pub level: i32,
+    /// zlib's memLevel, 1 to 9.
+    pub mem_level: u8,
+    /// zlib's strategy.
+    pub strategy: Strategy,
+    /// How many (de)compressions may run off the loop at once.
+    pub concurrency_limit: usize,
+}
+
+/// Why an offer or an answer cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NegotiationError {
+    /// A parameter that RFC 7692 does not know.
+    Unknown(String),
+    /// A parameter given twice.
+    Repeated(String),
+    /// A parameter with a value that it cannot have.
+    Invalid(String, String),
+    /// Nothing in the request suits the server.
+    NoneAcceptable,
+    /// The server's answer has a parameter that the client did not allow.
+    Unexpected(&'static str),
+    /// The same, or with a value beyond what the client offered.
+    UnexpectedOrInvalid(&'static str),
+}
+
+impl fmt::Display for NegotiationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => write!(f, "Unknown parameter \"{name}\""),
+            Self::Repeated(name) => write!(f, "Parameter \"{name}\" must have only a single value"),
+            Self::Invalid(name, value) => {
+                write!(f, "Invalid value for parameter \"{name}\": {value}")
+            }
+            Self::NoneAcceptable => f.write_str("None of the extension offers can be accepted"),
+            Self::Unexpected(name) => write!(f, "Unexpected parameter \"{name}\""),
+            Self::UnexpectedOrInvalid(name) => {
+                write!(f, "Unexpected or invalid parameter \"{name}\"")
+            }
+        }
+    }
+}
+
+impl std::error::Error for NegotiationError {}
+
+/// What was agreed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: Option<u8>,
+    client_max_window_bits: Option<Bits>,
+}
+
+impl Params {
+    /// Names and values, None for a parameter without one.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(&'static str, Option<u8>)> {
+        let mut all = Vec::new();
+        if self.server_no_context_takeover {
+            all.push((SERVER_NO_TAKEOVER, None));
+        }
+        if self.client_no_context_takeover {
+            all.push((CLIENT_NO_TAKEOVER, None));
+        }
+        if let Some(bits) = self.server_max_window_bits {
+            all.push((SERVER_BITS, Some(bits)));
+        }
+        match self.client_max_window_bits {
+            Some(Bits::Value(bits)) => all.push((CLIENT_BITS, Some(bits))),
+            Some(Bits::Any) => all.push((CLIENT_BITS, None)),
+            Some(Bits::Refused) | None => {}
+        }
+        all
+    }
+
+    /// The header value: `permessage-deflate` and the parameters.
+    #[must_use]
+    pub fn answer(&self) -> String {
+        let mut value = String::from("permessage-deflate");
+        for (name, bits) in self.entries() {
+            value.push_str("; ");
+            value.push_str(name);
+            if let Some(bits) = bits {
+                value.push('=');
+                value.push_str(&bits.to_string());
+            }
+        }
+        value
+    }
+
+    fn of(&self, side: Role) -> (u8, bool) {
+        let client_bits = match self.client_max_window_bits {
+            Some(Bits::Value(bits)) => bits,
+            _ => MAX_BITS,
+        };
+        match side {
+            Role::Server => (
+                self.server_max_window_bits.unwrap_or(MAX_BITS),
+                self.server_no_context_takeover,
+            ),
+            Role::Client => (client_bits, self.client_no_context_takeover),
+        }
+    }
+
+    /// How to read what the peer of `role` compresses.
+    #[must_use]
+    pub fn inflate_params(&self, role: Role) -> InflateParams {
+        let peer = if role == Role::Server { Role::Client } else { Role::Server };
+        let (window_bits, no_context_takeover) = self.of(peer);
+        InflateParams { window_bits, no_context_takeover }
+    }
+
+    /// How `role` compresses.
+    #[must_use]
+    pub fn deflate_params(&self, role: Role, config: &Config) -> DeflateParams {
+        let (window_bits, no_context_takeover) = self.of(role);
+        DeflateParams {
+            window_bits,
+            no_context_takeover,
+            level: config.level,
+            mem_level: config.mem_level,
+            strategy: config.strategy,
+            threshold: config.threshold,
+        }
+    }
+}
+
+/// The header value with which a client offers the extension.
+#[must_use]
+pub fn offer(config: &Config) -> String {
+    Params {
+        server_no_context_takeover: config.server_no_context_takeover == Some(true),
+        client_no_context_takeover: config.client_no_context_takeover == Some(true),
+        server_max_window_bits: config.server_max_window_bits,
+        client_max_window_bits: config.client_max_window_bits.or(Some(Bits::Any)),
+    }
+    .answer()
+}
+
+/// Parameters as the peer wrote them, checked one by one.
+///
+/// "A server MUST decline an extension negotiation offer" with an unknown, repeated or invalid
+/// parameter (section 7.1); ws answers such a request with 400.
+fn normalize(params: &[(String, Param)], role: Role) -> Result<Params, NegotiationError> {
+    let mut normal = Params::default();
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, value) in params {
+        if seen.contains(&name.as_str()) {
+            return Err(NegotiationError::Repeated(name.clone()));
+        }
+        let invalid = || {
+            let shown = match value {
+                Param::Flag => "true",
+                Param::Value(text) => text,
+            };
+            NegotiationError::Invalid(name.clone(), shown.to_owned())
+        };
+        match (name.as_str(), value) {
+            (SERVER_NO_TAKEOVER, Param::Flag) => normal.server_no_context_takeover = true,
+            (CLIENT_NO_TAKEOVER, Param::Flag) => normal.client_no_context_takeover = true,
+            (SERVER_BITS, Param::Value(text)) => {
+                normal.server_max_window_bits = Some(window(text).ok_or_else(invalid)?);
+            }
+            (CLIENT_BITS, Param::Value(text)) => {
+                let bits = window(text).ok_or_else(invalid)?;
+                normal.client_max_window_bits = Some(Bits::Value(bits));
+            }
+            // Only an offer may have it without a value (section 7.1.2.2).
+            (CLIENT_BITS, Param::Flag) if role == Role::Server => {
+                normal.client_max_window_bits = Some(Bits::Any);
+            }
+            (SERVER_NO_TAKEOVER | CLIENT_NO_TAKEOVER | SERVER_BITS | CLIENT_BITS, _) => {
+                return Err(invalid());
+            }
+            _ => return Err(NegotiationError::Unknown(name.clone())),
+        }
+        seen.push(name);
+    }
+    Ok(normal)
+}
+
+/// "a decimal integer value without leading zeroes between 8 to 15, inclusive" (section 7.1.2.1).
+fn window(text: &str) -> Option<u8> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|bits| digits && (8..=MAX_BITS).contains(bits))
+}
+
+fn is_acceptable(config: &Config, offer: &Params) -> bool {
+    let takeover =
+        config.server_no_context_takeover == Some(false) && offer.server_no_context_takeover;
+    let server_bits = match (config.server_max_window_bits, offer.server_max_window_bits) {
+        (Some(ours), Some(theirs)) => ours > theirs,
+        _ => false,
+    };
+    let client_bits = matches!(config.client_max_window_bits, Some(Bits::Value(_)))
+        && offer.client_max_window_bits.is_none();
+    !(takeover || server_bits || client_bits)
+}
+
+/// As the server: the first acceptable offer, with the server's own wishes added.
+///
+/// # Errors
+/// [`NegotiationError`] where an offer is malformed or none suits.
+pub fn accept_as_server(
+    config: &Config,
+    offers: &[Vec<(String, Param)>],
+) -> Result<Params, NegotiationError> {
+    let offers: Result<Vec<_>, _> =
+        offers.iter().map(|offer| normalize(offer, Role::Server)).collect();
+    let mut accepted = offers?
+        .into_iter()
+        .find(|offer| is_acceptable(config, offer))
+        .ok_or(NegotiationError::NoneAcceptable)?;
+    accepted.server_no_context_takeover |= config.server_no_context_takeover == Some(true);
+    accepted.client_no_context_takeover |= config.client_no_context_takeover == Some(true);
+    accepted.server_max_window_bits =
+        config.server_max_window_bits.or(accepted.server_max_window_bits);
+    accepted.client_max_window_bits =
+        match (config.client_max_window_bits, accepted.client_max_window_bits) {
+            // "the value MUST be equal or smaller" than the client's hint (section 7.1.2.2).
+            (Some(Bits::Value(ours)), Some(Bits::Value(theirs))) => {
+                Some(Bits::Value(ours.min(theirs)))
+            }
+            (Some(Bits::Value(ours)), _) => Some(Bits::Value(ours)),
+            (Some(Bits::Refused), _) | (_, Some(Bits::Any)) => None,
+            (_, theirs) => theirs,
+        };
+    Ok(accepted)
+}
+
+/// As the client: checks the server's answer, which must be one.
+///
+/// # Errors
+/// [`NegotiationError`] where the answer is malformed or beyond the offer.
+pub fn accept_as_client(
+    config: &Config,
+    answers: &[Vec<(String, Param)>],
+) -> Result<Params, NegotiationError> {
+    let [answer] = answers else { return Err(NegotiationError::NoneAcceptable) };
+    let mut params = normalize(answer, Role::Client)?;
+    if config.client_no_context_takeover == Some(false) && params.client_no_context_takeover {
+        return Err(NegotiationError::Unexpected(CLIENT_NO_TAKEOVER));
+    }
+    match (config.client_max_window_bits, params.client_max_window_bits) {
+        (Some(Bits::Value(ours)), None) => {
+            params.client_max_window_bits = Some(Bits::Value(ours));
+        }
+        (Some(Bits::Refused), Some(_)) => {
+            return Err(NegotiationError::UnexpectedOrInvalid(CLIENT_BITS));
+        }
+        (Some(Bits::Value(ours)), Some(Bits::Value(theirs))) if theirs > ours => {
+            return Err(NegotiationError::UnexpectedOrInvalid(CLIENT_BITS));
+        }
+        _ => {}
+    }
+    // The server must take up a window that was asked of it (section 7.1.2.1).
+    if let Some(ours) = config.server_max_window_bits
+        && params.server_max_window_bits.is_none_or(|theirs| theirs > ours)
+    {
+        return Err(NegotiationError::UnexpectedOrInvalid(SERVER_BITS));
+    }
+    if config.server_no_context_takeover == Some(true) && !params.server_no_context_takeover {
+        return Err(NegotiationError::UnexpectedOrInvalid(SERVER_NO_TAKEOVER));
+    }
+    Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::extension::parse;
+    use super::*;
+
+    const PLAIN: Config = Config {
+        server_no_context_takeover: None,
+        client_no_context_takeover: None,
+        server_max_window_bits: None,
+        client_max_window_bits: None,
+        threshold: 1024,
+        level: -1,
+        mem_level: 8,
+        strategy: Strategy::Default,
+        concurrency_limit: 10,
+    };
+
+    fn offers(text: &str) -> Vec<Vec<(String, Param)>> {
+        parse(text).unwrap().into_iter().map(|(_, params)| params).collect()
+    }
+
+    fn server(config: &Config, text: &str) -> Result<String, String> {
+        accept_as_server(config, &offers(text))
+            .map(|params| params.answer().replacen("permessage-deflate", "x", 1))
+            .map_err(|error| error.to_string())
+    }
+
+    fn client(config: &Config, text: &str) -> Result<String, String> {
+        accept_as_client(config, &offers(text))
+            .map(|params| params.answer().replacen("permessage-deflate", "x", 1))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_server_takes_the_first_offer_that_suits() {
+        let bits = Config { server_max_window_bits: Some(12), ..PLAIN.clone() };
+        let fixed = Config { client_max_window_bits: Some(Bits::Value(10)), ..PLAIN.clone() };
+        let refused = Config { client_max_window_bits: Some(Bits::Refused), ..PLAIN.clone() };
+        let keep = Config { server_no_context_takeover: Some(false), ..PLAIN.clone() };
+        let all = Config {
+            server_no_context_takeover: Some(true),
+            client_no_context_takeover: Some(true),
+            ..PLAIN.clone()
+        };
+        let none = "None of the extension offers can be accepted";
+        for (config, offer, answer) in [
+            (&PLAIN, "x", Ok("x")),
+            (&PLAIN, "x; client_max_window_bits", Ok("x")),
+            (&PLAIN, "x; client_max_window_bits=11", Ok("x; client_max_window_bits=11")),
+            (&PLAIN, "x; server_max_window_bits=9", Ok("x; server_max_window_bits=9")),
+            (&bits, "x; server_max_window_bits=10", Err(none)),
+            (&bits, "x; server_max_window_bits=10, x", Ok("x; server_max_window_bits=12")),
+            (&bits, "x; server_max_window_bits=14", Ok("x; server_max_window_bits=12")),
+            (&fixed, "x", Err(none)),
+            (&fixed, "x; client_max_window_bits", Ok("x; client_max_window_bits=10")),
+            (&fixed, "x; client_max_window_bits=9", Ok("x; client_max_window_bits=9")),
+            (&refused, "x; client_max_window_bits=9", Ok("x")),
+            (&keep, "x; server_no_context_takeover", Err(none)),
+            (&all, "x", Ok("x; server_no_context_takeover; client_no_context_takeover")),
+        ] {
+            let answer = answer.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(server(config, offer), answer, "{offer}");
+        }
+    }
+
+    #[test]
+    fn malformed_parameters_are_named() {
+        for (offer, message) in [
+            ("x; foo", "Unknown parameter \"foo\""),
+            (
+                "x; server_no_context_takeover; server_no_context_takeover",
+                "Parameter \"server_no_context_takeover\" must have only a single value",
+            ),
+            (
+                "x; server_no_context_takeover=1",
+                "Invalid value for parameter \"server_no_context_takeover\": 1",
+            ),
+            (
+                "x; server_max_window_bits",
+                "Invalid value for parameter \"server_max_window_bits\": true",
+            ),
+            (
+                "x; client_max_window_bits=16",
+                "Invalid value for parameter \"client_max_window_bits\": 16",
+            ),
+            (
+                "x; server_max_window_bits=08",
+                "Invalid value for parameter \"server_max_window_bits\": 08",
+            ),
+        ] {
+            assert_eq!(server(&PLAIN, offer), Err(message.to_owned()), "{offer}");
+        }
+        let message = "Invalid value for parameter \"client_max_window_bits\": true";
+        assert_eq!(client(&PLAIN, "x; client_max_window_bits"), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn the_client_takes_no_more_than_it_offered() {
+        let fixed = Config { client_max_window_bits: Some(Bits::Value(10)), ..PLAIN.clone() };
+        let refused = Config { client_max_window_bits: Some(Bits::Refused), ..PLAIN.clone() };
+        let keep = Config { client_no_context_takeover: Some(false), ..PLAIN.clone() };
+        let small = Config { server_max_window_bits: Some(9), ..PLAIN.clone() };
+        let bad = "Unexpected or invalid parameter \"client_max_window_bits\"";
+        for (config, answer, outcome) in [
+            (&PLAIN, "x", Ok("x")),
+            (&PLAIN, "x; client_max_window_bits=9", Ok("x; client_max_window_bits=9")),
+            (&fixed, "x", Ok("x; client_max_window_bits=10")),
+            (&fixed, "x; client_max_window_bits=11", Err(bad)),
+            (&refused, "x; client_max_window_bits=11", Err(bad)),
+            (
+                &keep,
+                "x; client_no_context_takeover",
+                Err("Unexpected parameter \"client_no_context_takeover\""),
+            ),
+            (&small, "x", Err("Unexpected or invalid parameter \"server_max_window_bits\"")),
+            (&small, "x; server_max_window_bits=9", Ok("x; server_max_window_bits=9")),
+            (&PLAIN, "x, x", Err("None of the extension offers can be accepted")),
+        ] {
+            let outcome = outcome.map(str::to_owned).map_err(str::to_owned);
+            assert_eq!(client(config, answer), outcome, "{answer}");
+        }
+    }
+
+    #[test]
+    fn offers_say_what_is_wished() {
+        assert_eq!(offer(&PLAIN), "permessage-deflate; client_max_window_bits");
+        let config = Config {
+            client_max_window_bits: Some(Bits::Refused),
+            server_max_window_bits: Some(10),
+            server_no_context_takeover: Some(true),
+            ..PLAIN
+        };
+        let value = "permessage-deflate; server_no_context_takeover; server_max_window_bits=10";
+        assert_eq!(offer(&config), value);
+    }
+
+    #[test]
+    fn each_side_gets_its_own_half() {
+        let params = accept_as_server(
+            &PLAIN,
+            &offers("x; server_max_window_bits=9; client_max_window_bits=10; client_no_context_takeover"),
+        )
+        .unwrap();
+        let (inflate, deflate) =
+            (params.inflate_params(Role::Server), params.deflate_params(Role::Server, &PLAIN));
+        assert_eq!((inflate.window_bits, inflate.no_context_takeover), (10, true));
+        assert_eq!((deflate.window_bits, deflate.no_context_takeover), (9, false));
+        assert_eq!(params.inflate_params(Role::Client).window_bits, 9);
+    }
+}

@@ -1,0 +1,120 @@
+//! Where a message inflates to before its length is known: a spare buffer while it is short, storage
+//! of its own beyond.
+
+use super::buffer::{MessageBuffer, OutOfMemory};
+use super::error::ProtocolError;
+use crate::simd::utf8::Utf8;
+
+/// Bytes beyond which a message gets storage of its own: below it, a copy is cheaper than that.
+const LONG: usize = 64 * 1024;
+
+/// A spare buffer that becomes a `B` once it would hold more than 64 KiB.
+pub(super) struct Spill<B> {
+    scratch: Vec<u8>,
+    buffer: Option<B>,
+}
+
+impl<B: MessageBuffer> Spill<B> {
+    /// Begins in `scratch`, whose content is dropped.
+    pub(super) fn new(mut scratch: Vec<u8>) -> Self {
+        scratch.clear();
+        Self { scratch, buffer: None }
+    }
+
+    /// The spare buffer, which holds the message unless there is a `B`.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Option<B>) {
+        (self.scratch, self.buffer)
+    }
+
+    /// Whether the text is valid, or what there is of it within `limit` if inflating it failed.
+    pub(super) fn is_utf8(
+        &self,
+        limit: Option<u64>,
+        inflated: &Result<(), ProtocolError>,
+    ) -> bool {
+        let text = self.as_slice();
+        let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut utf8 = Utf8::new();
+        utf8.feed(&text[..text.len().min(most)]).is_ok()
+            && (inflated.is_err() || utf8.finish().is_ok())
+    }
+
+    /// Changes over to a `B` if `additional` more bytes make the message long.
+    fn spill(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        let needed = self.scratch.len().saturating_add(additional);
+        if self.buffer.is_none() && needed > LONG {
+            let mut buffer = B::with_capacity(needed.saturating_mul(2))?;
+            buffer.extend(&self.scratch)?;
+            self.scratch.clear();
+            self.buffer = Some(buffer);
+        }
+        Ok(())
+    }
+}
+
+impl<B: MessageBuffer> MessageBuffer for Spill<B> {
+    fn with_capacity(capacity: usize) -> Result<Self, OutOfMemory> {
+        let mut spill = Self::new(Vec::new());
+        spill.reserve(capacity)?;
+        Ok(spill)
+    }
+
+    /// A wish to have room is no message yet: the spare buffer grows up to its bound, and changing
+    /// over is left to [`MessageBuffer::extend`].
+    fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        match &mut self.buffer {
+            Some(buffer) => buffer.reserve(additional),
+            None => {
+                let bounded = additional.min(LONG.saturating_sub(self.scratch.len()));
+                Ok(self.scratch.try_reserve(bounded)?)
+            }
+        }
+    }
+
+    fn reserve_exact(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        match &mut self.buffer {
+            Some(buffer) => buffer.reserve_exact(additional),
+            None => self.reserve(additional),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.buffer.as_ref().map_or(self.scratch.capacity(), B::capacity)
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.buffer.as_ref().map_or(self.scratch.as_slice(), B::as_slice)
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u8] {
+        match &mut self.buffer {
+            Some(buffer) => buffer.as_mut_slice(),
+            None => &mut self.scratch,
+        }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        self.spill(bytes.len())?;
+        match &mut self.buffer {
+            Some(buffer) => buffer.extend(bytes),
+            None => MessageBuffer::extend(&mut self.scratch, bytes),
+        }
+    }
+
+    fn extend_unmasked(
+        &mut self,
+        bytes: &[u8],
+        mask: [u8; 4],
+        phase: usize,
+    ) -> Result<(), OutOfMemory> {
+        self.spill(bytes.len())?;
+        match &mut self.buffer {
+            Some(buffer) => buffer.extend_unmasked(bytes, mask, phase),
+            None => self.scratch.extend_unmasked(bytes, mask, phase),
+        }
+    }
+}

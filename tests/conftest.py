@@ -1,0 +1,93 @@
+"""What the tests share. The whole suite runs once a backend (`WSRS_PURE_PYTHON`), each live test on both loops."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from peers import RawServer, within
+
+import wsrs
+
+
+def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if sys.platform != "win32":
+        import uvloop
+
+        factories["uvloop"] = uvloop.new_event_loop
+    return factories
+
+
+def pytest_report_header() -> str:
+    return f"wsrs {wsrs.__version__}, backend {wsrs.backend}"
+
+
+class Reports(list[dict[str, Any]]):
+    """What went to the loop's exception handler. A test takes what it expects; the rest fails it."""
+
+    def take(self) -> dict[str, Any]:
+        assert self, "nothing was reported to the loop's exception handler"
+        return self.pop(0)
+
+
+@pytest_asyncio.fixture
+async def reports() -> AsyncIterator[Reports]:
+    reports = Reports()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: reports.append(context))
+    yield reports
+    loop.set_exception_handler(None)
+    assert not reports, reports
+
+
+Serve = Callable[..., Awaitable[Any]]
+
+
+@pytest_asyncio.fixture
+async def serve(reports: Reports) -> AsyncIterator[Serve]:
+    """Makes listening servers: `await serve(on_connection, **options)`; `.url` is where they are."""
+    servers: list[wsrs.WebSocketServer] = []
+
+    async def make(on_connection: Callable[..., object] | None = None, **options: Any) -> Any:
+        if "unix" not in options and "sock" not in options and "server" not in options:
+            options = {"port": 0, "host": "127.0.0.1", **options}
+        server: Any = wsrs.WebSocketServer(options)
+        servers.append(server)
+        if on_connection is not None:
+            server.on("connection", on_connection)
+        await within(server.wait_listening())
+        address = server.address()
+        if isinstance(address, str):
+            server.url = f"ws+unix:{address}:/"
+        else:
+            server.url = f"ws://127.0.0.1:{address['port']}/"
+        return server
+
+    yield make
+    for server in servers:
+        for client in server.clients if server.options["client_tracking"] else ():
+            client.terminate()
+        server.close()
+        await within(server.wait_closed())
+
+
+@pytest_asyncio.fixture
+async def echo(serve: Serve) -> Any:
+    """A server that sends every message back."""
+
+    def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
+        ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))
+
+    return await serve(on_connection)
+
+
+@pytest_asyncio.fixture
+async def raw_server() -> AsyncIterator[RawServer]:
+    server = await RawServer.start()
+    yield server
+    await server.stop()

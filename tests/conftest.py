@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from peers import RawServer, within
+from .peers import RawServer, within
 
 import wsrs
 

@@ -136,6 +136,12 @@ async def connect(server: Any) -> Peer:
     return Peer(*await within(asyncio.open_connection(host, address["port"])))
 
 
+def port_of(server: Any) -> int:
+    """The TCP port that a server of ours listens on."""
+    port: int = server.address()["port"]
+    return port
+
+
 async def raw_client(server: Any, path: str = "/", *, then: bytes = b"", **fields: str) -> Peer:
     """A client that speaks bytes, after its handshake; `then` goes in the same segment as the request."""
     peer = await connect(server)

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import Reports, Serve
-from peers import TEXT, frame, listen, raw_client, within
+from .conftest import Reports, Serve
+from .peers import TEXT, frame, listen, raw_client, within
 
 import wsrs
 from wsrs import EventEmitter

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Reports, Serve
-from peers import listen, raw_client, upgrade_request, within, connect
+from .conftest import Reports, Serve
+from .peers import connect, listen, port_of, raw_client, upgrade_request, within
 
 import wsrs
 
@@ -231,7 +231,7 @@ class TestConnections:
         a.on("connection", lambda ws, request: ws.send("from a"))
         b.on("connection", lambda ws, request: ws.send("from b"))
         async with wsrs.http.HttpServer().on("upgrade", upgrade).listen(0, "127.0.0.1") as http:
-            port = http.address()["port"]  # type: ignore[index, call-overload]
+            port = port_of(http)
             for path in "ab":
                 async with wsrs.WebSocket(f"ws://127.0.0.1:{port}/{path}") as ws:
                     assert await within(ws.recv()) == f"from {path}"
@@ -245,11 +245,26 @@ class TestConnections:
                 server.handle_upgrade(request, transport, head)
 
         async with wsrs.http.HttpServer().on("upgrade", upgrade).listen(0, "127.0.0.1") as http:
-            await within(wsrs.WebSocket(f"ws://127.0.0.1:{http.address()['port']}").wait_open())  # type: ignore[index, call-overload]
+            await within(wsrs.WebSocket(f"ws://127.0.0.1:{port_of(http)}").wait_open())
 
-    async def test_an_external_server(self, reports: Reports) -> None:
-        async with wsrs.http.HttpServer() as http_unused:
-            assert http_unused is not None
+    async def test_an_external_server_stays_open(self, reports: Reports) -> None:
+        async with wsrs.http.HttpServer() as http:
+            server = wsrs.WebSocketServer(server=http)
+            listening, closed = listen(server, "listening"), listen(server, "close")
+            http.on("request", lambda request, response: response.end(f"plain {request.url}"))
+            http.listen(0, "127.0.0.1")
+            await within(listening)
+            assert server.address() == http.address()
+            async with wsrs.WebSocket(f"ws://127.0.0.1:{port_of(http)}"):
+                pass
+            server.close()
+            await within(closed)
+            peer = await connect(http)
+            peer.write(b"GET /x HTTP/1.1\r\n\r\n")
+            first, fields = await peer.head()
+            assert first == "HTTP/1.1 200 OK" and fields["content-type"] == "text/plain"
+            assert await peer.rest() == b"plain /x"
+            await peer.close()
 
 
 class TestTheEnd:

@@ -97,10 +97,10 @@ class ServerHandshake(EventEmitter):
             self._client_error(refused, transport, request)
             return
         finish = partial(self.complete_upgrade, extension, key, protocols, request, transport, head, callback)
-        try:
+        if self.options["verify_client"] is None:
+            finish()
+        else:
             self._verify(version, raw, request, transport, finish)
-        except Exception as error:
-            self._hook_failed("verify_client", error, transport)
 
     def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], _Extension | None]:
         headers = Headers(raw)
@@ -129,9 +129,6 @@ class ServerHandshake(EventEmitter):
         self, version: int, raw: _RawHeaders, request: Any, transport: asyncio.Transport, finish: Callable[[], None]
     ) -> None:
         verify = self.options["verify_client"]
-        if verify is None:
-            finish()
-            return
         # Version 8 is the draft whose field had another name.
         origin = Headers(raw).get("origin" if version == 13 else "sec-websocket-origin")
         info = VerifyInfo(origin, transport.get_extra_info("sslcontext") is not None, request)
@@ -142,16 +139,17 @@ class ServerHandshake(EventEmitter):
             if result:
                 finish()
             else:
-                self._refuse(transport, code or 401, name, headers)
+                self._refuse(transport, code or 401, name, headers or ())
 
-        if self._verify_has_callback:
-            pending = verify(info, decided)
-        else:
-            pending = verify(info)
-            if not inspect.isawaitable(pending):
-                decided(pending)
-        if inspect.isawaitable(pending):
-            self._await_verdict(pending, None if self._verify_has_callback else decided, transport)
+        try:
+            verdict = verify(info, decided) if self._verify_has_callback else verify(info)
+        except Exception as error:
+            self._hook_failed("verify_client", error, transport)
+            return
+        if inspect.isawaitable(verdict):
+            self._await_verdict(verdict, None if self._verify_has_callback else decided, transport)
+        elif not self._verify_has_callback:
+            decided(verdict)
 
     def _await_verdict(self, pending: Any, decided: Callable[[object], None] | None, transport: asyncio.Transport) -> None:
         async def wait() -> None:

@@ -113,9 +113,9 @@ impl Connection {
     }
 
     fn on_transport(&self, py: Python<'_>, method: &str) {
-        let transport = self.state.with(py, |state| {
-            state.transport.as_ref().map(|transport| transport.clone_ref(py))
-        });
+        let transport = self
+            .state
+            .with(py, |state| state.transport.as_ref().map(|transport| transport.clone_ref(py)));
         if let Some(transport) = transport {
             if let Err(error) = transport.call_method0(py, method) {
                 self.reactor(py).report(py, "a transport's method failed", error);
@@ -256,7 +256,9 @@ impl Connection {
         };
         let mut bytes = incoming.bind(py).to_vec();
         if nbytes > bytes.len() {
-            return Err(PyValueError::new_err(format!("{nbytes} bytes are more than the buffer has")));
+            return Err(PyValueError::new_err(format!(
+                "{nbytes} bytes are more than the buffer has"
+            )));
         }
         bytes.truncate(nbytes);
         Self::feed(slf, &mut bytes);
@@ -369,10 +371,8 @@ impl Connection {
     }
 
     fn finish(slf: &Bound<'_, Self>, error: Py<PyAny>, orderly: bool) {
-        let old = slf
-            .get()
-            .state
-            .with(slf.py(), |state| state.finish.replace(Finish { error, orderly }));
+        let old =
+            slf.get().state.with(slf.py(), |state| state.finish.replace(Finish { error, orderly }));
         drop(old);
         Self::wake_receiver(slf);
     }

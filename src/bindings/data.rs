@@ -121,9 +121,8 @@ impl View {
     fn take(data: &Bound<'_, PyAny>) -> Option<Self> {
         let mut view = Box::new(MaybeUninit::<ffi::Py_buffer>::zeroed());
         // SAFETY: `data` has the buffer protocol; the structure is ours and stays where it is.
-        let status = unsafe {
-            ffi::PyObject_GetBuffer(data.as_ptr(), view.as_mut_ptr(), ffi::PyBUF_SIMPLE)
-        };
+        let status =
+            unsafe { ffi::PyObject_GetBuffer(data.as_ptr(), view.as_mut_ptr(), ffi::PyBUF_SIMPLE) };
         if status == 0 {
             // SAFETY: filled by the call above.
             return Some(Self(unsafe { view.assume_init() }));

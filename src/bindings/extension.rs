@@ -37,7 +37,8 @@ fn bits(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Bits>> {
     if let Ok(flag) = value.extract::<bool>() {
         return Ok(Some(if flag { Bits::Any } else { Bits::Refused }));
     }
-    window(Some(value.extract::<i64>()?), "client_max_window_bits").map(|bits| bits.map(Bits::Value))
+    window(Some(value.extract::<i64>()?), "client_max_window_bits")
+        .map(|bits| bits.map(Bits::Value))
 }
 
 fn window(value: Option<i64>, name: &str) -> PyResult<Option<u8>> {
@@ -92,11 +93,7 @@ impl PerMessageDeflate {
     }
 
     /// Server: choose among the offers; client: check the server's answer. ValueError if it cannot.
-    fn accept(
-        &self,
-        py: Python<'_>,
-        configurations: Vec<Bound<'_, PyDict>>,
-    ) -> PyResult<String> {
+    fn accept(&self, py: Python<'_>, configurations: Vec<Bound<'_, PyDict>>) -> PyResult<String> {
         let offers = configurations.iter().map(parameters).collect::<PyResult<Vec<_>>>()?;
         let accepted = match self.role {
             Role::Server => negotiation::accept_as_server(&self.config, &offers),

@@ -27,10 +27,24 @@ enum Step {
     /// A message went to the queue.
     Queued,
     /// A message for the listener.
-    Message { listener: Py<PyAny>, data: Py<PyAny>, binary: bool },
-    Ping { data: Py<PyBytes>, tell: bool, pong: bool },
-    Pong { data: Py<PyBytes>, tell: bool },
-    Close { code: u16, reason: Py<PyBytes> },
+    Message {
+        listener: Py<PyAny>,
+        data: Py<PyAny>,
+        binary: bool,
+    },
+    Ping {
+        data: Py<PyBytes>,
+        tell: bool,
+        pong: bool,
+    },
+    Pong {
+        data: Py<PyBytes>,
+        tell: bool,
+    },
+    Close {
+        code: u16,
+        reason: Py<PyBytes>,
+    },
     Fail(ProtocolError),
     Error(PyErr),
 }
@@ -72,8 +86,9 @@ impl Connection {
         this.state.with(py, |state| state.flow.delivering = true);
         let mut input = Input::new(bytes);
         loop {
-            let step = reactor
-                .with_shared(py, |shared| this.state.with(py, |s| next_step(py, s, shared, &mut input)));
+            let step = reactor.with_shared(py, |shared| {
+                this.state.with(py, |s| next_step(py, s, shared, &mut input))
+            });
             match step {
                 Step::NeedMore | Step::Wait => break,
                 Step::Queued => {}
@@ -269,9 +284,7 @@ impl Connection {
         }
         match (message, end) {
             (Some((data, ..)), _) => Ok(Found::Value(data)),
-            (None, Some((_, true))) if wish == Wish::Next => {
-                Err(PyStopAsyncIteration::new_err(()))
-            }
+            (None, Some((_, true))) if wish == Wish::Next => Err(PyStopAsyncIteration::new_err(())),
             (None, Some((error, _))) => Err(PyErr::from_value(error.into_bound(py))),
             (None, None) => Ok(Found::Nothing),
         }
@@ -314,7 +327,12 @@ impl Connection {
 }
 
 /// Takes one event from the receiver. Runs under the borrow: no Python code in here.
-fn next_step(py: Python<'_>, state: &mut State, shared: &mut Shared, input: &mut Input<'_>) -> Step {
+fn next_step(
+    py: Python<'_>,
+    state: &mut State,
+    shared: &mut Shared,
+    input: &mut Input<'_>,
+) -> Step {
     if !state.may_deliver() {
         return Step::Wait;
     }
@@ -382,7 +400,9 @@ fn place(
     }
     // Iterated and listened to: the listener gets bytes, the iterator str.
     let data = match object.bind(py).cast::<pyo3::types::PyString>() {
-        Ok(text) => PyBytes::new(py, text.to_str().unwrap_or_default().as_bytes()).into_any().unbind(),
+        Ok(text) => {
+            PyBytes::new(py, text.to_str().unwrap_or_default().as_bytes()).into_any().unbind()
+        }
         Err(_) => object.clone_ref(py),
     };
     state.queued_bytes += size;
@@ -403,9 +423,7 @@ fn message_object(
     if to_text {
         return match data {
             Data::Slice(bytes) => decode(py, bytes, lossy),
-            Data::Buffer(buffer) => {
-                decode(py, MessageBuffer::as_slice(&buffer), lossy)
-            }
+            Data::Buffer(buffer) => decode(py, MessageBuffer::as_slice(&buffer), lossy),
             Data::Fragments(pieces) => decode(py, &joined(&pieces), lossy),
         };
     }
@@ -414,15 +432,14 @@ fn message_object(
         Data::Slice(bytes) if plain => Ok(PyBytes::new(py, bytes).into_any().unbind()),
         Data::Buffer(buffer) if plain => Ok(buffer.into_bytes(py)?.into_any().unbind()),
         Data::Fragments(pieces) if form == BinaryType::Fragments => {
-            let pieces: PyResult<Vec<_>> = pieces.into_iter().map(|one| one.into_bytes(py)).collect();
+            let pieces: PyResult<Vec<_>> =
+                pieces.into_iter().map(|one| one.into_bytes(py)).collect();
             Ok(PyList::new(py, pieces?)?.into_any().unbind())
         }
         other => {
             let bytes = match &other {
                 Data::Slice(bytes) => std::borrow::Cow::Borrowed(*bytes),
-                Data::Buffer(buffer) => {
-                    MessageBuffer::as_slice(buffer).into()
-                }
+                Data::Buffer(buffer) => MessageBuffer::as_slice(buffer).into(),
                 Data::Fragments(pieces) => joined(pieces).into(),
             };
             Ok(match form {
@@ -446,7 +463,6 @@ fn size_of(data: &Data<'_, BytesBuffer>) -> usize {
 }
 
 fn joined(pieces: &[BytesBuffer]) -> Vec<u8> {
-    let slices: Vec<&[u8]> =
-        pieces.iter().map(MessageBuffer::as_slice).collect();
+    let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
     slices.concat()
 }

@@ -34,7 +34,9 @@ fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, rea
     #[cfg(unix)]
     return match sockets::open(&made) {
         Ok(()) => Ok(Some(made)),
-        Err(error) if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(made.py()) => {
+        Err(error)
+            if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(made.py()) =>
+        {
             Ok(None)
         }
         Err(error) => Err(error),

@@ -50,7 +50,10 @@ impl FrameKind {
 enum Out<'a> {
     #[cfg(unix)]
     Engine(&'a mut OutQueue<Held>),
-    Loop { queued: &'a mut Vec<u8>, written: u64 },
+    Loop {
+        queued: &'a mut Vec<u8>,
+        written: u64,
+    },
 }
 
 impl Out<'_> {
@@ -168,7 +171,9 @@ impl Connection {
         let key = PyByteArray::new(py, &[0; 4]);
         generate.call1(py, (&key,))?;
         key.to_vec().try_into().map(Some).map_err(|_| {
-            PyValueError::new_err("generate_mask must leave the 4 bytes of its argument 4 bytes long")
+            PyValueError::new_err(
+                "generate_mask must leave the 4 bytes of its argument 4 bytes long",
+            )
         })
     }
 
@@ -376,10 +381,13 @@ impl Connection {
     pub fn queued_bytes(&self, py: Python<'_>) -> usize {
         #[cfg(unix)]
         if let Some(token) = self.token(py) {
-            return self.reactor(py).sockets.with(py, |sockets| {
-                sockets.engine().and_then(|engine| engine.out_ref(token).map(|out| out.len()))
-            })
-            .unwrap_or(0);
+            return self
+                .reactor(py)
+                .sockets
+                .with(py, |sockets| {
+                    sockets.engine().and_then(|engine| engine.out_ref(token).map(|out| out.len()))
+                })
+                .unwrap_or(0);
         }
         let (here, transport) = self.state.with(py, |state| match &state.wire {
             Wire::Loop { queued, .. } => {
@@ -397,10 +405,15 @@ impl Connection {
     fn total_queued(&self, py: Python<'_>) -> u64 {
         #[cfg(unix)]
         if let Some(token) = self.token(py) {
-            return self.reactor(py).sockets.with(py, |sockets| {
-                sockets.engine().and_then(|engine| engine.out_ref(token).map(|out| out.total_queued()))
-            })
-            .unwrap_or(0);
+            return self
+                .reactor(py)
+                .sockets
+                .with(py, |sockets| {
+                    sockets
+                        .engine()
+                        .and_then(|engine| engine.out_ref(token).map(|out| out.total_queued()))
+                })
+                .unwrap_or(0);
         }
         self.state.with(py, |state| match &state.wire {
             Wire::Loop { queued, written, .. } => *written + queued.len() as u64,

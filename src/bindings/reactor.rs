@@ -165,9 +165,8 @@ impl Reactor {
         argument: &Bound<'_, PyAny>,
     ) {
         let py = target.py();
-        let outcome = target
-            .getattr(method)
-            .and_then(|bound| self.call_soon.call1(py, (bound, argument)));
+        let outcome =
+            target.getattr(method).and_then(|bound| self.call_soon.call1(py, (bound, argument)));
         if let Err(error) = outcome {
             self.report(py, "wsrs could not schedule a call", error);
         }

@@ -367,9 +367,7 @@ fn read_shared(
     let (py, this) = (reactor.py(), reactor.get());
     let mut buffer = this.with_shared(py, super::reactor::Shared::take_read_buffer);
     // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
-    let spare = unsafe {
-        std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len())
-    };
+    let spare = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len()) };
     let read = this.sockets.with(py, |sockets| {
         sockets.engine.as_mut().map_or(Read::WouldBlock, |engine| engine.read(token, spare))
     });
@@ -402,9 +400,7 @@ fn at_eof(reactor: &Bound<'_, Reactor>, token: Token, kind: &Kind) {
 /// Writes what the dirty sockets have queued.
 pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    while let Some(token) =
-        this.sockets.with(py, |sockets| sockets.engine.as_mut()?.take_dirty())
-    {
+    while let Some(token) = this.sockets.with(py, |sockets| sockets.engine.as_mut()?.take_dirty()) {
         flush(reactor, token);
     }
 }
@@ -510,4 +506,5 @@ pub fn set_protocol(
 }
 
 /// The default marks of asyncio.
-pub const DEFAULT_LIMITS: WriteLimits = WriteLimits { high: 64 * 1024, low: 16 * 1024, paused: false };
+pub const DEFAULT_LIMITS: WriteLimits =
+    WriteLimits { high: 64 * 1024, low: 16 * 1024, paused: false };

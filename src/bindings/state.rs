@@ -141,13 +141,9 @@ impl State {
 
     /// What the objects inside refer to.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for object in [
-            &self.transport,
-            &self.owner,
-            &self.listener,
-            &self.generate_mask,
-            &self.lost_error,
-        ] {
+        for object in
+            [&self.transport, &self.owner, &self.listener, &self.generate_mask, &self.lost_error]
+        {
             visit.call(object)?;
         }
         self.queue.iter().try_for_each(|(message, ..)| visit.call(message))?;

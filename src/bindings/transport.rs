@@ -107,9 +107,11 @@ impl EngineTransport {
         let Some(length) = length else { return Ok(()) };
         if length > FLUSH_AT {
             sockets::flush(reactor, token);
-        } else if reactor.get().sockets.with(py, |sockets| {
-            sockets.engine().is_some_and(|engine| engine.mark_dirty(token))
-        }) {
+        } else if reactor
+            .get()
+            .sockets
+            .with(py, |sockets| sockets.engine().is_some_and(|engine| engine.mark_dirty(token)))
+        {
             Reactor::schedule_flush(reactor);
         }
         Ok(())
@@ -205,10 +207,13 @@ impl EngineTransport {
     }
 
     fn get_write_buffer_size(&self, py: Python<'_>) -> usize {
-        self.reactor.get().sockets.with(py, |sockets| {
-            sockets.engine().and_then(|engine| engine.out_ref(self.token).map(|out| out.len()))
-        })
-        .unwrap_or(0)
+        self.reactor
+            .get()
+            .sockets
+            .with(py, |sockets| {
+                sockets.engine().and_then(|engine| engine.out_ref(self.token).map(|out| out.len()))
+            })
+            .unwrap_or(0)
     }
 
     /// (low, high) in bytes.
@@ -228,7 +233,9 @@ impl EngineTransport {
         let high = high.unwrap_or_else(|| low.map_or(DEFAULT_LIMITS.high, |low| 4 * low));
         let low = low.unwrap_or(high / 4);
         if high < low {
-            return Err(PyValueError::new_err(format!("high ({high}) must be at least low ({low})")));
+            return Err(PyValueError::new_err(format!(
+                "high ({high}) must be at least low ({low})"
+            )));
         }
         self.with_client(py, |client| (client.limits.low, client.limits.high) = (low, high));
         Ok(())
@@ -256,4 +263,3 @@ impl EngineTransport {
 pub fn of_engine<'py>(transport: &Bound<'py, PyAny>) -> Option<Bound<'py, EngineTransport>> {
     transport.cast::<EngineTransport>().ok().cloned()
 }
-

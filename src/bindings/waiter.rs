@@ -230,13 +230,15 @@ impl Waiter {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.connection)?;
-        self.state.for_traverse(|state| {
-            for callback in &state.callbacks {
-                visit.call(&callback.function)?;
-                visit.call(&callback.context)?;
-            }
-            Ok(())
-        }).unwrap_or(Ok(()))
+        self.state
+            .for_traverse(|state| {
+                for callback in &state.callbacks {
+                    visit.call(&callback.function)?;
+                    visit.call(&callback.context)?;
+                }
+                Ok(())
+            })
+            .unwrap_or(Ok(()))
     }
 }
 

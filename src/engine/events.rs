@@ -78,12 +78,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
             if writable {
                 stream.blocked = false;
             }
-            return Some(Ready::Socket {
-                token,
-                readable,
-                writable,
-                hangup: event.hangup,
-            });
+            return Some(Ready::Socket { token, readable, writable, hangup: event.hangup });
         }
         // An event that nobody wants (paused, at its end, broken) would come again and again.
         // Should this fail, it does come again, and is tried again.
@@ -145,8 +140,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         } else if new.is_none() {
             self.sys.delete(&self.poller, &stream.fd, old)?;
         } else {
-            self.sys
-                .modify(&self.poller, &stream.fd, token.raw(), old, new)?;
+            self.sys.modify(&self.poller, &stream.fd, token.raw(), old, new)?;
         }
         stream.armed = new;
         Ok(())
@@ -157,8 +151,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         if let Some(listener) = self.slots.listener_mut(token)
             && !listener.armed
         {
-            self.sys
-                .add(&self.poller, &listener.fd, token.raw(), Interest::READ)?;
+            self.sys.add(&self.poller, &listener.fd, token.raw(), Interest::READ)?;
             listener.armed = true;
         }
         Ok(())

@@ -130,20 +130,13 @@ impl<H: AsRef<[u8]>> OutQueue<H> {
         let length = payload.as_ref().len();
         if length > 0 {
             self.held_len += length;
-            self.held.push_back(Held {
-                at: self.bytes.len(),
-                payload,
-            });
+            self.held.push_back(Held { at: self.bytes.len(), payload });
         }
     }
 
     /// Lays out the next gathered write in `pieces`: how many there are, and their bytes.
     pub(super) fn gather<'a>(&'a self, pieces: &mut [IoSlice<'a>; MAX_PIECES]) -> (usize, usize) {
-        let mut layout = Layout {
-            pieces,
-            count: 0,
-            bytes: 0,
-        };
+        let mut layout = Layout { pieces, count: 0, bytes: 0 };
         let mut position = self.start;
         let mut skip = self.held_start;
         for held in &self.held {
@@ -238,10 +231,7 @@ pub(super) struct SpareBuffers {
 
 impl SpareBuffers {
     pub fn new() -> Self {
-        Self {
-            buffers: Vec::new(),
-            total: 0,
-        }
+        Self { buffers: Vec::new(), total: 0 }
     }
 
     /// The buffer used last, the one most likely in the CPU's cache, or a fresh one.

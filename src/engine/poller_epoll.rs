@@ -53,10 +53,7 @@ impl Poller {
     }
 
     pub(super) fn wait(&self, events: &mut Vec<RawEvent>) -> Result<(), Errno> {
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         let mut room = [const { MaybeUninit::<epoll::Event>::uninit() }; MAX_EVENTS];
         let (ready, _) = epoll::wait(&self.fd, &mut room, Some(&now))?;
         events.extend(ready.iter().map(|event| {

@@ -63,11 +63,7 @@ impl Poller {
     /// Adds or deletes one filter. With no room for events the kernel returns an error of the
     /// change as the call's own.
     fn change(&self, filter: EventFilter, token: u64, add: bool) -> Result<(), Errno> {
-        let flags = if add {
-            EventFlags::ADD
-        } else {
-            EventFlags::DELETE
-        };
+        let flags = if add { EventFlags::ADD } else { EventFlags::DELETE };
         let data = std::ptr::without_provenance_mut(token as usize);
         let change = Event::new(filter, flags, data);
         let mut no_room: [MaybeUninit<Event>; 0] = [];

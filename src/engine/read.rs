@@ -37,10 +37,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         };
         // `recv` into nothing returns 0, as it does at the end of the stream.
         if buf.is_empty() {
-            return Read::Data {
-                n: 0,
-                drained: false,
-            };
+            return Read::Data { n: 0, drained: false };
         }
         loop {
             return match self.sys.recv(&stream.fd, buf) {
@@ -48,10 +45,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
                     stream.ended = true;
                     Read::Eof
                 }
-                Ok(n) => Read::Data {
-                    n,
-                    drained: n < buf.len(),
-                },
+                Ok(n) => Read::Data { n, drained: n < buf.len() },
                 Err(Errno::AGAIN) => Read::WouldBlock,
                 Err(Errno::INTR) => continue,
                 Err(error) => {

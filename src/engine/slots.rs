@@ -80,10 +80,7 @@ impl<F, H> Stream<F, H> {
 
     /// What the poller ought to know.
     pub fn wanted(&self) -> Interest {
-        Interest {
-            read: !self.paused && !self.ended,
-            write: self.blocked && !self.broken,
-        }
+        Interest { read: !self.paused && !self.ended, write: self.blocked && !self.broken }
     }
 }
 
@@ -105,10 +102,7 @@ pub(super) struct Slots<F, H> {
 
 impl<F, H> Slots<F, H> {
     pub fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            free: None,
-        }
+        Self { slots: Vec::new(), free: None }
     }
 
     pub fn insert(&mut self, entry: Entry<F, H>) -> Token {
@@ -122,10 +116,7 @@ impl<F, H> Slots<F, H> {
         }
         // A process has fewer than 2^31 descriptors, so the index fits.
         let index = self.slots.len() as u32;
-        self.slots.push(Slot {
-            generation: 0,
-            entry,
-        });
+        self.slots.push(Slot { generation: 0, entry });
         Token::new(index, 0)
     }
 

@@ -65,9 +65,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         // What is accepted inherits the option from its listener, which saves a call for each.
         // A Unix socket has none, and for others Nagle only costs time: errors do not matter.
         let _ = self.sys.set_nodelay(&fd);
-        let token = self
-            .slots
-            .insert(Entry::Listener(Listener { fd, armed: false }));
+        let token = self.slots.insert(Entry::Listener(Listener { fd, armed: false }));
         match self.arm_listener(token) {
             Ok(()) => Ok(token),
             Err(error) => {
@@ -136,13 +134,9 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
                 stream.out.clear_into(&mut self.spare);
                 (stream.fd, stream.armed)
             }
-            Some(Entry::Listener(listener)) => (
-                listener.fd,
-                Interest {
-                    read: listener.armed,
-                    write: false,
-                },
-            ),
+            Some(Entry::Listener(listener)) => {
+                (listener.fd, Interest { read: listener.armed, write: false })
+            }
             _ => return false,
         };
         if !armed.is_none() {

@@ -22,15 +22,9 @@ pub struct Interest {
 
 impl Interest {
     /// Not registered at all.
-    pub const NONE: Self = Self {
-        read: false,
-        write: false,
-    };
+    pub const NONE: Self = Self { read: false, write: false };
     /// Reading only, as every socket begins.
-    pub const READ: Self = Self {
-        read: true,
-        write: false,
-    };
+    pub const READ: Self = Self { read: true, write: false };
 
     /// True when there is no reason to be in the poller. A descriptor of which nothing is wanted
     /// must leave it: epoll reports errors and hang-ups whatever one asked for.

@@ -45,11 +45,7 @@ fn write_once<S: Sys, H: AsRef<[u8]>>(
         Ok(written) => {
             stream.out.advance(written);
             // A short write says that the buffer is full: no second call to be told EAGAIN.
-            Ok(if written == asked {
-                Written::All
-            } else {
-                Written::Blocked
-            })
+            Ok(if written == asked { Written::All } else { Written::Blocked })
         }
         // Some systems say ENOBUFS where others say EAGAIN.
         Err(Errno::AGAIN | Errno::NOBUFS) => Ok(Written::Blocked),

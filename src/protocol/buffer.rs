@@ -29,7 +29,8 @@ impl From<std::collections::TryReserveError> for OutOfMemory {
     }
 }
 
-/// Storage that a message grows in. All sizes are bytes; a failed call leaves the content as it was.
+/// Storage that a message grows in. All sizes are bytes. After a failed call the content may be gone:
+/// the receiver drops it.
 pub trait MessageBuffer: Sized {
     /// An empty buffer that takes `capacity` bytes without growing.
     ///

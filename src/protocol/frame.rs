@@ -108,19 +108,24 @@ impl FrameHeader {
     /// # Errors
     /// The [`ProtocolError`] of the first byte that breaks a rule.
     #[inline]
-    pub fn parse(
-        bytes: &[u8],
-        rules: HeaderRules,
-    ) -> Result<Option<(Self, usize)>, ProtocolError> {
-        let Some(&first) = bytes.first() else { return Ok(None) };
+    pub fn parse(bytes: &[u8], rules: HeaderRules) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let Some(&first) = bytes.first() else {
+            return Ok(None);
+        };
         let opcode = check_first(first, rules)?;
-        let Some(&second) = bytes.get(1) else { return Ok(None) };
+        let Some(&second) = bytes.get(1) else {
+            return Ok(None);
+        };
         check_second(second, opcode, rules)?;
-        let Some((length, at)) = parse_length(bytes, second & LENGTH)? else { return Ok(None) };
+        let Some((length, at)) = parse_length(bytes, second & LENGTH)? else {
+            return Ok(None);
+        };
         let (mask, size) = if second & MASK == 0 {
             (None, at)
         } else {
-            let Some(mask) = bytes[at..].first_chunk::<4>() else { return Ok(None) };
+            let Some(mask) = bytes[at..].first_chunk::<4>() else {
+                return Ok(None);
+            };
             (Some(*mask), at + 4)
         };
         let (fin, rsv1) = (first & FIN != 0, first & RSV1 != 0);
@@ -191,7 +196,9 @@ fn check_second(second: u8, opcode: Opcode, rules: HeaderRules) -> Result<(), Pr
 fn parse_length(bytes: &[u8], field: u8) -> Result<Option<(u64, usize)>, ProtocolError> {
     match field {
         LENGTH_16 => {
-            let Some(&[high, low]) = bytes[2..].first_chunk::<2>() else { return Ok(None) };
+            let Some(&[high, low]) = bytes[2..].first_chunk::<2>() else {
+                return Ok(None);
+            };
             Ok(Some((u64::from(u16::from_be_bytes([high, low])), 4)))
         }
         LENGTH_64 => {
@@ -202,7 +209,9 @@ fn parse_length(bytes: &[u8], field: u8) -> Result<Option<(u64, usize)>, Protoco
             {
                 return Err(ProtocolError::UnsupportedDataPayloadLength);
             }
-            let Some(length) = bytes[2..].first_chunk::<8>() else { return Ok(None) };
+            let Some(length) = bytes[2..].first_chunk::<8>() else {
+                return Ok(None);
+            };
             Ok(Some((u64::from_be_bytes(*length), 10)))
         }
         _ => Ok(Some((u64::from(field), 2))),

@@ -135,7 +135,10 @@ mod tests {
         for version in ["13", "8"] {
             let headers = request(&[("Sec-WebSocket-Version", Some(version))]);
             let upgrade = check_upgrade("GET", &headers).unwrap();
-            assert_eq!((upgrade.key.as_str(), upgrade.version.to_string().as_str()), (KEY, version));
+            assert_eq!(
+                (upgrade.key.as_str(), upgrade.version.to_string().as_str()),
+                (KEY, version)
+            );
         }
     }
 
@@ -149,7 +152,9 @@ mod tests {
         for value in [None, Some("h2c"), Some("websocket, x")] {
             assert_eq!(refused("GET", "Upgrade", value), (400, "Invalid Upgrade header"));
         }
-        for value in [None, Some(""), Some("dGhlIHNhbXBsZSBub25jZQ="), Some("!GhlIHNhbXBsZSBub25jZQ==")] {
+        for value in
+            [None, Some(""), Some("dGhlIHNhbXBsZSBub25jZQ="), Some("!GhlIHNhbXBsZSBub25jZQ==")]
+        {
             let expected = (400, "Missing or invalid Sec-WebSocket-Key header");
             assert_eq!(refused("GET", "Sec-WebSocket-Key", value), expected);
         }

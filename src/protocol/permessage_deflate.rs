@@ -136,10 +136,9 @@ impl Params {
             _ => MAX_BITS,
         };
         match side {
-            Role::Server => (
-                self.server_max_window_bits.unwrap_or(MAX_BITS),
-                self.server_no_context_takeover,
-            ),
+            Role::Server => {
+                (self.server_max_window_bits.unwrap_or(MAX_BITS), self.server_no_context_takeover)
+            }
             Role::Client => (client_bits, self.client_no_context_takeover),
         }
     }

@@ -141,6 +141,21 @@ impl Sender {
         }
     }
 
+    /// Takes the compressor out of `codec`, so that [`Sender::compress`] may be called with the codec of
+    /// another thread, until [`Sender::attach`].
+    pub fn detach(&mut self, codec: &mut Codec) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.deflater.detach(codec);
+        }
+    }
+
+    /// Gives a detached compressor back to `codec`.
+    pub fn attach(&mut self, codec: &mut Codec) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.deflater.attach(codec);
+        }
+    }
+
     /// Gives back what the connection holds of the codec: it sends no more.
     pub fn release(&mut self, codec: &mut Codec) {
         if let Some(deflate) = &mut self.deflate {

@@ -45,7 +45,9 @@ pub fn parse(value: &str) -> Result<Vec<String>, SubprotocolError> {
             }));
         }
         if let Some(bad) = name.bytes().position(|byte| !is_token_byte(byte)) {
-            return Err(SubprotocolError::Syntax(SyntaxError::UnexpectedCharacter(at + lead + bad)));
+            return Err(SubprotocolError::Syntax(SyntaxError::UnexpectedCharacter(
+                at + lead + bad,
+            )));
         }
         if !seen.insert(name) {
             return Err(SubprotocolError::Repeated(name.to_owned()));

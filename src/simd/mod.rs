@@ -33,3 +33,6 @@ pub fn unmask_validate(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,7 @@
 """permessage-deflate (RFC 7692): its negotiation, and the two contexts of a connection.
 
-The decisions are those of ws. A window of 8 bits is never compressed with: zlib makes one of 9 of it,
-which the peer could not follow. An offer that demands it is declined; where it is agreed all the same, our
-messages go uncompressed.
+The decisions are those of ws. A window of 8 bits is never compressed with, for zlib makes one of 9 of it,
+which the peer could not follow: where it is agreed, our messages go uncompressed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,11 @@ _TAIL = b"\x00\x00\xff\xff"
 """What a sender takes off the end of a message, and a receiver puts back (sections 7.2.1 and 7.2.2)."""
 
 _WINDOW = 32 * 1024
+_WBITS = -15
+"""Of zlib: raw DEFLATE data with the window above."""
 _FLAGS = ("server_no_context_takeover", "client_no_context_takeover")
+_SERVER_BITS, _CLIENT_BITS = "server_max_window_bits", "client_max_window_bits"
+_BITS = ("8", "9", "10", "11", "12", "13", "14", "15")
 
 Params = dict[str, "int | bool"]
 
@@ -34,7 +37,18 @@ class PerMessageDeflate:
     one message after the other, which every limit allows.
     """
 
-    __slots__ = ("_level", "_mem_level", "_options", "_params", "_strategy", "concurrency_limit", "is_server", "threshold")
+    __slots__ = (
+        "_client_bits",
+        "_flags",
+        "_level",
+        "_mem_level",
+        "_params",
+        "_server_bits",
+        "_strategy",
+        "concurrency_limit",
+        "is_server",
+        "threshold",
+    )
 
     def __init__(
         self,
@@ -55,95 +69,94 @@ class PerMessageDeflate:
         if client_max_window_bits is not None and not isinstance(client_max_window_bits, bool):
             _in_range("client_max_window_bits", client_max_window_bits, 8, 15)
         self.is_server = is_server
-        self._options: dict[str, int | bool | None] = {
-            "server_no_context_takeover": server_no_context_takeover,
-            "client_no_context_takeover": client_no_context_takeover,
-            "server_max_window_bits": server_max_window_bits,
-            "client_max_window_bits": client_max_window_bits,
-        }
+        self._flags = dict(zip(_FLAGS, (server_no_context_takeover, client_no_context_takeover), strict=True))
+        self._server_bits = server_max_window_bits
+        self._client_bits = client_max_window_bits
         self.threshold = threshold
         self._level = _in_range("level", level, -1, 9)
         self._mem_level = _in_range("mem_level", mem_level, 1, 9)
         self._strategy = _in_range("strategy", strategy, 0, 4)
         self.concurrency_limit = concurrency_limit
-        self._params: Params = {}
+        self._params: Params | None = None
 
     @property
     def params(self) -> Params:
         """The negotiated parameters; empty before `accept`."""
-        return dict(self._params)
+        return dict(self._params or {})
 
     def offer(self) -> str:
         """The header value with which a client offers the extension."""
-        options = self._options
-        params: Params = {name: True for name in _FLAGS if options[name]}
-        if options["server_max_window_bits"]:
-            params["server_max_window_bits"] = options["server_max_window_bits"]
+        params: Params = {name: True for name in _FLAGS if self._flags[name]}
+        if self._server_bits is not None:
+            params[_SERVER_BITS] = self._server_bits
         # Named without a value it says only that the client follows what the server demands (7.1.2.2).
-        bits = options["client_max_window_bits"]
-        if bits is None or bits:
-            params["client_max_window_bits"] = True if bits is None else bits
+        if self._client_bits is not False:
+            params[_CLIENT_BITS] = self._client_bits or True
         return _header_value(params)
 
     def accept(self, configurations: Sequence[Mapping[str, Sequence[str | bool]]]) -> str:
-        """Server: choose among the offers; client: check the answer. ValueError, in ws's words, if it cannot."""
-        offers = [{name: _value(name, values, self.is_server) for name, values in each.items()} for each in configurations]
-        self._params = self._accept_as_server(offers) if self.is_server else self._accept_as_client(offers)
+        """Server: choose among the offers; client: check the server's answer. ValueError if it cannot."""
+        if not self.is_server and len(configurations) != 1:
+            raise ValueError("None of the extension offers can be accepted")
+        offers = [
+            {name: _value(name, values, self.is_server) for name, values in each.items()}
+            for each in configurations
+        ]
+        params = self._accept_as_server(offers) if self.is_server else self._accept_as_client(offers[0])
+        self._params = {
+            name: params[name] for name in (*_FLAGS, _SERVER_BITS, _CLIENT_BITS) if name in params
+        }
         return _header_value(self._params)
 
     def _accept_as_server(self, offers: list[Params]) -> Params:
         accepted = next((offer for offer in offers if self._is_acceptable(offer)), None)
         if accepted is None:
             raise ValueError("None of the extension offers can be accepted")
-        options = self._options
-        for name in _FLAGS:
-            if options[name]:
-                accepted[name] = True
-        if options["server_max_window_bits"]:
-            accepted["server_max_window_bits"] = options["server_max_window_bits"]
-        bits = options["client_max_window_bits"]
-        if _is_bits(bits):
-            accepted["client_max_window_bits"] = bits
-        elif accepted.get("client_max_window_bits") is True or bits is False:
-            accepted.pop("client_max_window_bits", None)
+        accepted.update({name: True for name in _FLAGS if self._flags[name]})
+        if self._server_bits is not None:
+            accepted[_SERVER_BITS] = self._server_bits
+        theirs = accepted.pop(_CLIENT_BITS, True)
+        if self._client_bits is None or self._client_bits is True:
+            if theirs is not True:
+                accepted[_CLIENT_BITS] = theirs
+        elif self._client_bits is not False:
+            # "equal to or smaller than" the client's hint (section 7.1.2.2).
+            accepted[_CLIENT_BITS] = self._client_bits if theirs is True else min(self._client_bits, theirs)
         return accepted
 
     def _is_acceptable(self, offer: Params) -> bool:
-        options = self._options
-        if options["server_no_context_takeover"] is False and "server_no_context_takeover" in offer:
+        if self._flags["server_no_context_takeover"] is False and "server_no_context_takeover" in offer:
             return False
-        demanded = offer.get("server_max_window_bits")
-        if demanded is not None and (demanded == 8 or (options["server_max_window_bits"] or 0) > demanded):
+        if self._server_bits is not None and self._server_bits > offer.get(_SERVER_BITS, 15):
             return False
-        ours, theirs = options["client_max_window_bits"], offer.get("client_max_window_bits")
-        if not _is_bits(ours):
-            return True
         # "a server MUST NOT include it in the response if the client's offer did not" (7.1.2.2).
-        return theirs is True or (theirs is not None and ours <= theirs)
+        return isinstance(self._client_bits, bool) or self._client_bits is None or _CLIENT_BITS in offer
 
-    def _accept_as_client(self, answers: list[Params]) -> Params:
-        if not answers:
-            raise ValueError("None of the extension offers can be accepted")
-        params, options = answers[0], self._options
-        if options["client_no_context_takeover"] is False and "client_no_context_takeover" in params:
+    def _accept_as_client(self, answer: Params) -> Params:
+        if self._flags["client_no_context_takeover"] is False and "client_no_context_takeover" in answer:
             raise ValueError('Unexpected parameter "client_no_context_takeover"')
-        ours, theirs = options["client_max_window_bits"], params.get("client_max_window_bits")
-        if theirs is None:
-            if _is_bits(ours):
-                params["client_max_window_bits"] = ours
-        elif ours is False or (_is_bits(ours) and theirs > ours):
-            raise ValueError('Unexpected or invalid parameter "client_max_window_bits"')
-        return params
+        ours = 15 if self._client_bits in (None, True) else int(self._client_bits or 0)
+        if answer.get(_CLIENT_BITS, 0) > ours:
+            raise _unexpected(_CLIENT_BITS)
+        if ours and self._client_bits not in (None, True):
+            answer.setdefault(_CLIENT_BITS, ours)
+        # What was asked of the server it must have taken up (sections 7.1.1.1 and 7.1.2.1).
+        if self._server_bits is not None and answer.get(_SERVER_BITS, 16) > self._server_bits:
+            raise _unexpected(_SERVER_BITS)
+        if self._flags["server_no_context_takeover"] and "server_no_context_takeover" not in answer:
+            raise _unexpected("server_no_context_takeover")
+        return answer
 
     def contexts(self) -> tuple[Inflater, Deflater]:
         """What one connection receives and sends with. RuntimeError before `accept`."""
-        if not hasattr(self, "_params"):
+        params = self._params
+        if params is None:
             raise RuntimeError("permessage-deflate was not negotiated yet")
         ours, theirs = ("server", "client") if self.is_server else ("client", "server")
-        bits = {side: int(self._params.get(f"{side}_max_window_bits", 15)) for side in (ours, theirs)}
-        fresh = {side: f"{side}_no_context_takeover" in self._params for side in (ours, theirs)}
-        settings = (self._level, zlib.DEFLATED, -bits[ours], self._mem_level, self._strategy)
-        return Inflater(bits[theirs], fresh[theirs]), Deflater(settings, fresh[ours], self.threshold)
+        bits = int(params.get(f"{ours}_max_window_bits", 15))
+        fresh = {side: f"{side}_no_context_takeover" in params for side in (ours, theirs)}
+        settings = (self._level, zlib.DEFLATED, -bits, self._mem_level, self._strategy)
+        return Inflater(fresh[theirs]), Deflater(settings, fresh[ours], self.threshold)
 
 
 def _in_range(name: str, value: int, low: int, high: int) -> int:
@@ -152,32 +165,29 @@ def _in_range(name: str, value: int, low: int, high: int) -> int:
     return value
 
 
-def _is_bits(value: int | bool | None) -> bool:
-    return value is not None and not isinstance(value, bool)
+def _unexpected(name: str) -> ValueError:
+    return ValueError(f'Unexpected or invalid parameter "{name}"')
 
 
 def _value(name: str, values: Sequence[str | bool], is_server: bool) -> int | bool:
-    """The value of a parameter, checked."""
-    if len(values) != 1:
-        raise ValueError(f'Parameter "{name}" must have only a single value')
+    """The value of a parameter, checked: what is malformed makes all offers unacceptable, as in ws."""
     value = values[0]
-    if name in _FLAGS:
-        if value is True:
-            return True
-    elif name in ("server_max_window_bits", "client_max_window_bits"):
-        # "a decimal integer value without leading zeroes between 8 to 15, inclusive" (7.1.2.1); only
-        # a client's offer may leave the client's one open.
-        if value is True and is_server and name == "client_max_window_bits":
-            return True
-        if value in ("8", "9", "10", "11", "12", "13", "14", "15"):
-            return int(value)
-    else:
+    if name not in (*_FLAGS, _SERVER_BITS, _CLIENT_BITS):
         raise ValueError(f'Unknown parameter "{name}"')
-    raise ValueError(f'Invalid value for parameter "{name}": {"true" if value is True else value}')
+    # Only a client's offer may leave the value of its own window open (section 7.1.2.2).
+    is_flag = name in _FLAGS or (name == _CLIENT_BITS and is_server and value is True)
+    # "a decimal integer value without leading zeroes between 8 to 15, inclusive" (7.1.2.1)
+    if value is not True if is_flag else value not in _BITS:
+        raise ValueError(f'Invalid value for parameter "{name}": {"true" if value is True else value}')
+    if len(values) > 1:
+        raise ValueError(f'Parameter "{name}" must have only a single value')
+    return True if is_flag else int(value)
 
 
 def _header_value(params: Params) -> str:
-    return "; ".join([NAME, *(name if value is True else f"{name}={value}" for name, value in params.items())])
+    return "; ".join(
+        [NAME, *(name if value is True else f"{name}={value}" for name, value in params.items())]
+    )
 
 
 class Deflater:
@@ -185,7 +195,9 @@ class Deflater:
 
     __slots__ = ("_settings", "_zlib", "can_compress", "no_context_takeover", "threshold")
 
-    def __init__(self, settings: tuple[int, int, int, int, int], no_context_takeover: bool, threshold: int) -> None:
+    def __init__(
+        self, settings: tuple[int, int, int, int, int], no_context_takeover: bool, threshold: int
+    ) -> None:
         self._settings = settings
         self._zlib: zlib._Compress | None = None
         self.can_compress = settings[2] != -8
@@ -206,12 +218,11 @@ class Deflater:
 
 
 class Inflater:
-    """Inflates the messages of one connection."""
+    """Inflates the messages of one connection. The largest window reads all the smaller ones."""
 
-    __slots__ = ("_at_boundary", "_no_context_takeover", "_wbits", "_window", "_window_size", "_zlib")
+    __slots__ = ("_at_boundary", "_no_context_takeover", "_window", "_window_size", "_zlib")
 
-    def __init__(self, window_bits: int, no_context_takeover: bool) -> None:
-        self._wbits = -window_bits
+    def __init__(self, no_context_takeover: bool) -> None:
         self._no_context_takeover = no_context_takeover
         self._zlib: zlib._Decompress | None = None
         self._window: deque[bytes] = deque()
@@ -225,13 +236,13 @@ class Inflater:
         """Inflate a piece of a message's payload; `last`: the message ends with it.
 
         At most `room` bytes come out. Where the data are bad, what came before the fault is given too, if
-        `keep_output` (which costs a copy of the context).
+        `keep_output` (which costs a copy of the context). A payload of no bytes is an empty message.
         """
         self._at_boundary = self._at_boundary and not piece
         if last and not self._at_boundary:
             piece += _TAIL
         out: list[bytes] = []
-        error = self._run(piece, room, keep_output, out)
+        error = self._run(piece, last, room, keep_output, out)
         data = b"".join(out)
         if room is not None and len(data) > room:
             data, error = data[:room], fault("UNSUPPORTED_MESSAGE_LENGTH")
@@ -241,12 +252,14 @@ class Inflater:
                 self._restart(b"")
         return data, error
 
-    def _run(self, piece: bytes, room: int | None, keep_output: bool, out: list[bytes]) -> WebSocketError | None:
+    def _run(
+        self, piece: bytes, last: bool, room: int | None, keep_output: bool, out: list[bytes]
+    ) -> WebSocketError | None:
         size = 0
         while piece and (room is None or size <= room):
             engine = self._zlib
             if engine is None:
-                engine = self._zlib = zlib.decompressobj(self._wbits)
+                engine = self._zlib = zlib.decompressobj(_WBITS)
             before = engine.copy() if keep_output else None
             limit = 0 if room is None else room - size + 1
             try:
@@ -259,18 +272,23 @@ class Inflater:
             size += len(data)
             self._remember(data)
             if not engine.eof:
-                break
+                if last and not _is_between_blocks(engine):
+                    return fault("Z_DATA_ERROR", "unexpected end of file")
+                return None
             # "a DEFLATE block with the "BFINAL" bit set to 1" may come (section 7.2.3.4): what follows
             # is another stream for zlib, but may refer to the same window.
             piece = engine.unused_data
             self._restart(b"".join(self._window)[-_WINDOW:])
-            if piece in (b"", _TAIL):
+            if piece == (_TAIL if last else b""):
                 self._at_boundary = True
-                break
+                return None
+            if last and len(piece) < len(_TAIL):
+                # The tail ended a block that the message had begun: in good order, if with its end.
+                return fault("Z_DATA_ERROR", "unexpected end of file") if piece else None
         return None
 
     def _restart(self, window: bytes) -> None:
-        self._zlib = zlib.decompressobj(self._wbits, zdict=window[-(1 << -self._wbits) :]) if window else None
+        self._zlib = zlib.decompressobj(_WBITS, zdict=window) if window else None
         self._window.clear()
         self._window_size = 0
         self._remember(window)
@@ -290,14 +308,35 @@ class Inflater:
             window.append(joined)
 
 
+def _is_between_blocks(engine: zlib._Decompress) -> bool:
+    """Whether `engine` has read a block to its end: a last, empty block is then the end of the stream."""
+    probe = engine.copy()
+    try:
+        return not probe.decompress(b"\x03\x00") and probe.eof
+    except zlib.error:
+        return False
+
+
 def _until_fault(engine: zlib._Decompress, piece: bytes, limit: int) -> bytes:
-    """What `engine` gives before the byte of `piece` at which it fails; at most `limit` bytes, if not 0."""
+    """What `engine` gives before it fails within `piece`; at most `limit` bytes, if not 0.
+
+    zlib's module drops the output of a call that fails: so the byte that fails is searched for by halves,
+    and the output before it within that byte taken one by one.
+    """
     out = bytearray()
-    for at in range(len(piece)):
+    while len(piece) > 1 and not 0 < limit <= len(out):
+        half = len(piece) // 2
+        probe = engine.copy()
         try:
-            out += engine.decompress(piece[at : at + 1], limit and limit - len(out))
+            out += probe.decompress(piece[:half], limit and limit - len(out))
         except zlib.error:
-            break
-        if limit and len(out) >= limit:
-            break
+            piece = piece[:half]
+        else:
+            engine, piece = probe, piece[half:]
+    try:
+        while not 0 < limit <= len(out):
+            out += engine.decompress(piece, 1)
+            piece = engine.unconsumed_tail
+    except zlib.error:
+        pass
     return bytes(out)

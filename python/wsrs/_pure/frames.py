@@ -68,7 +68,9 @@ def fault(name: str, value: object = None) -> WebSocketError:
     return WebSocketError(message.format(value), code=code, close_code=close_code)
 
 
-def parse_header(data: bytes, at: int, *, is_server: bool, compression: bool, in_message: bool) -> Header | None:
+def parse_header(
+    data: bytes, at: int, *, is_server: bool, compression: bool, in_message: bool
+) -> Header | None:
     """Read the header that begins at `at`; None where more bytes are needed. Raises the peer's fault."""
     available = len(data) - at
     if available < 1:

@@ -10,7 +10,6 @@ Rules kept here:
 from __future__ import annotations
 
 import codecs
-from typing import Union
 
 from wsrs._pure.deflate import Inflater
 from wsrs._pure.frames import (
@@ -30,7 +29,7 @@ from wsrs.errors import WebSocketError
 
 __all__ = ["Event", "Receiver"]
 
-Event = tuple[int, Union[bytes, list[bytes], tuple[int, bytes]]]
+Event = tuple[int, bytes | list[bytes] | tuple[int, bytes]]
 """An opcode and what came: the data of a message (a list of its frames' data while `keep_fragments`),
 of a ping or a pong; code and reason of a close frame."""
 
@@ -319,3 +318,8 @@ def _feed(decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = Fals
         decoder.decode(data, final)
     except UnicodeDecodeError:
         raise fault("INVALID_UTF8") from None
+    # Of all that is hopeless CPython keeps this alone: the start of a surrogate, in case the next byte
+    # makes it one that an error handler would take.
+    pending = decoder.getstate()[0]
+    if pending[:1] == b"\xed" and pending[1:] >= b"\xa0":
+        raise fault("INVALID_UTF8")

@@ -181,7 +181,9 @@ class HttpServer(EventEmitter):
             await self._closed_waiters.wait()
 
     async def __aenter__(self) -> Self:
-        await self.wait_listening()
+        """Wait until the server listens, if `listen` was called."""
+        if self._starting is not None or self._error is not None:
+            await self.wait_listening()
         return self
 
     async def __aexit__(self, *exception: object) -> None:

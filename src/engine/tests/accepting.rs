@@ -30,16 +30,10 @@ fn a_connection_costs_one_accept_and_one_registration() {
     fake.kernel().arrivals.push_back(Ok(Some(peer)));
     assert_eq!(batch(&mut engine), [Ready::Accept(listener)]);
     match engine.accept(listener) {
-        Accepted::Socket {
-            token,
-            peer: Some(address),
-        } => {
+        Accepted::Socket { token, peer: Some(address) } => {
             assert_eq!(address, peer);
             let number = engine.raw_fd(token).unwrap();
-            assert_eq!(
-                fake.kernel().take_log(),
-                [format!("accept {fd}"), format!("add {number}")]
-            );
+            assert_eq!(fake.kernel().take_log(), [format!("accept {fd}"), format!("add {number}")]);
         }
         other => panic!("{other:?}"),
     }
@@ -60,25 +54,16 @@ fn connections_that_ended_in_the_backlog_are_skipped() {
         fake.kernel().arrivals.push_back(Err(error));
     }
     fake.kernel().arrivals.push_back(Ok(None));
-    assert!(matches!(
-        engine.accept(listener),
-        Accepted::Socket { peer: None, .. }
-    ));
+    assert!(matches!(engine.accept(listener), Accepted::Socket { peer: None, .. }));
 }
 
 #[test]
 fn a_flood_of_ended_connections_is_bounded() {
     let (mut engine, fake, listener, _) = listening();
-    fake.kernel()
-        .arrivals
-        .extend(std::iter::repeat_n(Err(Errno::CONNABORTED), 1000));
+    fake.kernel().arrivals.extend(std::iter::repeat_n(Err(Errno::CONNABORTED), 1000));
     assert!(matches!(engine.accept(listener), Accepted::WouldBlock));
     assert_eq!(fake.kernel().arrivals.len(), 1000 - 64);
-    assert_eq!(
-        batch(&mut engine),
-        [Ready::Accept(listener)],
-        "and reported again"
-    );
+    assert_eq!(batch(&mut engine), [Ready::Accept(listener)], "and reported again");
 }
 
 #[test]
@@ -98,9 +83,7 @@ fn without_descriptors_the_listener_is_silent_until_told() {
 #[test]
 fn a_close_makes_an_exhausted_listener_accept_again() {
     let (mut engine, fake, listener, _) = listening();
-    fake.kernel()
-        .arrivals
-        .extend([Ok(None), Err(Errno::MFILE), Ok(None)]);
+    fake.kernel().arrivals.extend([Ok(None), Err(Errno::MFILE), Ok(None)]);
     let first = socket(engine.accept(listener));
     assert!(matches!(engine.accept(listener), Accepted::Exhausted));
     assert_eq!(batch(&mut engine), []);
@@ -144,11 +127,7 @@ fn a_connection_that_cannot_be_watched_is_closed_and_the_listener_waits() {
     fake.kernel().arrivals.push_back(Ok(None));
     fake.kernel().add_errors.push_back(Errno::NOSPC);
     assert!(matches!(engine.accept(listener), Accepted::Exhausted));
-    assert_eq!(
-        fake.kernel().states.keys().copied().collect::<Vec<_>>(),
-        [fd],
-        "nothing leaks"
-    );
+    assert_eq!(fake.kernel().states.keys().copied().collect::<Vec<_>>(), [fd], "nothing leaks");
 }
 
 #[test]
@@ -163,10 +142,7 @@ fn a_broken_listener_is_reported_once() {
     }
     assert_eq!(batch(&mut engine), []);
     assert!(engine.unlisten(listener));
-    assert_eq!(
-        fake.kernel().take_log().last(),
-        Some(&format!("close {fd}"))
-    );
+    assert_eq!(fake.kernel().take_log().last(), Some(&format!("close {fd}")));
 }
 
 #[test]
@@ -197,15 +173,11 @@ fn a_socket_is_no_listener_and_a_listener_no_socket() {
 #[test]
 fn what_cannot_be_made_non_blocking_is_refused_and_closed() {
     let (mut engine, fake) = engine();
-    fake.kernel()
-        .prepare_errors
-        .extend([Errno::BADF, Errno::BADF]);
+    fake.kernel().prepare_errors.extend([Errno::BADF, Errno::BADF]);
     let [first, second, third, fourth] = std::array::from_fn(|_| fake.kernel().open());
     assert!(engine.listen(first).is_err());
     assert!(engine.adopt(second).is_err());
-    fake.kernel()
-        .add_errors
-        .extend([Errno::NOSPC, Errno::NOSPC]);
+    fake.kernel().add_errors.extend([Errno::NOSPC, Errno::NOSPC]);
     assert!(engine.listen(third).is_err());
     assert!(engine.adopt(fourth).is_err());
     assert!(fake.kernel().states.is_empty(), "nothing leaks");

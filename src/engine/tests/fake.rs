@@ -60,10 +60,7 @@ impl Kernel {
     }
 
     pub fn arrive(&mut self, fd: RawFd, bytes: &[u8]) {
-        self.inbound
-            .entry(fd)
-            .or_default()
-            .push_back(Ok(bytes.to_vec()));
+        self.inbound.entry(fd).or_default().push_back(Ok(bytes.to_vec()));
         self.set(fd, |state| state.readable = true);
     }
 
@@ -76,24 +73,14 @@ impl Kernel {
     }
 
     fn call(&mut self, name: &str, fd: &Fd) {
-        assert!(
-            self.states.contains_key(&fd.0),
-            "{name} of {fd:?}, which is closed"
-        );
+        assert!(self.states.contains_key(&fd.0), "{name} of {fd:?}, which is closed");
         self.log.push(format!("{name} {}", fd.0));
     }
 
     fn write(&mut self, fd: &Fd, bytes: &[u8]) -> Result<usize, Errno> {
-        let room = self
-            .room
-            .get_mut(&fd.0)
-            .and_then(VecDeque::pop_front)
-            .unwrap_or(Ok(usize::MAX));
+        let room = self.room.get_mut(&fd.0).and_then(VecDeque::pop_front).unwrap_or(Ok(usize::MAX));
         let taken = room?.min(bytes.len());
-        self.sent
-            .entry(fd.0)
-            .or_default()
-            .extend_from_slice(&bytes[..taken]);
+        self.sent.entry(fd.0).or_default().extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }
 }
@@ -132,21 +119,11 @@ pub fn batch(engine: &mut FakeEngine) -> Vec<Ready> {
 }
 
 pub fn readable(token: Token) -> Ready {
-    Ready::Socket {
-        token,
-        readable: true,
-        writable: false,
-        hangup: false,
-    }
+    Ready::Socket { token, readable: true, writable: false, hangup: false }
 }
 
 pub fn writable(token: Token) -> Ready {
-    Ready::Socket {
-        token,
-        readable: false,
-        writable: true,
-        hangup: false,
-    }
+    Ready::Socket { token, readable: false, writable: true, hangup: false }
 }
 
 /// Reads once into a buffer of `size` bytes: what came, and what was said.
@@ -157,17 +134,10 @@ pub fn read<S: Sys, H: AsRef<[u8]>>(
 ) -> (Vec<u8>, Read) {
     let mut buf = vec![MaybeUninit::new(0xEE); size];
     let result = engine.read(token, &mut buf);
-    let length = if let Read::Data { n, .. } = result {
-        n
-    } else {
-        0
-    };
+    let length = if let Read::Data { n, .. } = result { n } else { 0 };
     // SAFETY: all bytes are initialised above.
     #[allow(unsafe_code)]
-    let bytes = buf[..length]
-        .iter()
-        .map(|byte| unsafe { byte.assume_init() })
-        .collect();
+    let bytes = buf[..length].iter().map(|byte| unsafe { byte.assume_init() }).collect();
     (bytes, result)
 }
 
@@ -190,11 +160,7 @@ impl Sys for Fake {
         if let Some(error) = kernel.add_errors.pop_front() {
             return Err(error);
         }
-        assert_eq!(
-            kernel.registered.insert(fd.0, (token, interest)),
-            None,
-            "added twice"
-        );
+        assert_eq!(kernel.registered.insert(fd.0, (token, interest)), None, "added twice");
         Ok(())
     }
 
@@ -209,23 +175,14 @@ impl Sys for Fake {
         let mut kernel = self.kernel();
         kernel.call("modify", fd);
         assert!(!new.is_none());
-        assert_eq!(
-            kernel.registered.insert(fd.0, (token, new)),
-            Some((token, old))
-        );
+        assert_eq!(kernel.registered.insert(fd.0, (token, new)), Some((token, old)));
         Ok(())
     }
 
     fn delete(&mut self, (): &(), fd: &Fd, old: Interest) -> Result<(), Errno> {
         let mut kernel = self.kernel();
         kernel.call("delete", fd);
-        assert_eq!(
-            kernel
-                .registered
-                .remove(&fd.0)
-                .map(|(_, interest)| interest),
-            Some(old)
-        );
+        assert_eq!(kernel.registered.remove(&fd.0).map(|(_, interest)| interest), Some(old));
         Ok(())
     }
 
@@ -234,19 +191,16 @@ impl Sys for Fake {
         if let Some(error) = kernel.wait_errors.pop_front() {
             return Err(error);
         }
-        let ready = kernel
-            .registered
-            .iter()
-            .filter_map(|(fd, (token, interest))| {
-                let state = kernel.states.get(fd)?;
-                let event = RawEvent {
-                    token: *token,
-                    readable: state.readable && interest.read,
-                    writable: state.writable && interest.write,
-                    hangup: state.hangup,
-                };
-                (event.readable || event.writable || event.hangup).then_some(event)
-            });
+        let ready = kernel.registered.iter().filter_map(|(fd, (token, interest))| {
+            let state = kernel.states.get(fd)?;
+            let event = RawEvent {
+                token: *token,
+                readable: state.readable && interest.read,
+                writable: state.writable && interest.write,
+                hangup: state.hangup,
+            };
+            (event.readable || event.writable || event.hangup).then_some(event)
+        });
         events.extend(ready.take(MAX_EVENTS));
         Ok(())
     }
@@ -293,22 +247,9 @@ impl Sys for Fake {
     fn sendmsg(&mut self, fd: &Fd, pieces: &[IoSlice<'_>]) -> Result<usize, Errno> {
         let mut kernel = self.kernel();
         kernel.call("sendmsg", fd);
-        assert!(
-            !pieces.is_empty() && pieces.len() <= 64,
-            "{} pieces",
-            pieces.len()
-        );
-        assert!(
-            pieces.iter().all(|piece| !piece.is_empty()),
-            "an empty piece"
-        );
-        kernel.write(
-            fd,
-            &pieces
-                .iter()
-                .flat_map(|piece| piece.to_vec())
-                .collect::<Vec<_>>(),
-        )
+        assert!(!pieces.is_empty() && pieces.len() <= 64, "{} pieces", pieces.len());
+        assert!(pieces.iter().all(|piece| !piece.is_empty()), "an empty piece");
+        kernel.write(fd, &pieces.iter().flat_map(|piece| piece.to_vec()).collect::<Vec<_>>())
     }
 
     fn shutdown_write(&mut self, fd: &Fd) -> Result<(), Errno> {
@@ -324,10 +265,7 @@ impl Sys for Fake {
     fn close(&mut self, fd: Fd) {
         let mut kernel = self.kernel();
         kernel.call("close", &fd);
-        assert!(
-            !kernel.registered.contains_key(&fd.0),
-            "closed while in the poller"
-        );
+        assert!(!kernel.registered.contains_key(&fd.0), "closed while in the poller");
         kernel.states.remove(&fd.0);
     }
 

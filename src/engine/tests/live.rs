@@ -47,12 +47,7 @@ pub fn tcp_pair(engine: &mut LiveEngine) -> (Token, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
-    (
-        engine
-            .adopt(OwnedFd::from(listener.accept().unwrap().0))
-            .unwrap(),
-        peer,
-    )
+    (engine.adopt(OwnedFd::from(listener.accept().unwrap().0)).unwrap(), peer)
 }
 
 /// The same over a Unix socket.
@@ -80,28 +75,16 @@ fn a_tcp_echo_from_listening_to_the_end() {
     };
     assert!(matches!(engine.accept(listener), Accepted::WouldBlock));
     assert_eq!(peer, Some(client.local_addr().unwrap()));
-    assert_eq!(
-        engine.peer_addr(token).unwrap(),
-        Address::Inet(client.local_addr().unwrap())
-    );
+    assert_eq!(engine.peer_addr(token).unwrap(), Address::Inet(client.local_addr().unwrap()));
     assert_eq!(engine.local_addr(token).unwrap(), Address::Inet(address));
     let same = TcpStream::from(engine.dup(token).unwrap());
     assert!(same.nodelay().unwrap(), "inherited from the listener");
 
     assert!(matches!(read(&mut engine, token, 16).1, Read::WouldBlock));
     client.write_all(b"hello").unwrap();
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     let (bytes, result) = read(&mut engine, token, 16);
-    assert!(matches!(
-        result,
-        Read::Data {
-            n: 5,
-            drained: true
-        }
-    ));
+    assert!(matches!(result, Read::Data { n: 5, drained: true }));
     engine.out(token).unwrap().push(&bytes);
     assert!(engine.mark_dirty(token));
     let dirty = engine.take_dirty().unwrap();
@@ -111,36 +94,20 @@ fn a_tcp_echo_from_listening_to_the_end() {
     assert_eq!(&echo, b"hello");
 
     drop(client);
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     assert!(matches!(read(&mut engine, token, 16).1, Read::Eof));
     assert_eq!((engine.poll().unwrap(), engine.next_ready()), (1, None));
-    assert!(
-        !poller_is_readable(&engine, Duration::ZERO),
-        "the end does not spin"
-    );
+    assert!(!poller_is_readable(&engine, Duration::ZERO), "the end does not spin");
     assert!(engine.close(token) && engine.unlisten(listener));
-    assert_eq!(
-        TcpStream::connect(address).unwrap_err().kind(),
-        ErrorKind::ConnectionRefused
-    );
+    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
 #[test]
 fn an_adopted_tcp_socket_has_no_nagle_and_an_ipv6_address_is_one() {
     let mut engine = engine();
     let (token, peer) = tcp_pair(&mut engine);
-    assert!(
-        TcpStream::from(engine.dup(token).unwrap())
-            .nodelay()
-            .unwrap()
-    );
-    assert_eq!(
-        engine.peer_addr(token).unwrap(),
-        Address::Inet(peer.local_addr().unwrap())
-    );
+    assert!(TcpStream::from(engine.dup(token).unwrap()).nodelay().unwrap());
+    assert_eq!(engine.peer_addr(token).unwrap(), Address::Inet(peer.local_addr().unwrap()));
     if let Ok(listener) = TcpListener::bind("[::1]:0") {
         let address = listener.local_addr().unwrap();
         let listener = engine.listen(OwnedFd::from(listener)).unwrap();
@@ -167,10 +134,7 @@ fn a_unix_listener_gives_sockets_without_an_address() {
     };
     assert_eq!(engine.peer_addr(token).unwrap(), Address::Unix(Vec::new()));
     client.write_all(b"hi").unwrap();
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     assert_eq!(read(&mut engine, token, 16).0, b"hi");
 }
 
@@ -180,19 +144,13 @@ fn a_reset_by_the_peer_is_a_loss() {
     let (token, peer) = tcp_pair(&mut engine);
     rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).unwrap();
     drop(peer);
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     match read(&mut engine, token, 16).1 {
         Read::Lost(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
         other => panic!("{other:?}"),
     }
     assert_eq!((engine.poll().unwrap(), engine.next_ready()), (1, None));
-    assert!(
-        !poller_is_readable(&engine, Duration::ZERO),
-        "the error does not spin"
-    );
+    assert!(!poller_is_readable(&engine, Duration::ZERO), "the error does not spin");
 }
 
 #[test]
@@ -200,18 +158,12 @@ fn the_peer_of_a_reset_reads_an_error_and_that_of_a_close_the_end() {
     let mut engine = engine();
     let (token, mut peer) = tcp_pair(&mut engine);
     assert!(engine.reset(token));
-    assert_eq!(
-        peer.read(&mut [0; 8]).unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(peer.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     let (token, mut peer) = tcp_pair(&mut engine);
     assert!(engine.close(token));
     assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
     let (token, mut peer) = unix_pair(&mut engine);
-    assert!(
-        engine.reset(token),
-        "a Unix socket knows no reset; it is closed"
-    );
+    assert!(engine.reset(token), "a Unix socket knows no reset; it is closed");
     assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
 }
 
@@ -224,20 +176,11 @@ fn a_paused_socket_that_is_hung_up_is_silent_until_it_is_resumed() {
     drop(peer);
     engine.poll().unwrap();
     assert_eq!(engine.next_ready(), None);
-    assert!(
-        !poller_is_readable(&engine, Duration::ZERO),
-        "it does not spin"
-    );
+    assert!(!poller_is_readable(&engine, Duration::ZERO), "it does not spin");
     engine.resume(token).unwrap();
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     assert_eq!(read(&mut engine, token, 64).0, b"last words");
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     assert!(matches!(read(&mut engine, token, 64).1, Read::Eof));
 }
 

@@ -61,10 +61,7 @@ fn megabytes_reach_a_slow_reader_whole_and_then_the_end_does() {
             assert!(reader.join().unwrap().unwrap() == all);
         });
         let out = engine.out_ref(token).unwrap();
-        assert_eq!(
-            (out.total_written(), out.total_queued()),
-            (all.len() as u64, all.len() as u64)
-        );
+        assert_eq!((out.total_written(), out.total_queued()), (all.len() as u64, all.len() as u64));
     };
     check(tcp, &mut tcp_peer);
     check(unix, &mut unix_peer);
@@ -82,15 +79,9 @@ fn after_our_end_the_peer_can_still_be_heard() {
     assert_eq!(question, b"question");
     peer.write_all(b"answer").unwrap();
     drop(peer);
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     assert_eq!(read(&mut engine, token, 64).0, b"answer");
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { readable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, .. }));
     assert!(matches!(read(&mut engine, token, 64).1, Read::Eof));
 }
 
@@ -104,14 +95,7 @@ fn writing_to_a_peer_that_has_gone_is_an_error_and_no_signal() {
         Flush::Lost(error) => assert_eq!(error.kind(), ErrorKind::BrokenPipe),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket {
-            readable: true,
-            hangup: true,
-            ..
-        }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { readable: true, hangup: true, .. }));
     assert!(matches!(read(&mut engine, token, 64).1, Read::Eof));
 }
 
@@ -124,10 +108,7 @@ fn a_peer_that_resets_while_we_wait_for_room_is_noticed_though_reading_is_paused
     assert!(matches!(engine.flush(token), Flush::Pending(_)));
     rustix::net::sockopt::set_socket_linger(&peer, Some(std::time::Duration::ZERO)).unwrap();
     drop(peer);
-    assert!(matches!(
-        next(&mut engine),
-        Ready::Socket { writable: true, .. }
-    ));
+    assert!(matches!(next(&mut engine), Ready::Socket { writable: true, .. }));
     assert!(matches!(engine.flush(token), Flush::Lost(_)));
     assert!(engine.out_ref(token).unwrap().is_empty());
 }
@@ -150,9 +131,7 @@ fn a_full_pipeline_both_ways_does_not_lock_up() {
         });
         let mut ended = false;
         while !ended || !engine.out_ref(token).unwrap().is_empty() {
-            let Ready::Socket { readable, .. } = next(&mut engine) else {
-                panic!()
-            };
+            let Ready::Socket { readable, .. } = next(&mut engine) else { panic!() };
             if readable {
                 let (bytes, result) = read(&mut engine, token, 50_000);
                 engine.out(token).unwrap().push(&bytes);

@@ -15,10 +15,7 @@ fn write(queue: &mut OutQueue<Vec<u8>>, room: usize) -> Vec<u8> {
         None => {
             let mut pieces = [IoSlice::new(&[]); MAX_PIECES];
             let (count, length) = queue.gather(&mut pieces);
-            let mut bytes = pieces[..count]
-                .iter()
-                .flat_map(|p| p.to_vec())
-                .collect::<Vec<_>>();
+            let mut bytes = pieces[..count].iter().flat_map(|p| p.to_vec()).collect::<Vec<_>>();
             assert_eq!(bytes.len(), length);
             bytes.truncate(room);
             bytes
@@ -88,11 +85,7 @@ fn a_queue_that_never_runs_empty_does_not_grow() {
         write(&mut queue, 1000);
     }
     assert_eq!(queue.len(), 1000);
-    assert!(
-        queue.tail().capacity() <= 4 * FLUSH_AT,
-        "{}",
-        queue.tail().capacity()
-    );
+    assert!(queue.tail().capacity() <= 4 * FLUSH_AT, "{}", queue.tail().capacity());
 }
 
 #[test]
@@ -102,11 +95,7 @@ fn a_burst_is_given_back_while_the_queue_drains() {
     while queue.len() > FLUSH_AT {
         write(&mut queue, 50_000);
     }
-    assert!(
-        queue.tail().capacity() <= 1 << 20,
-        "{}",
-        queue.tail().capacity()
-    );
+    assert!(queue.tail().capacity() <= 1 << 20, "{}", queue.tail().capacity());
 }
 
 #[test]
@@ -131,22 +120,9 @@ fn an_idle_socket_owns_no_buffer_and_the_next_one_gets_it() {
     out.hold(b"world".to_vec());
     let lent = engine.out(token).unwrap().tail().as_ptr();
     assert!(matches!(engine.flush(token), Flush::Drained));
-    assert_eq!(
-        engine
-            .slots
-            .stream_mut(token)
-            .unwrap()
-            .out
-            .tail()
-            .capacity(),
-        0
-    );
+    assert_eq!(engine.slots.stream_mut(token).unwrap().out.tail().capacity(), 0);
     assert_eq!(engine.spare.total(), 4096);
-    assert_eq!(
-        engine.out(token).unwrap().tail().as_ptr(),
-        lent,
-        "the warm one"
-    );
+    assert_eq!(engine.out(token).unwrap().tail().as_ptr(), lent, "the warm one");
     assert_eq!(engine.spare.total(), 0);
     engine.close(token);
     assert_eq!(engine.spare.total(), 4096, "closing gives it back");

@@ -56,11 +56,7 @@ fn sockets_closed_within_a_batch_are_skipped_even_when_their_slot_is_reused() {
     let fresh = fake.kernel().open();
     let newcomer = engine.adopt(fresh).unwrap();
     assert_ne!(newcomer, tokens[1]);
-    assert_eq!(
-        newcomer.raw() as u32,
-        tokens[1].raw() as u32,
-        "the same slot"
-    );
+    assert_eq!(newcomer.raw() as u32, tokens[1].raw() as u32, "the same slot");
     assert_eq!(engine.next_ready(), Some(readable(tokens[2])));
     assert_eq!(engine.next_ready(), None);
 }
@@ -81,10 +77,7 @@ fn a_stale_token_does_nothing() {
     assert_eq!(engine.take_dirty(), None);
     assert!(engine.out(token).is_none() && engine.out_ref(token).is_none());
     assert!(matches!(engine.flush(token), Flush::Lost(_)));
-    assert!(matches!(
-        super::fake::read(&mut engine, token, 8).1,
-        Read::Lost(_)
-    ));
+    assert!(matches!(super::fake::read(&mut engine, token, 8).1, Read::Lost(_)));
     assert_eq!(engine.raw_fd(token), None);
     assert!(engine.dup(token).is_err());
     assert!(engine.local_addr(token).is_err() && engine.peer_addr(token).is_err());
@@ -114,10 +107,7 @@ fn a_paused_socket_leaves_the_poller_at_its_first_event_and_returns_on_resume() 
     assert_eq!(fake.kernel().interest(fd), None);
     engine.resume(token).unwrap();
     assert_eq!(batch(&mut engine), [readable(token)]);
-    assert_eq!(
-        fake.kernel().take_log(),
-        [format!("delete {fd}"), format!("add {fd}")]
-    );
+    assert_eq!(fake.kernel().take_log(), [format!("delete {fd}"), format!("add {fd}")]);
 }
 
 #[test]
@@ -128,12 +118,7 @@ fn a_hangup_while_paused_does_not_spin_and_is_reported_on_resume() {
     assert_eq!(batch(&mut engine), []);
     assert_eq!(engine.poll().unwrap(), 0, "it does not spin");
     engine.resume(token).unwrap();
-    let ready = Ready::Socket {
-        token,
-        readable: true,
-        writable: false,
-        hangup: true,
-    };
+    let ready = Ready::Socket { token, readable: true, writable: false, hangup: true };
     assert_eq!(batch(&mut engine), [ready]);
 }
 
@@ -155,13 +140,7 @@ fn a_paused_socket_that_waits_for_room_still_writes() {
     engine.pause(token);
     fake.kernel().set(fd, |state| state.readable = true);
     assert_eq!(batch(&mut engine), []);
-    assert_eq!(
-        fake.kernel().interest(fd),
-        Some(Interest {
-            read: false,
-            write: true
-        })
-    );
+    assert_eq!(fake.kernel().interest(fd), Some(Interest { read: false, write: true }));
     fake.kernel().set(fd, |state| state.writable = true);
     assert_eq!(batch(&mut engine), [writable(token)]);
     assert!(matches!(engine.flush(token), Flush::Drained));
@@ -186,10 +165,7 @@ fn a_resume_that_fails_leaves_the_socket_paused() {
 fn closing_takes_out_of_the_poller_first_and_a_reset_lingers_not() {
     let (mut engine, fake, token, fd) = one_socket();
     assert!(engine.close(token));
-    assert_eq!(
-        fake.kernel().take_log(),
-        [format!("delete {fd}"), format!("close {fd}")]
-    );
+    assert_eq!(fake.kernel().take_log(), [format!("delete {fd}"), format!("close {fd}")]);
     let fresh = fake.kernel().open();
     let (token, fd) = (engine.adopt(fresh).unwrap(), fd + 1);
     fake.kernel().take_log();
@@ -211,14 +187,8 @@ fn dropping_the_engine_leaves_the_poller_and_the_connections_alone() {
 fn addresses_descriptors_and_duplicates_are_the_kernels() {
     use crate::engine::Address;
     let (mut engine, _, token, fd) = one_socket();
-    assert_eq!(
-        engine.local_addr(token).unwrap(),
-        Address::Unix(b"/local".to_vec())
-    );
-    assert_eq!(
-        engine.peer_addr(token).unwrap(),
-        Address::Unix(b"/peer".to_vec())
-    );
+    assert_eq!(engine.local_addr(token).unwrap(), Address::Unix(b"/local".to_vec()));
+    assert_eq!(engine.peer_addr(token).unwrap(), Address::Unix(b"/peer".to_vec()));
     assert_eq!(engine.raw_fd(token), Some(fd));
     assert_eq!(engine.dup(token).unwrap().0, fd + 1);
 }

@@ -9,22 +9,10 @@ fn a_short_read_means_drained_and_a_full_one_does_not() {
     fake.kernel().arrive(fd, b"hello, world");
     let (bytes, result) = read(&mut engine, token, 5);
     assert_eq!(bytes, b"hello");
-    assert!(matches!(
-        result,
-        Read::Data {
-            n: 5,
-            drained: false
-        }
-    ));
+    assert!(matches!(result, Read::Data { n: 5, drained: false }));
     let (bytes, result) = read(&mut engine, token, 64);
     assert_eq!(bytes, b", world");
-    assert!(matches!(
-        result,
-        Read::Data {
-            n: 7,
-            drained: true
-        }
-    ));
+    assert!(matches!(result, Read::Data { n: 7, drained: true }));
 }
 
 #[test]
@@ -40,11 +28,7 @@ fn a_spurious_wake_up_reads_nothing() {
 #[test]
 fn a_signal_does_not_disturb_a_read() {
     let (mut engine, fake, token, fd) = one_socket();
-    fake.kernel()
-        .inbound
-        .entry(fd)
-        .or_default()
-        .extend([Err(Errno::INTR), Err(Errno::INTR)]);
+    fake.kernel().inbound.entry(fd).or_default().extend([Err(Errno::INTR), Err(Errno::INTR)]);
     fake.kernel().arrive(fd, b"x");
     assert_eq!(read(&mut engine, token, 64).0, b"x");
 }
@@ -53,10 +37,7 @@ fn a_signal_does_not_disturb_a_read() {
 fn reading_into_nothing_is_not_the_end() {
     let (mut engine, fake, token, fd) = one_socket();
     fake.kernel().arrive(fd, b"x");
-    assert!(matches!(
-        read(&mut engine, token, 0).1,
-        Read::Data { n: 0, .. }
-    ));
+    assert!(matches!(read(&mut engine, token, 0).1, Read::Data { n: 0, .. }));
     assert_eq!(read(&mut engine, token, 1).0, b"x");
 }
 
@@ -72,29 +53,16 @@ fn the_end_does_not_spin_and_writing_goes_on() {
     assert!(matches!(engine.flush(token), Flush::Drained));
     assert_eq!(fake.kernel().sent[&fd], b"late answer");
     engine.resume(token).unwrap();
-    assert_eq!(
-        fake.kernel().interest(fd),
-        None,
-        "nothing is left to be resumed"
-    );
+    assert_eq!(fake.kernel().interest(fd), None, "nothing is left to be resumed");
 }
 
 #[test]
 fn a_reset_is_a_loss_and_does_not_spin() {
     for error in [Errno::CONNRESET, Errno::TIMEDOUT, Errno::HOSTUNREACH] {
         let (mut engine, fake, token, fd) = one_socket();
-        fake.kernel()
-            .inbound
-            .entry(fd)
-            .or_default()
-            .push_back(Err(error));
+        fake.kernel().inbound.entry(fd).or_default().push_back(Err(error));
         fake.kernel().set(fd, |state| state.hangup = true);
-        let ready = Ready::Socket {
-            token,
-            readable: true,
-            writable: false,
-            hangup: true,
-        };
+        let ready = Ready::Socket { token, readable: true, writable: false, hangup: true };
         assert_eq!(batch(&mut engine), [ready]);
         match read(&mut engine, token, 64).1 {
             Read::Lost(lost) => assert_eq!(lost.raw_os_error(), Some(error.raw_os_error())),
@@ -111,11 +79,7 @@ fn a_reset_is_a_loss_and_does_not_spin() {
 fn what_came_before_a_reset_is_read_first() {
     let (mut engine, fake, token, fd) = one_socket();
     fake.kernel().arrive(fd, b"last words");
-    fake.kernel()
-        .inbound
-        .entry(fd)
-        .or_default()
-        .push_back(Err(Errno::CONNRESET));
+    fake.kernel().inbound.entry(fd).or_default().push_back(Err(Errno::CONNRESET));
     fake.kernel().set(fd, |state| state.hangup = true);
     assert_eq!(batch(&mut engine).len(), 1);
     assert_eq!(read(&mut engine, token, 64).0, b"last words");

@@ -30,11 +30,7 @@ fn one_piece_leaves_in_one_send_without_touching_the_poller() {
     assert_eq!(fake.kernel().take_log(), [format!("send {fd}")]);
     assert_eq!(fake.kernel().sent[&fd], b"hello, world");
     assert!(matches!(engine.flush(token), Flush::Drained));
-    assert_eq!(
-        fake.kernel().take_log(),
-        Vec::<String>::new(),
-        "never called for nothing"
-    );
+    assert_eq!(fake.kernel().take_log(), Vec::<String>::new(), "never called for nothing");
 }
 
 #[test]
@@ -66,10 +62,7 @@ fn a_short_write_at_every_cut_loses_nothing() {
             engine.out(token).unwrap().push(b"!");
             assert!(matches!(engine.flush(token), Flush::Drained));
             assert_eq!(fake.kernel().sent[&fd], [all.as_slice(), b"!"].concat());
-            assert_eq!(
-                engine.out_ref(token).unwrap().total_written(),
-                total as u64 + 1
-            );
+            assert_eq!(engine.out_ref(token).unwrap().total_written(), total as u64 + 1);
             assert_eq!(fake.kernel().interest(fd), Some(Interest::READ));
         }
     }
@@ -82,10 +75,7 @@ fn a_full_buffer_is_waited_for_and_meanwhile_no_call_is_made() {
         limit(&fake, fd, [Err(full)]);
         engine.out(token).unwrap().push(b"one");
         assert!(matches!(engine.flush(token), Flush::Pending(3)));
-        assert_eq!(
-            fake.kernel().take_log(),
-            [format!("send {fd}"), format!("modify {fd}")]
-        );
+        assert_eq!(fake.kernel().take_log(), [format!("send {fd}"), format!("modify {fd}")]);
         engine.out(token).unwrap().push(b"two");
         assert!(!engine.mark_dirty(token), "it will be reported as writable");
         assert_eq!(engine.take_dirty(), None);
@@ -95,10 +85,7 @@ fn a_full_buffer_is_waited_for_and_meanwhile_no_call_is_made() {
         fake.kernel().set(fd, |state| state.writable = true);
         assert_eq!(batch(&mut engine), [writable(token)]);
         assert!(matches!(engine.flush(token), Flush::Drained));
-        assert_eq!(
-            fake.kernel().take_log(),
-            [format!("send {fd}"), format!("modify {fd}")]
-        );
+        assert_eq!(fake.kernel().take_log(), [format!("send {fd}"), format!("modify {fd}")]);
         assert_eq!(fake.kernel().sent[&fd], b"onetwo");
         assert_eq!(batch(&mut engine), [], "interest in writing is gone");
     }
@@ -126,12 +113,7 @@ fn a_socket_can_be_readable_and_writable_at_once() {
     engine.flush(token);
     fake.kernel().set(fd, |state| state.writable = true);
     fake.kernel().arrive(fd, b"y");
-    let both = Ready::Socket {
-        token,
-        readable: true,
-        writable: true,
-        hangup: false,
-    };
+    let both = Ready::Socket { token, readable: true, writable: true, hangup: false };
     assert_eq!(batch(&mut engine), [both]);
 }
 
@@ -156,11 +138,7 @@ fn a_long_queue_leaves_64_pieces_at_a_time() {
     }
     assert!(matches!(engine.flush(token), Flush::Drained));
     assert_eq!(fake.kernel().sent[&fd], all);
-    assert_eq!(
-        fake.kernel().take_log(),
-        vec![format!("sendmsg {fd}"); 4],
-        "200 pieces"
-    );
+    assert_eq!(fake.kernel().take_log(), vec![format!("sendmsg {fd}"); 4], "200 pieces");
 }
 
 #[test]
@@ -174,19 +152,12 @@ fn a_lost_connection_is_told_once_and_what_had_come_can_still_be_read() {
             Flush::Lost(lost) => assert_eq!(lost.raw_os_error(), Some(error.raw_os_error())),
             other => panic!("{other:?}"),
         }
-        assert!(
-            engine.out_ref(token).unwrap().is_empty(),
-            "payloads are released"
-        );
+        assert!(engine.out_ref(token).unwrap().is_empty(), "payloads are released");
         assert!(!engine.mark_dirty(token));
         fake.kernel().take_log();
         engine.out(token).unwrap().push(b"more");
         assert!(matches!(engine.flush(token), Flush::Lost(_)));
-        assert_eq!(
-            fake.kernel().take_log(),
-            Vec::<String>::new(),
-            "no second try"
-        );
+        assert_eq!(fake.kernel().take_log(), Vec::<String>::new(), "no second try");
         assert_eq!(batch(&mut engine), [readable(token)]);
         assert_eq!(read(&mut engine, token, 64).0, b"goodbye");
     }
@@ -200,12 +171,7 @@ fn a_hangup_wakes_a_waiting_writer_which_then_learns_of_the_loss() {
     engine.out(token).unwrap().push(b"xyz");
     assert!(matches!(engine.flush(token), Flush::Pending(2)));
     fake.kernel().set(fd, |state| state.hangup = true);
-    let ready = Ready::Socket {
-        token,
-        readable: false,
-        writable: true,
-        hangup: true,
-    };
+    let ready = Ready::Socket { token, readable: false, writable: true, hangup: true };
     assert_eq!(batch(&mut engine), [ready]);
     assert!(matches!(engine.flush(token), Flush::Lost(_)));
     assert_eq!(batch(&mut engine), []);

@@ -64,10 +64,7 @@ impl Codec {
     /// What is in the pool now.
     #[must_use]
     pub const fn usage(&self) -> CodecUsage {
-        CodecUsage {
-            compressors: self.compressors.len(),
-            decompressors: self.decompressors.len(),
-        }
+        CodecUsage { compressors: self.compressors.len(), decompressors: self.decompressors.len() }
     }
 
     /// An empty buffer, for output whose length is not known yet; often one that was given back.

@@ -78,7 +78,9 @@ impl<S> Pool<S> {
     pub(super) fn take_any(&mut self, fits: impl Fn(&S) -> bool) -> Option<S> {
         let mut index = self.oldest;
         for _ in 0..LOOKED_AT {
-            let Some(entry) = self.entries.get(index as usize) else { break };
+            let Some(entry) = self.entries.get(index as usize) else {
+                break;
+            };
             if entry.serial != 0 {
                 break;
             }

@@ -5,11 +5,11 @@
 //!   the end of a message's last frame;
 //! - text is validated as it comes, after inflation if it is compressed.
 
-use super::buffer::MessageBuffer;
-use super::deflate::{Codec, Inflater};
-use super::error::ProtocolError;
-use super::frame::{FrameHeader, Opcode};
-use super::receiver::Data;
+use super::event::Data;
+use crate::protocol::buffer::MessageBuffer;
+use crate::protocol::deflate::{Codec, Inflater};
+use crate::protocol::error::ProtocolError;
+use crate::protocol::frame::{FrameHeader, Opcode};
 use crate::simd;
 use crate::simd::utf8::Utf8;
 
@@ -140,7 +140,9 @@ impl<B: MessageBuffer> Message<B> {
         self.make_room(piece.len(), limits)?;
         let phase = self.phase();
         // `make_room` has made one.
-        let Some(current) = &mut self.current else { return Ok(()) };
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
         match self.frame.mask {
             Some(mask) if !self.validate => current.extend_unmasked(piece, mask, phase)?,
             Some(mask) => {
@@ -228,7 +230,9 @@ impl<B: MessageBuffer> Message<B> {
     /// `count` raw bytes were appended to the buffer that [`Message::direct`] gave.
     pub(super) fn direct_received(&mut self, count: usize) -> Result<(), ProtocolError> {
         let phase = self.phase();
-        let Some(current) = &mut self.current else { return Ok(()) };
+        let Some(current) = &mut self.current else {
+            return Ok(());
+        };
         let start = current.len().saturating_sub(count);
         let piece = &mut current.as_mut_slice()[start..];
         let valid = match self.frame.mask {

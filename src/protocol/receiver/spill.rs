@@ -1,8 +1,8 @@
 //! Where a message inflates to before its length is known: a spare buffer while it is short, storage
 //! of its own beyond.
 
-use super::buffer::{MessageBuffer, OutOfMemory};
-use super::error::ProtocolError;
+use crate::protocol::buffer::{MessageBuffer, OutOfMemory};
+use crate::protocol::error::ProtocolError;
 use crate::simd::utf8::Utf8;
 
 /// Bytes beyond which a message gets storage of its own: below it, a copy is cheaper than that.
@@ -27,11 +27,7 @@ impl<B: MessageBuffer> Spill<B> {
     }
 
     /// Whether the text is valid, or what there is of it within `limit` if inflating it failed.
-    pub(super) fn is_utf8(
-        &self,
-        limit: Option<u64>,
-        inflated: &Result<(), ProtocolError>,
-    ) -> bool {
+    pub(super) fn is_utf8(&self, limit: Option<u64>, inflated: &Result<(), ProtocolError>) -> bool {
         let text = self.as_slice();
         let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut utf8 = Utf8::new();

@@ -1,0 +1,1 @@
+"""Lying here, it lets pytest find the package `harness`."""

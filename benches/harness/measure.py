@@ -1,0 +1,129 @@
+"""Starting a server, driving it, reading the figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import IO
+
+SERVER_CORE = 0
+GENERATOR_CORE = 1
+PATIENCE = 60.0
+"""Seconds that a server may take to start and a run to end beyond its own time."""
+
+Sample = dict[str, float]
+"""The load generator's JSON."""
+
+
+class MeasureError(Exception):
+    """A server or a run failed; its text says how."""
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """What is started within runs on `core` alone, its threads included."""
+    before = os.sched_getaffinity(0)
+    if core not in before:
+        raise MeasureError(
+            f"the benches need cores {SERVER_CORE} and {GENERATOR_CORE} for themselves, {core} is not there"
+        )
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@dataclass
+class Running:
+    """A server that listens."""
+
+    process: subprocess.Popen[str]
+    port: int
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is still there."""
+        return self.process.poll() is None
+
+
+@contextmanager
+def serving(command: Sequence[str | Path], log: Path) -> Iterator[Running]:
+    """Start a server on its core, wait for `listening PORT`, and end it afterwards."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as stderr, on_core(SERVER_CORE):
+        process = subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+    try:
+        yield Running(process, _port(process, log))
+    finally:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _port(process: subprocess.Popen[str], log: Path) -> int:
+    line = _line(process.stdout, PATIENCE)
+    words = line.split()
+    if len(words) != 2 or words[0] != "listening" or not words[1].isdecimal():
+        raise MeasureError(f"did not start: {_last_line(log) or line or 'no word from it'}")
+    return int(words[1])
+
+
+def _line(stream: IO[str] | None, patience: float) -> str:
+    """A line of a pipe, or what there is of it (perhaps nothing) when the time is over."""
+    if stream is None:
+        return ""
+    deadline = monotonic() + patience
+    got = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while b"\n" not in got and selector.select(max(0.0, deadline - monotonic())):
+            chunk = os.read(stream.fileno(), 4096)
+            if not chunk:
+                break
+            got += chunk
+    return got.decode().strip()
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def drive(loadgen: Path, server: Running, arguments: Sequence[str]) -> Sample:
+    """One run of the load generator, on its core, against `server`."""
+    options = ["--port", str(server.port), "--server-pid", str(server.process.pid), *arguments]
+    with on_core(GENERATOR_CORE):
+        process = subprocess.Popen(
+            [str(loadgen), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    # An idle run holds its connections until stdin ends: it has said all by then.
+    try:
+        line = _line(process.stdout, PATIENCE)
+        _, stderr = process.communicate(timeout=PATIENCE)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if process.returncode != 0 or not line:
+        raise MeasureError(stderr.strip() or "the load generator said nothing")
+    parsed: Sample = json.loads(line)
+    return parsed

@@ -1,0 +1,94 @@
+"""Where things are, and running the tools that make them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+class SetupError(Exception):
+    """Something could not be made; its text says what and why, in a line or a few."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders of the benches. Whatever is made, and may be deleted, is in `.bench`."""
+
+    root: Path
+
+    @property
+    def benches(self) -> Path:
+        """The folder of this harness."""
+        return self.root / "benches"
+
+    @property
+    def peers(self) -> Path:
+        """The echo servers."""
+        return self.benches / "peers"
+
+    @property
+    def made(self) -> Path:
+        """What the benches make."""
+        return self.root / ".bench"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the Python servers."""
+        return self.made / "venv" / "bin" / "python"
+
+    @property
+    def socketify_python(self) -> Path:
+        """socketify's interpreter, apart from the others'."""
+        return self.made / "venv-socketify" / "bin" / "python"
+
+    @property
+    def node(self) -> Path:
+        """The folder that Node's server runs in."""
+        return self.made / "node"
+
+    @property
+    def logs(self) -> Path:
+        """What the servers write to stderr."""
+        return self.made / "logs"
+
+    def results(self, published: bool) -> Path:
+        """Where results go: those of a quick or partial run are never the ones that are published."""
+        return self.benches / "results" if published else self.made / "scratch"
+
+    def page(self, published: bool) -> Path:
+        """The page that is rendered from them."""
+        return (self.benches if published else self.results(False)) / "RESULTS.md"
+
+    def native(self, name: str) -> Path:
+        """A binary of the crate `wsrs-bench`, release build."""
+        return _cargo_target(self.root) / "release" / name
+
+
+@cache
+def _cargo_target(root: Path) -> Path:
+    metadata = json.loads(run(["cargo", "metadata", "--format-version", "1", "--no-deps"], cwd=root))
+    return Path(str(metadata["target_directory"]))
+
+
+def run(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None) -> str:
+    """Run a tool to its end and return its stdout; `SetupError` with the end of its stderr otherwise."""
+    words = [str(word) for word in command]
+    name = Path(words[0]).name
+    try:
+        done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise SetupError(f"{name}: {error.strerror}") from error
+    if done.returncode != 0:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise SetupError(f"`{' '.join([name, *words[1:3]])}` failed:\n  " + "\n  ".join(said[-6:]))
+    return done.stdout
+
+
+def say(text: str) -> None:
+    """Tell the person in front of it how far it is, on stderr; stdout is for results."""
+    print(text, file=sys.stderr, flush=True)

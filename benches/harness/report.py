@@ -1,0 +1,140 @@
+"""Results as text: one Markdown for the file and for the terminal. Every number comes from the JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.results import RowResult, ServerResult, Surroundings
+from harness.rows import Row
+from harness.suite import DISTURBED
+from harness.verdicts import Verdict, judge
+
+Measured = tuple[Row, RowResult, Surroundings]
+
+HEAD = """\
+# Results
+
+Rendered by `make bench` from the files in `results/`; do not edit. How the figures are taken, and what each
+column says, is in [README.md](README.md).
+"""
+
+
+def document(measured: Sequence[Measured]) -> str:
+    """The whole page."""
+    parts = [
+        HEAD,
+        *_surroundings(measured),
+        "## Budgets\n",
+        budgets([v for m in measured for v in judge(m[0], m[1])]),
+    ]
+    for row, result, _ in measured:
+        parts += [f"## {row.title[0].upper()}{row.title[1:]}\n", table(row, result)]
+    return "\n".join(parts)
+
+
+def budgets(verdicts: Sequence[Verdict]) -> str:
+    """A table of verdicts."""
+    rows = [[v.row.title, v.demand, v.measured, v.word] for v in verdicts]
+    return _table(["work", "budget", "measured", "verdict"], rows)
+
+
+def table(row: Row, result: RowResult) -> str:
+    """One row of the benches: a line a server."""
+    rate = any("messages_per_second" in s for server in result.servers.values() for s in server.samples)
+    heads = ["server"]
+    for metric in row.metrics:
+        heads += [f"{metric.title}, {metric.unit}", "least to most"]
+    heads += ["x floor", "x wsrs"]
+    if rate:
+        heads += ["messages/s", "p50 µs", "p99 µs", "server busy", "generator busy"]
+    lines = [_line(row, result, server, rate, len(heads)) for server in result.servers.values()]
+    return _table([*heads, ""], lines)
+
+
+def _line(row: Row, result: RowResult, server: ServerResult, rate: bool, width: int) -> list[str]:
+    if server.missing is not None:
+        return [server.title, *[""] * (width - 1), f"not measured: {_plain(server.missing)}"]
+    cells = [server.title]
+    for metric in row.metrics:
+        least, most = server.least(metric.key), server.most(metric.key)
+        cells += [_number(server.figure(metric.key)), f"{_number(least)} to {_number(most)}"]
+    key = row.metrics[0].key
+    cells += [
+        _ratio(server, result.servers.get("floor"), key),
+        _ratio(server, result.servers.get("wsrs"), key),
+    ]
+    if rate:
+        cells += [_whole(server.figure("messages_per_second"))]
+        cells += [_number(server.figure(f"latency_{p}_us")) for p in ("p50", "p99")]
+        cells += [_percent(server.figure("server_busy")), _percent(server.figure("generator_busy"))]
+    return [*cells, ", ".join(_notes(server))]
+
+
+def _notes(server: ServerResult) -> list[str]:
+    notes = []
+    if server.generator_limited:
+        notes.append("the load generator was the bottleneck")
+    disturbed = sum(sample.get("others_busy", 0.0) >= DISTURBED for sample in server.samples)
+    if disturbed:
+        notes.append(f"others used the machine in {disturbed} of {len(server.samples)} rounds")
+    return notes
+
+
+def _surroundings(measured: Sequence[Measured]) -> list[str]:
+    """Each different machine, build and set of versions once, with the rows that belong to it."""
+    groups: dict[str, list[str]] = {}
+    for row, result, around in measured:
+        pairs = {**around.machine, **around.build, **around.versions}
+        text = "\n".join(f"- {key}: {value}" for key, value in pairs.items())
+        text += f"\n- rounds: {result.rounds}" + (", quick run" if around.quick else "")
+        groups.setdefault(text, []).append(f"{row.name} ({around.date})")
+    lines = []
+    for text, rows in groups.items():
+        if len(groups) > 1:
+            lines.append("Of " + ", ".join(rows) + ":\n")
+        else:
+            dates = sorted({around.date for _, _, around in measured})
+            lines.append(f"Measured {dates[0]}" + (f" to {dates[-1]}" if len(dates) > 1 else "") + ".\n")
+        lines.append(text + "\n")
+    return lines
+
+
+def _ratio(server: ServerResult, other: ServerResult | None, key: str) -> str:
+    ours, theirs = server.figure(key), other.figure(key) if other is not None else None
+    return "-" if ours is None or theirs is None or theirs <= 0 else f"{ours / theirs:.2f}"
+
+
+def _number(value: float | None) -> str:
+    """Three figures, or all before the point."""
+    if value is None:
+        return "-"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.3g}"
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "/").replace("\n", " ")
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, padded (but for notes, its last column) so that it reads as plain text too."""
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    widths[-1] = len(heads[-1])
+    lines = [_joined(heads, widths), _joined(["-" * max(3, width) for width in widths], widths)]
+    lines += [_joined(row, widths) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return (
+        "| " + " | ".join(cell.ljust(max(3, width)) for cell, width in zip(cells, widths, strict=True)) + " |"
+    )

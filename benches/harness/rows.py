@@ -1,0 +1,182 @@
+"""What is measured: one `Row` a table in the results, with the budgets that it decides.
+
+To add a row, add it to `ROWS`; to compare by something new, add a `Metric`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a sample; less is better."""
+
+    key: str
+    """Its name in the JSON of the load generator."""
+    title: str
+    unit: str
+
+
+CPU = Metric("server_us_per_message", "server CPU per message", "µs")
+WIRE = Metric("wire_bytes_received", "bytes received per message", "B")
+MEMORY = Metric("server_bytes_per_connection", "memory per connection", "B")
+ACCEPT = Metric("server_us_per_connection", "server CPU per connection accepted", "µs")
+
+
+@dataclass(frozen=True)
+class Echo:
+    """`connections` send messages of `size` bytes and keep `depth` of them each in flight (1: lockstep)."""
+
+    connections: int
+    depth: int = 1
+    size: int = 64
+    kind: str = "binary"
+    deflate: bool = False
+
+    def arguments(self, quick: bool) -> list[str]:
+        """The load generator's options, those of time included."""
+        times = ["--warmup", "0.1", "--seconds", "0.3"] if quick else ["--warmup", "0.5", "--seconds", "2"]
+        load = ["--connections", str(self.connections), "--depth", str(self.depth)]
+        message = ["--size", str(self.size), "--kind", self.kind]
+        return [*load, *message, *times, *(["--deflate"] if self.deflate else [])]
+
+
+@dataclass(frozen=True)
+class Idle:
+    """`connections` are opened and held; with `size`, after one message of so many bytes each way."""
+
+    connections: int
+    size: int | None = None
+    deflate: bool = False
+
+    def arguments(self, quick: bool) -> list[str]:
+        """The load generator's options; a quick run is the same."""
+        arguments = ["--idle", str(self.connections)]
+        if self.size is not None:
+            arguments += ["--size", str(self.size), "--kind", "text"]
+        return [*arguments, *(["--deflate"] if self.deflate else [])]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What `server` must reach: `at_most` times `peer`'s figure, or being `at_least` times as good.
+
+    Without a `peer`, `at_most` is the figure itself.
+    """
+
+    server: str
+    peer: str | None = None
+    at_most: float | None = None
+    at_least: float | None = None
+    metric: Metric = CPU
+
+    def __post_init__(self) -> None:
+        """Refuse a budget that says nothing, or two things."""
+        if (self.at_most is None) == (self.at_least is None):
+            raise ValueError("a budget has either at_most or at_least")
+        if self.peer is None and self.at_most is None:
+            raise ValueError("a budget without a peer has at_most")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One load on all servers, the metrics to show (the first is compared) and its budgets."""
+
+    name: str
+    title: str
+    load: Echo | Idle
+    metrics: tuple[Metric, ...]
+    budgets: tuple[Budget, ...]
+    quick: bool = False
+    """Whether a quick run has it, unless told which rows to run."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether each sample needs a server just started: memory does not come back by itself."""
+        return isinstance(self.load, Idle)
+
+
+def _deflate(name: str, size: int, connections: int, aiohttp: float, *more: Budget) -> Row:
+    title = f"permessage-deflate echo, {name} of JSON, {connections} connections in lockstep"
+    load = Echo(connections, size=size, kind="text", deflate=True)
+    budgets = (
+        Budget("wsrs", "aiohttp", at_least=aiohttp),
+        Budget("wsrs", "aiohttp", at_most=1.0, metric=WIRE),
+        *more,
+    )
+    return Row(f"deflate-{name.lower().replace(' ', '-')}", title, load, (CPU, WIRE), budgets)
+
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "lockstep-100",
+        "echo 64 B, 100 connections in lockstep",
+        Echo(100),
+        (CPU,),
+        (Budget("wsrs", "floor", at_most=1.10), Budget("wsrs", "picows", at_most=0.85)),
+        quick=True,
+    ),
+    Row(
+        "lockstep-1000",
+        "echo 64 B, 1,000 connections in lockstep",
+        Echo(1000),
+        (CPU,),
+        (Budget("wsrs", "floor", at_most=1.15), Budget("wsrs", "picows", at_most=0.75)),
+        quick=True,
+    ),
+    Row(
+        "pipelined",
+        "echo 64 B, 10 connections, 64 messages in flight on each",
+        Echo(10, depth=64),
+        (CPU,),
+        (
+            Budget("wsrs", "picows", at_least=15),
+            Budget("wsrs", "ws", at_least=18),
+            Budget("wsrs", "socketify", at_least=12),
+            Budget("wsrs-iter", "picows", at_least=9),
+            Budget("wsrs-iter", "websockets", at_least=35),
+        ),
+        quick=True,
+    ),
+    Row(
+        "large-64-kib",
+        "echo 64 KiB, 10 connections in lockstep",
+        Echo(10, size=64 * KIB),
+        (CPU,),
+        (Budget("wsrs", "floor", at_most=1.10), Budget("wsrs", "aiohttp", at_least=2)),
+        quick=True,
+    ),
+    Row(
+        "large-1-mib",
+        "echo 1 MiB, 4 connections in lockstep",
+        Echo(4, size=MIB),
+        (CPU,),
+        (Budget("wsrs", "floor", at_most=1.10), Budget("wsrs", "aiohttp", at_least=2)),
+        quick=True,
+    ),
+    _deflate("64 B", 64, 100, 2.5, Budget("wsrs", "ws", at_least=5)),
+    _deflate("2 KiB", 2 * KIB, 100, 2.5),
+    _deflate("64 KiB", 64 * KIB, 10, 1.3),
+    Row(
+        "idle-10000",
+        "10,000 connections accepted and held idle",
+        Idle(10_000),
+        (MEMORY, ACCEPT),
+        (
+            Budget("wsrs", at_most=2 * KIB, metric=MEMORY),
+            Budget("wsrs", "ws", at_most=1.0, metric=ACCEPT),
+        ),
+    ),
+    Row(
+        "idle-10000-deflate",
+        "10,000 connections with permessage-deflate, after one message of 1 KiB each way",
+        Idle(10_000, size=KIB, deflate=True),
+        (MEMORY,),
+        (Budget("wsrs", at_most=8 * KIB, metric=MEMORY),),
+    ),
+)
+"""In the order of the results. The budgets are those of the project's design."""

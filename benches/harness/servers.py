@@ -1,0 +1,104 @@
+"""Who is measured. To add a peer, write its file in `peers/` and add it to `SERVERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.places import Places
+from harness.setup import build_wsrs, install_node, install_python, install_socketify
+
+Command = Callable[[Places], list[str | Path]]
+
+
+def _nothing(places: Places) -> None:
+    """The floor is built with the load generator."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """An echo server: how it is made, how it is started (it prints `listening PORT`), what it can do."""
+
+    name: str
+    title: str
+    needs: tuple[Callable[[Places], None], ...]
+    """Steps that make it; each is done once, and a `SetupError` makes the server unavailable."""
+    command: Command
+    deflate: str | None
+    """The option that turns permessage-deflate on; None where it has none."""
+    packages: tuple[str, ...] = ()
+    """Python distributions whose versions matter."""
+    ours: bool = False
+    """Whether it is an error, not a circumstance, if it is not available."""
+
+
+def _python(file: str, *options: str) -> Command:
+    return lambda places: [places.python, places.peers / file, *options]
+
+
+def _wsrs(name: str, title: str, style: str, loop: str) -> Server:
+    return Server(
+        name,
+        title,
+        (install_python, build_wsrs),
+        _python("wsrs_echo.py", "--style", style, "--loop", loop),
+        "--deflate",
+        ("wsrs", "uvloop"),
+        ours=True,
+    )
+
+
+SERVERS: tuple[Server, ...] = (
+    Server(
+        "floor",
+        "floor: epoll, no checks",
+        (_nothing,),
+        lambda places: [places.native("floor")],
+        None,
+        ours=True,
+    ),
+    _wsrs("wsrs", "wsrs, callbacks, uvloop", "callback", "uvloop"),
+    _wsrs("wsrs-asyncio", "wsrs, callbacks, asyncio", "callback", "asyncio"),
+    _wsrs("wsrs-iter", "wsrs, `async for`, uvloop", "iter", "uvloop"),
+    _wsrs("wsrs-iter-asyncio", "wsrs, `async for`, asyncio", "iter", "asyncio"),
+    Server(
+        "picows",
+        "picows, core API, uvloop",
+        (install_python,),
+        _python("picows_echo.py"),
+        None,
+        ("picows", "aiofastnet", "uvloop"),
+    ),
+    Server(
+        "aiohttp",
+        "aiohttp, uvloop",
+        (install_python,),
+        _python("aiohttp_echo.py"),
+        "--deflate",
+        ("aiohttp", "uvloop"),
+    ),
+    Server(
+        "websockets",
+        "websockets, uvloop",
+        (install_python,),
+        _python("websockets_echo.py"),
+        "--deflate",
+        ("websockets", "uvloop"),
+    ),
+    Server(
+        "socketify",
+        "socketify (uWebSockets)",
+        (install_socketify,),
+        lambda places: [places.socketify_python, places.peers / "socketify_echo.py"],
+        "--deflate",
+        ("socketify",),
+    ),
+    Server(
+        "ws",
+        "Node ws, bufferutil",
+        (install_node,),
+        lambda places: ["node", places.node / "ws_echo.mjs"],
+        "--deflate",
+    ),
+)

@@ -1,0 +1,99 @@
+"""Making what is measured: the native tools, wsrs in release, and the peers in environments of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from harness.places import Places, SetupError, run, say
+
+NATIVE = ("floor", "loadgen")
+
+
+def build_native(places: Places) -> dict[str, Path]:
+    """Build the floor and the load generator; returns their paths. Both refuse to run as debug builds."""
+    refuse_altered_release()
+    say("building the floor and the load generator")
+    run(["cargo", "build", "--release", "--package", "wsrs-bench"], cwd=places.root)
+    return {name: places.native(name) for name in NATIVE}
+
+
+def refuse_altered_release() -> None:
+    """A release profile that the environment has changed is not what is shipped: do not measure it."""
+    altered = sorted(name for name in os.environ if name.startswith("CARGO_PROFILE_RELEASE_"))
+    if altered:
+        raise SetupError(f"the environment changes the release build: unset {', '.join(altered)}")
+
+
+def build_wsrs(places: Places) -> None:
+    """Build wsrs by `maturin build --release` and put that wheel, and no other, into the environment."""
+    refuse_altered_release()
+    say("building wsrs (release)")
+    wheels = places.made / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    maturin = places.python.parent / "maturin"
+    run([maturin, "build", "--release", "--interpreter", places.python, "--out", wheels], cwd=places.root)
+    made = sorted(wheels.glob("*.whl"))
+    if len(made) != 1:
+        raise SetupError(f"maturin made {len(made)} wheels, not one")
+    run([*_pip(places.python), "install", "--force-reinstall", "--no-deps", made[0]], cwd=places.root)
+
+
+def install_python(places: Places) -> None:
+    """The Python peers, and maturin."""
+    _install(places, places.python, places.peers / "requirements.txt")
+
+
+def install_socketify(places: Places) -> None:
+    """socketify, which needs the system's libuv."""
+    _install(places, places.socketify_python, places.peers / "requirements-socketify.txt")
+    try:
+        run([places.socketify_python, "-c", "import socketify"], cwd=places.root)
+    except SetupError as error:
+        if "libuv" in str(error):
+            raise SetupError("socketify needs the system's libuv (libuv1), which is not installed") from error
+        raise
+
+
+def install_node(places: Places) -> None:
+    """Node's ws, with its server beside it: an ES module looks for its packages from where it lies."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        raise SetupError("node and npm are not installed")
+    places.node.mkdir(parents=True, exist_ok=True)
+    names = ("package.json", "package-lock.json", "ws_echo.mjs")
+    for name in names:
+        shutil.copyfile(places.peers / name, places.node / name)
+    stamp = places.node / "node_modules" / ".stamp"
+    wanted = _digest([places.node / name for name in names[:2]])
+    if not _is(stamp, wanted):
+        say("installing Node's ws")
+        run([npm, "ci", "--no-audit", "--no-fund"], cwd=places.node)
+        stamp.write_text(wanted)
+
+
+def _install(places: Places, python: Path, requirements: Path) -> None:
+    stamp = python.parent.parent / ".stamp"
+    wanted = _digest([requirements])
+    if _is(stamp, wanted):
+        return
+    say(f"installing {requirements.name}")
+    folder = python.parent.parent
+    run([sys.executable, "-m", "venv", "--clear", folder], cwd=places.root)
+    run([*_pip(python), "install", "--requirement", requirements], cwd=places.root)
+    stamp.write_text(wanted)
+
+
+def _pip(python: Path) -> list[str | Path]:
+    return [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def _digest(files: list[Path]) -> str:
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files) + sys.version.encode()).hexdigest()
+
+
+def _is(stamp: Path, wanted: str) -> bool:
+    return stamp.exists() and stamp.read_text() == wanted

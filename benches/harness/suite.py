@@ -1,0 +1,113 @@
+"""One whole run: rounds over all servers, interleaved, so that what changes with time changes for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.measure import MeasureError, Running, Sample, drive, serving
+from harness.places import Places, SetupError, say
+from harness.results import RowResult, ServerResult
+from harness.rows import Row
+from harness.servers import Server
+
+DISTURBED = 0.15
+"""A sample is disturbed when others used this much of a core meanwhile; it is then taken again."""
+TRIES = 3
+
+
+@dataclass
+class Suite:
+    """What a run needs to know, and what went wrong in it."""
+
+    places: Places
+    servers: list[Server]
+    loadgen: Path
+    quick: bool
+    unavailable: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """Make every server; what cannot be made is noted, with its reason."""
+        outcome: dict[Callable[[Places], None], str | None] = {}
+        for server in self.servers:
+            for step in server.needs:
+                if step not in outcome:
+                    outcome[step] = self._attempt(step)
+                reason = outcome[step]
+                if reason is not None:
+                    self.unavailable[server.name] = reason
+                    if server.ours:
+                        self.errors.append(f"{server.name} is not available: {reason}")
+                    break
+
+    def _attempt(self, step: Callable[[Places], None]) -> str | None:
+        try:
+            step(self.places)
+        except SetupError as error:
+            say(f"{error}")
+            # The rest, with the names of folders in it, is for the terminal only.
+            return str(error).partition("\n")[0].rstrip(":")
+        return None
+
+    def measure(self, row: Row, rounds: int) -> RowResult:
+        """All rounds of one row."""
+        say(f"{row.title}")
+        results = {server.name: self._begin(row, server) for server in self.servers}
+        wanted = [server for server in self.servers if results[server.name].missing is None]
+        with ExitStack() as stack:
+            running: dict[str, Running] = {}
+            for turn in range(rounds):
+                # Another server begins each round: none is always measured after the same one.
+                first = turn % max(1, len(wanted))
+                for server in wanted[first:] + wanted[:first]:
+                    self._sample(row, server, results[server.name], running, stack)
+        return RowResult(row.name, row.title, rounds, results)
+
+    def _begin(self, row: Row, server: Server) -> ServerResult:
+        missing = self.unavailable.get(server.name)
+        if missing is None and row.load.deflate and server.deflate is None:
+            missing = "has no permessage-deflate"
+        return ServerResult(server.title, missing, [])
+
+    def _sample(
+        self, row: Row, server: Server, result: ServerResult, running: dict[str, Running], stack: ExitStack
+    ) -> None:
+        if result.missing is not None:
+            return
+        try:
+            if row.fresh:
+                with self._serving(row, server) as fresh:
+                    result.samples.append(self._drive(row, fresh))
+            else:
+                if server.name not in running:
+                    running[server.name] = stack.enter_context(self._serving(row, server))
+                result.samples.append(self._drive(row, running[server.name]))
+        except MeasureError as error:
+            result.missing = str(error).replace(str(self.places.root), ".").partition("\n")[0]
+            self.errors.append(f"{row.name}: {server.name}: {error}")
+            say(f"  {server.name}: {error}")
+
+    def _serving(self, row: Row, server: Server) -> AbstractContextManager[Running]:
+        options = [server.deflate] if row.load.deflate and server.deflate is not None else []
+        log = self.places.logs / f"{row.name}.{server.name}.log"
+        return serving([*server.command(self.places), *options], log)
+
+    def _drive(self, row: Row, running: Running) -> Sample:
+        """A sample; of several disturbed ones, the least disturbed."""
+        best: Sample | None = None
+        for _ in range(1 if self.quick else TRIES):
+            sample = drive(self.loadgen, running, row.load.arguments(self.quick))
+            if best is None or _others(sample) < _others(best):
+                best = sample
+            if _others(best) < DISTURBED:
+                break
+        if best is None:
+            raise MeasureError("no sample was taken")
+        return best
+
+
+def _others(sample: Sample) -> float:
+    return sample.get("others_busy", 0.0)

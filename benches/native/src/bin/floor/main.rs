@@ -1,0 +1,35 @@
+//! The floor: a WebSocket echo server that checks nothing.
+//!
+//! One thread, level-triggered epoll, one `recv` per ready socket, all complete frames of that read
+//! unmasked and echoed in one `send`. No UTF-8, no limits, no fragmentation, no timers: what is left is
+//! what the kernel asks of any server, so every ratio in the results is read against it.
+//! Prints `listening PORT`; SIGTERM ends it.
+
+#[cfg(target_os = "linux")]
+mod connection;
+#[cfg(target_os = "linux")]
+mod server;
+
+#[cfg(target_os = "linux")]
+fn run() -> wsrs_bench::Result<()> {
+    wsrs_bench::refuse_debug_build()?;
+    let mut args = wsrs_bench::args::Args::parse(std::env::args().skip(1))?;
+    let port = args.value("port", 0)?;
+    args.finish()?;
+    server::serve(port)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run() -> wsrs_bench::Result<()> {
+    Err("the floor is written on epoll: it runs on Linux only".into())
+}
+
+fn main() -> std::process::ExitCode {
+    match run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("floor: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The echo run: open, warm up, measure, drain, close.
+
+use std::time::Instant;
+
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use wsrs_bench::Result;
+
+use crate::cpu;
+use crate::histogram::Histogram;
+use crate::messages::Messages;
+use crate::open::open;
+use crate::options::{Options, Until};
+use crate::peer::{Peer, Read, Sink};
+
+/// Bytes of one read.
+const READ: usize = 256 * 1024;
+/// Events taken per wait.
+const BATCH: usize = 1024;
+/// A run in which no echo comes for this long has failed.
+const STALLED: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+/// How long the closing handshakes may take after the measured time.
+const CLOSING: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Warmup,
+    Measure,
+    /// Nothing new is sent; echoes under way are awaited, then the connections are closed.
+    Drain,
+}
+
+/// Runs it and returns the line of JSON.
+///
+/// # Errors
+/// What went wrong with a connection, a wrong echo included.
+pub fn run(options: &Options) -> Result<String> {
+    let messages = Messages::new(options)?;
+    let sockets = open(options.port, options.connections, options.deflate)?;
+    let peers = sockets.into_iter().map(|socket| Peer::new(socket, options.depth)).collect();
+    let mut run = Run::new(options, &messages, peers)?;
+    run.start()?;
+    run.until_drained()?;
+    Ok(run.line)
+}
+
+/// Readings at one edge of the measured time.
+#[derive(Clone, Copy, Default)]
+struct Edge {
+    at: u64,
+    own: u64,
+    server: u64,
+    machine: u64,
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    messages: &'a Messages,
+    peers: Vec<Peer>,
+    /// Connections whose closing handshake is not over.
+    open: usize,
+    epoll: std::os::fd::OwnedFd,
+    buffer: Vec<u8>,
+    epoch: Instant,
+    phase: Phase,
+    begin: Edge,
+    end: Edge,
+    histogram: Histogram,
+    received: u64,
+    /// The line of JSON, once the measured time is over.
+    line: String,
+}
+
+/// Adds each latency to the histogram, as of the time of the read.
+struct Latencies<'a> {
+    now: u64,
+    histogram: &'a mut Histogram,
+}
+
+impl Sink for Latencies<'_> {
+    #[inline]
+    fn echoed(&mut self, sent_ns: u64) {
+        self.histogram.add(self.now - sent_ns);
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(options: &'a Options, messages: &'a Messages, peers: Vec<Peer>) -> Result<Self> {
+        Ok(Self {
+            options,
+            messages,
+            open: peers.len(),
+            peers,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            buffer: vec![0; READ],
+            epoch: Instant::now(),
+            phase: Phase::Warmup,
+            begin: Edge::default(),
+            end: Edge::default(),
+            histogram: Histogram::new(),
+            received: 0,
+            line: String::new(),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+
+    fn edge(&self) -> Result<Edge> {
+        let server = self.options.server_pid.map_or(Ok(0), cpu::process_ns)?;
+        Ok(Edge { at: self.now(), own: cpu::own_ns(), server, machine: cpu::machine_ns() })
+    }
+
+    fn start(&mut self) -> Result<()> {
+        for index in 0..self.peers.len() {
+            let now = self.now();
+            let peer = &mut self.peers[index];
+            let data = epoll::EventData::new_u64(index as u64);
+            epoll::add(&self.epoll, peer.socket(), data, epoll::EventFlags::IN)?;
+            peer.owe(self.options.depth, now);
+            self.flush(index)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what connection `index` owes and asks for `EPOLLOUT` while something is left.
+    #[inline]
+    fn flush(&mut self, index: usize) -> Result<()> {
+        let peer = &mut self.peers[index];
+        peer.flush(self.messages)?;
+        if peer.owed != 0 {
+            let data = epoll::EventData::new_u64(index as u64);
+            let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT;
+            epoll::modify(&self.epoll, peer.socket(), data, flags)?;
+        }
+        Ok(())
+    }
+
+    fn until_drained(&mut self) -> Result<()> {
+        let mut events = Vec::with_capacity(BATCH);
+        loop {
+            events.clear();
+            let timeout = if self.phase == Phase::Drain { &CLOSING } else { &STALLED };
+            match epoll::wait(
+                &self.epoll,
+                rustix::buffer::spare_capacity(&mut events),
+                Some(timeout),
+            ) {
+                Ok(0) if self.phase != Phase::Drain => return Err("no echo for 10 seconds".into()),
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            for event in &events {
+                self.ready(event.data.u64() as usize, event.flags)?;
+            }
+            self.advance()?;
+            if self.phase == Phase::Drain && (self.open == 0 || self.closed_late()) {
+                return Ok(());
+            }
+        }
+    }
+
+    #[inline]
+    fn ready(&mut self, index: usize, flags: epoll::EventFlags) -> Result<()> {
+        if flags.contains(epoll::EventFlags::OUT) {
+            let data = epoll::EventData::new_u64(index as u64);
+            epoll::modify(&self.epoll, self.peers[index].socket(), data, epoll::EventFlags::IN)?;
+            self.flush(index)?;
+        }
+        if !flags
+            .intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR)
+        {
+            return Ok(());
+        }
+        let got = match self.peers[index].read(&mut self.buffer)? {
+            Read::Bytes(got) => got,
+            Read::Nothing => return Ok(()),
+            Read::End => return self.ended(index),
+        };
+        let now = self.now();
+        let peer = &mut self.peers[index];
+        let mut sink = Latencies { now, histogram: &mut self.histogram };
+        let completed = peer.take(&self.buffer[..got], self.messages, &mut sink)?;
+        self.received += got as u64;
+        if completed == 0 {
+            return Ok(());
+        }
+        if self.phase == Phase::Drain {
+            return self.drained(index, completed);
+        }
+        peer.owe(completed, now);
+        self.flush(index)
+    }
+
+    fn closed_late(&self) -> bool {
+        self.now() - self.end.at > CLOSING.tv_sec.unsigned_abs() * 1_000_000_000
+    }
+
+    fn ended(&mut self, index: usize) -> Result<()> {
+        if !self.peers[index].closing {
+            return Err("the server ended a connection".into());
+        }
+        epoll::delete(&self.epoll, self.peers[index].socket())?;
+        self.open -= 1;
+        Ok(())
+    }
+
+    /// `completed` echoes came after the measured time: closes the connection with the last of them.
+    fn drained(&mut self, index: usize, completed: usize) -> Result<()> {
+        let peer = &mut self.peers[index];
+        peer.in_flight -= completed;
+        if peer.in_flight == 0 { peer.close() } else { Ok(()) }
+    }
+
+    /// From warm-up to measuring to draining, when it is time.
+    fn advance(&mut self) -> Result<()> {
+        let now = self.now();
+        match self.phase {
+            Phase::Warmup if now >= self.options.warmup.as_nanos() as u64 => {
+                self.phase = Phase::Measure;
+                self.histogram.clear();
+                self.received = 0;
+                self.begin = self.edge()?;
+            }
+            Phase::Measure => {
+                let over = match self.options.until {
+                    Until::Time(time) => now - self.begin.at >= time.as_nanos() as u64,
+                    Until::Count(count) => self.histogram.total() >= count,
+                };
+                if over {
+                    self.end = self.edge()?;
+                    self.line = self.report();
+                    self.phase = Phase::Drain;
+                }
+            }
+            Phase::Warmup | Phase::Drain => {}
+        }
+        Ok(())
+    }
+
+    /// The measured time as one JSON object.
+    fn report(&self) -> String {
+        let (begin, end, options) = (self.begin, self.end, self.options);
+        let messages = self.histogram.total();
+        let seconds = (end.at - begin.at) as f64 / 1e9;
+        let own = (end.own - begin.own) as f64 / 1e9;
+        let server = (end.server - begin.server) as f64 / 1e9;
+        let others = (end.machine - begin.machine) as f64 / 1e9 - own - server;
+        let per_message = |total: f64| total / messages.max(1) as f64;
+        let server_fields = if options.server_pid.is_some() {
+            format!(
+                ",\"server_cpu_seconds\":{server:.6},\"server_busy\":{:.4},\
+                 \"server_us_per_message\":{:.5},\"others_busy\":{:.4}",
+                server / seconds,
+                per_message(server * 1e6),
+                (others / seconds).max(0.0)
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            "{{\"messages\":{messages},\"seconds\":{seconds:.6},\"messages_per_second\":{:.1},\
+             \"latency_p50_us\":{:.2},\"latency_p99_us\":{:.2},\"generator_cpu_seconds\":{own:.6},\
+             \"generator_busy\":{:.4},\"wire_bytes_sent\":{:.1},\"wire_bytes_received\":{:.1}{server_fields}}}",
+            messages as f64 / seconds,
+            self.histogram.quantile_us(0.5),
+            self.histogram.quantile_us(0.99),
+            own / seconds,
+            self.messages.mean_wire_size(),
+            per_message(self.received as f64),
+        )
+    }
+}

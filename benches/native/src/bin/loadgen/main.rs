@@ -1,0 +1,55 @@
+//! The load generator: one thread, one epoll, one JSON line of results.
+//!
+//! Echo: `loadgen --port P --connections N --depth D --size S --kind text|binary --warmup S
+//! (--seconds S | --count M) [--deflate] [--server-pid PID]`. Every connection keeps D messages in
+//! flight (1 is lockstep). Idle: `loadgen --port P --idle N [--size S] [--deflate] [--server-pid PID]`
+//! opens N connections (with `--size`, one message is echoed on each) and holds them until stdin ends.
+//!
+//! With `--server-pid` the CPU time of the server is read at the very edges of the measured time, so
+//! that no other process's wake-up lies between the two clocks.
+
+#[cfg(target_os = "linux")]
+mod cpu;
+#[cfg(target_os = "linux")]
+mod echo;
+#[cfg(target_os = "linux")]
+mod histogram;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
+mod messages;
+#[cfg(target_os = "linux")]
+mod open;
+#[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod parser;
+#[cfg(target_os = "linux")]
+mod peer;
+
+#[cfg(target_os = "linux")]
+fn run() -> wsrs_bench::Result<()> {
+    wsrs_bench::refuse_debug_build()?;
+    let options = options::Options::read()?;
+    let line = match options.idle {
+        Some(_) => return idle::run(&options),
+        None => echo::run(&options)?,
+    };
+    println!("{line}");
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn run() -> wsrs_bench::Result<()> {
+    Err("the load generator is written on epoll: it runs on Linux only".into())
+}
+
+fn main() -> std::process::ExitCode {
+    match run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("loadgen: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

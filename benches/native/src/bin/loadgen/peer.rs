@@ -1,0 +1,179 @@
+//! One connection: what is still to be sent, what has come back, and when it was sent.
+
+use std::net::TcpStream;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use wsrs_bench::Result;
+use wsrs_bench::frame::{CLOSE, FIN, PONG, client_frame};
+
+use crate::messages::Messages;
+use crate::parser::{Event, Parser};
+
+/// The masking key of control frames.
+const MASK: [u8; 4] = [0x5A, 0xA5, 0x3C, 0xC3];
+
+/// What a read brought.
+pub enum Read {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// The peer's FIN, or a reset after our close frame.
+    End,
+}
+
+/// Receives the results of the parser.
+pub trait Sink {
+    /// An echo has come that was sent at `sent_ns`.
+    fn echoed(&mut self, sent_ns: u64);
+}
+
+pub struct Peer {
+    socket: TcpStream,
+    /// The frame of the ring that is sent next, or of which `offset` bytes are out.
+    next: usize,
+    offset: usize,
+    /// Frames owed: to be sent from `next` on.
+    pub owed: usize,
+    /// When each message in flight was owed, oldest first: a ring of `depth`.
+    times: Box<[u64]>,
+    oldest: usize,
+    newest: usize,
+    parser: Parser,
+    /// Echoes that are still to come; it changes only once nothing new is sent.
+    pub in_flight: usize,
+    pub closing: bool,
+}
+
+impl Peer {
+    pub fn new(socket: TcpStream, depth: usize) -> Self {
+        let times = vec![0; depth].into_boxed_slice();
+        let parser = Parser::default();
+        Self {
+            socket,
+            next: 0,
+            offset: 0,
+            owed: 0,
+            times,
+            oldest: 0,
+            newest: 0,
+            parser,
+            in_flight: depth,
+            closing: false,
+        }
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Owes `count` more messages as of `now`.
+    #[inline]
+    pub fn owe(&mut self, count: usize, now: u64) {
+        self.owed += count;
+        for _ in 0..count {
+            self.times[self.newest] = now;
+            self.newest = if self.newest + 1 == self.times.len() { 0 } else { self.newest + 1 };
+        }
+    }
+
+    /// Sends what is owed, as far as the socket takes it.
+    ///
+    /// # Errors
+    /// What the socket says.
+    #[inline]
+    pub fn flush(&mut self, messages: &Messages) -> Result<()> {
+        if self.owed == 0 {
+            return Ok(());
+        }
+        let bytes = &messages.slice(self.next, self.owed)[self.offset..];
+        let mut sent = match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+            Ok(sent) => sent,
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            Err(error) => return Err(format!("send: {error}").into()),
+        };
+        if sent == bytes.len() {
+            self.next = messages.after(self.next, self.owed);
+            (self.owed, self.offset) = (0, 0);
+            return Ok(());
+        }
+        sent += self.offset;
+        while sent >= messages.slice(self.next, 1).len() {
+            sent -= messages.slice(self.next, 1).len();
+            self.next = messages.after(self.next, 1);
+            self.owed -= 1;
+        }
+        self.offset = sent;
+        Ok(())
+    }
+
+    /// One `recv` into `buffer`.
+    ///
+    /// # Errors
+    /// What the socket says.
+    #[inline]
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<Read> {
+        match recv(&self.socket, buffer, RecvFlags::empty()) {
+            Ok((0, _)) => Ok(Read::End),
+            Ok((got, _)) => Ok(Read::Bytes(got)),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(Read::Nothing),
+            Err(Errno::CONNRESET) if self.closing => Ok(Read::End),
+            Err(error) => Err(format!("recv: {error}").into()),
+        }
+    }
+
+    /// Takes in `bytes` from the peer; returns how many messages they completed.
+    ///
+    /// # Errors
+    /// When an echo is not what was sent, or the frames make no sense.
+    #[inline]
+    pub fn take(
+        &mut self,
+        bytes: &[u8],
+        messages: &Messages,
+        sink: &mut impl Sink,
+    ) -> Result<usize> {
+        let mut rest = bytes;
+        let mut completed = 0;
+        while !rest.is_empty() {
+            let Some(event) = self.parser.feed(&mut rest, messages)? else {
+                break;
+            };
+            match event {
+                Event::Message => {
+                    completed += 1;
+                    sink.echoed(self.times[self.oldest]);
+                    self.oldest =
+                        if self.oldest + 1 == self.times.len() { 0 } else { self.oldest + 1 };
+                }
+                Event::Ping(payload) => self.control(PONG, &payload)?,
+                Event::Close if self.closing => {}
+                Event::Close => return Err("the server closed the connection".into()),
+                Event::Pong => {}
+            }
+        }
+        Ok(completed)
+    }
+
+    /// Sends the close frame: nothing may be owed any more.
+    ///
+    /// # Errors
+    /// What the socket says.
+    pub fn close(&mut self) -> Result<()> {
+        self.closing = true;
+        self.control(CLOSE, &1000_u16.to_be_bytes())
+    }
+
+    fn control(&mut self, opcode: u8, payload: &[u8]) -> Result<()> {
+        if self.offset != 0 {
+            return Err("a control frame is due within an unfinished message".into());
+        }
+        let frame = client_frame(FIN | opcode, payload, MASK);
+        match send(&self.socket, &frame, SendFlags::NOSIGNAL) {
+            Ok(sent) if sent == frame.len() => Ok(()),
+            Ok(_) => Err("the socket did not take a control frame".into()),
+            Err(error) => Err(format!("send of a control frame: {error}").into()),
+        }
+    }
+}

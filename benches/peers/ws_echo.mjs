@@ -1,0 +1,20 @@
+// Node's ws, with bufferutil, its native helper. (utf-8-validate is not needed: Node has isUtf8.)
+// maxPayload keeps its default of 100 MiB, which the largest row does not reach. With --deflate every
+// message is compressed, small ones too: the other servers have no threshold.
+
+import 'bufferutil'; // ws would go on without it, more slowly
+import { WebSocketServer } from 'ws';
+
+const perMessageDeflate = process.argv.includes('--deflate') && { threshold: 0 };
+const wss = new WebSocketServer({ port: 0, host: '127.0.0.1', backlog: 4096, perMessageDeflate });
+
+wss.on('connection', (ws) => {
+  ws.on('error', () => {});
+  ws.on('message', (data, isBinary) => {
+    ws.send(data, { binary: isBinary });
+  });
+});
+
+wss.on('listening', () => {
+  console.log('listening', wss.address().port);
+});

@@ -1,0 +1,46 @@
+"""The core of wsrs in plain Python, on the standard library and the event loop's transports.
+
+It offers what `wsrs._core` does, and nothing that it does not: see `wsrs._backend.Backend`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from wsrs._backend import Reactor
+from wsrs._pure.connection import Connection
+from wsrs._pure.deflate import PerMessageDeflate
+from wsrs._pure.handshake import (
+    accept_key,
+    check_upgrade,
+    is_token,
+    is_valid_close_code,
+    new_key,
+    parse_extensions,
+    parse_request,
+    parse_response,
+    parse_subprotocols,
+)
+
+__all__ = [
+    "NAME",
+    "Connection",
+    "PerMessageDeflate",
+    "accept_key",
+    "check_upgrade",
+    "is_token",
+    "is_valid_close_code",
+    "new_key",
+    "parse_extensions",
+    "parse_request",
+    "parse_response",
+    "parse_subprotocols",
+    "reactor",
+]
+
+NAME = "pure"
+
+
+def reactor(loop: asyncio.AbstractEventLoop) -> Reactor | None:
+    """None: there is no engine here, the loop's transports serve."""
+    return None

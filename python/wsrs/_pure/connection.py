@@ -1,0 +1,251 @@
+"""One WebSocket connection on a transport of the event loop. See `wsrs._backend.Connection`."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+from wsrs._backend import ConnectionOwner, SendCallback
+from wsrs._pure.deflate import PerMessageDeflate
+from wsrs._pure.delivery import Delivery
+from wsrs._pure.frames import (
+    CLOSE,
+    FIN,
+    MAX_CONTROL_PAYLOAD,
+    PING,
+    PONG,
+    apply_mask,
+    close_payload,
+    write_header,
+)
+from wsrs._pure.inbox import Inbox
+from wsrs._pure.outbox import CHUNK, READY, Outbox, Sent
+from wsrs._pure.receiver import Receiver
+from wsrs._pure.sender import Masks, Sender, generated_key, to_bytes
+
+__all__ = ["Connection"]
+
+_READ = 64 * 1024
+"""Bytes that a transport is offered per read."""
+
+_masks = Masks()
+_thread = threading.local()
+
+
+def _shared_buffer() -> memoryview:
+    """The buffer that all connections of a thread, and so of a loop, read into: it is emptied at once."""
+    buffer: memoryview | None = getattr(_thread, "buffer", None)
+    if buffer is None:
+        buffer = _thread.buffer = memoryview(bytearray(_READ))
+    return buffer
+
+
+class Connection(Delivery, asyncio.BufferedProtocol):
+    """See `wsrs._backend.Connection`."""
+
+    __slots__ = (
+        "__weakref__",
+        "_auto_pong",
+        "_buffer",
+        "_generate_mask",
+        "_is_server",
+        "_max_pending_auto_pongs",
+        "_sender",
+    )
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        owner: ConnectionOwner,
+        is_server: bool,
+        max_payload: int = 104_857_600,
+        max_fragments: int = 16_384,
+        max_buffered_chunks: int = 262_144,
+        max_pending_auto_pongs: int = 60,
+        auto_pong: bool = True,
+        skip_utf8_validation: bool = False,
+        allow_synchronous_events: bool = True,
+        deflate: PerMessageDeflate | None = None,
+        generate_mask: Callable[[bytearray], object] | None = None,
+        high_water_mark: int = 65_536,
+    ) -> None:
+        inflater, deflater = deflate.contexts() if deflate is not None else (None, None)
+        receiver = Receiver(
+            is_server=is_server,
+            max_payload=max_payload,
+            max_fragments=max_fragments,
+            max_buffered_chunks=max_buffered_chunks,
+            skip_utf8_validation=skip_utf8_validation,
+            inflater=inflater,
+        )
+        inbox = Inbox(loop, lossy=skip_utf8_validation)
+        outbox = Outbox(loop, high_water_mark)
+        super().__init__(
+            loop, owner, receiver, inbox, outbox, allow_synchronous_events=allow_synchronous_events
+        )
+        self._is_server = is_server
+        self._sender = Sender(deflater)
+        self._auto_pong = auto_pong
+        self._max_pending_auto_pongs = max_pending_auto_pongs
+        self._generate_mask = generate_mask
+        self._buffer = _shared_buffer()
+
+    # The asyncio side ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio: there is a transport."""
+        self._transport = transport  # type: ignore[assignment]
+        self._outbox.open(transport)  # type: ignore[arg-type]
+
+    def attach(self, transport: asyncio.Transport) -> None:
+        """Become the transport's protocol."""
+        self.connection_made(transport)
+        transport.set_protocol(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """asyncio: where to put what is read."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """asyncio: `nbytes` were put there."""
+        self._received(self._buffer[:nbytes].tobytes())
+
+    def eof_received(self) -> bool:
+        """asyncio: the peer's FIN. True: the transport stays open, where it can be half-closed."""
+        transport = self._transport
+        half_closes = transport is not None and transport.can_write_eof()
+        self._ended()
+        return half_closes
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio: the transport is gone."""
+        if self._lost is None:
+            tell_senders = self._outbox.lose()
+            self._gone(exc)
+            tell_senders()
+
+    def pause_writing(self) -> None:
+        """asyncio: the transport holds something."""
+        self._outbox.block()
+
+    def resume_writing(self) -> None:
+        """asyncio: the transport has written everything."""
+        self._outbox.unblock()
+
+    # Sending ------------------------------------------------------------------------------------
+
+    def send(  # noqa: PLR0917 - the order of the seam, which the API calls by position
+        self,
+        data: object,
+        binary: bool | None = None,
+        compress: bool | None = None,
+        fin: bool = True,
+        mask: bool | None = None,
+        callback: SendCallback | None = None,
+    ) -> Awaitable[None]:
+        """Frame and queue a message or a fragment at once."""
+        payload, is_text = to_bytes(data)
+        key = self._key(mask)
+        if not self._outbox.is_open:
+            return self._sent_in_vain(callback)
+        first, payload = self._sender.frame(
+            payload,
+            binary=not is_text if binary is None else binary,
+            compress=compress is None or compress,
+            fin=fin,
+        )
+        return self._queue(first, payload, key, callback)
+
+    def ping(
+        self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
+    ) -> Awaitable[None]:
+        """Queue a ping."""
+        return self._control(PING, b"" if data is None else to_bytes(data)[0], mask, callback)
+
+    def pong(
+        self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
+    ) -> Awaitable[None]:
+        """Queue a pong."""
+        return self._control(PONG, b"" if data is None else to_bytes(data)[0], mask, callback)
+
+    def send_close(
+        self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None
+    ) -> None:
+        """Queue a close frame."""
+        self._control(CLOSE, close_payload(code, bytes(reason)), mask, callback)
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes queued here and in the transport."""
+        return self._outbox.size
+
+    def _control(
+        self, opcode: int, payload: bytes, mask: bool | None, callback: SendCallback | None
+    ) -> Awaitable[None]:
+        if len(payload) > MAX_CONTROL_PAYLOAD:
+            text = f"the data of a control frame must not be longer than 125 bytes, not {len(payload)}"
+            raise ValueError(text)
+        key = self._key(mask)
+        if not self._outbox.is_open:
+            return self._sent_in_vain(callback)
+        return self._queue(FIN | opcode, payload, key, callback)
+
+    def _answer_ping(self, data: bytes) -> None:
+        limit, outbox = self._max_pending_auto_pongs, self._outbox
+        if not self._auto_pong or not outbox.is_open or 0 < limit <= outbox.pongs:
+            return
+        try:
+            self._queue(FIN | PONG, data, self._key(None))
+            outbox.mark(None)
+        except Exception as error:  # raised by the program's generate_mask
+            self._report("a pong was not sent", error)
+
+    def _key(self, mask: bool | None) -> bytes | None:
+        """The masking key for the next frame, if it needs one."""
+        if not (not self._is_server if mask is None else mask):
+            return None
+        generate = self._generate_mask
+        return _masks.key() if generate is None else generated_key(generate)
+
+    def _queue(
+        self, first: int, payload: bytes, key: bytes | None, callback: SendCallback | None = None
+    ) -> Awaitable[None]:
+        outbox = self._outbox
+        header = write_header(first, len(payload), key)
+        if key is not None:
+            payload = apply_mask(payload, key)
+        if len(payload) < CHUNK:
+            outbox.put(header + payload)
+        else:
+            outbox.put(header)
+            outbox.put(payload)
+        if callback is not None:
+            outbox.mark(callback)
+        return READY if outbox.size <= outbox.high_water_mark else Sent(outbox)
+
+    def _sent_in_vain(self, callback: SendCallback | None) -> Awaitable[None]:
+        error = ConnectionError("the WebSocket connection is closed")
+        if callback is not None:
+            self._loop.call_soon(callback, error)
+        return Sent(error=error)
+
+    # The end ------------------------------------------------------------------------------------
+
+    def end(self) -> None:
+        """Write what is queued, then FIN."""
+        self._outbox.end("write_eof")
+
+    def abort(self) -> None:
+        """Drop what is queued and the transport."""
+        self._outbox.drop()
+        if self._transport is not None:
+            self._transport.abort()
+        elif self._lost is None:
+            self._loop.call_soon(self.connection_lost, None)
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The transport; None before `attach` and when it is gone."""
+        return self._transport

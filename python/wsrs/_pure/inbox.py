@@ -1,0 +1,116 @@
+"""Messages that wait for `recv` and iteration, and the task that waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+__all__ = ["Inbox", "Received"]
+
+_UNCLAIMED = (16, 64 * 1024)
+"""Messages, and bytes of messages, that wait while nobody has asked for any."""
+_CLAIMED = (1024, 64 * 1024)
+"""The same where a program iterates: more, so that one read is one wake-up."""
+
+
+class Inbox:
+    """A queue of messages with a bound, and room for one waiting task."""
+
+    __slots__ = (
+        "_error",
+        "_loop",
+        "_lossy",
+        "_orderly",
+        "_queue",
+        "_size",
+        "_waiter",
+        "claimed",
+        "when_empty",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, lossy: bool) -> None:
+        self._loop = loop
+        self._lossy = lossy
+        """Text was not validated: what is not UTF-8 becomes U+FFFD."""
+        self._queue: deque[tuple[Any, int, bool]] = deque()
+        self._size = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+        self._orderly = False
+        self.claimed = False
+        """Somebody iterates or has called `recv`."""
+        self.when_empty: Callable[[], object] | None = None
+        """Called once when the last message is taken."""
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def is_full(self) -> bool:
+        """Whether the bound is reached."""
+        messages, size = _CLAIMED if self.claimed else _UNCLAIMED
+        return len(self._queue) >= messages or self._size >= size
+
+    def put(self, data: Any, size: int, binary: bool) -> None:
+        """Add a message; text as bytes."""
+        self._queue.append((data, size, binary))
+        self._size += size
+
+    def clear(self) -> None:
+        """Drop all messages."""
+        self._queue.clear()
+        self._size = 0
+
+    def pop(self) -> tuple[Any, bool]:
+        """Take the first message as the listener gets it: data, text as bytes, and whether it is binary."""
+        data, size, binary = self._queue.popleft()
+        self._size -= size
+        if not self._queue and self.when_empty is not None:
+            call, self.when_empty = self.when_empty, None
+            call()
+        return data, binary
+
+    def finish(self, error: BaseException, orderly: bool) -> None:
+        """No message will come any more: whoever waits gets those queued, then `error`."""
+        self._error = error
+        self._orderly = orderly
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the waiting task go on, if there is something for it."""
+        waiter = self._waiter
+        if waiter is not None and (self._queue or self._error is not None) and not waiter.done():
+            waiter.set_result(None)
+
+    def take(self, ends: bool) -> Generator[Any, None, Any]:
+        """Wait for the next message, text as str. A cancelled wait takes none."""
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            raise RuntimeError("another task is already waiting for a message")
+        while not self._queue:
+            if self._error is not None:
+                if ends and self._orderly:
+                    raise StopAsyncIteration
+                raise self._error.with_traceback(None)
+            waiter = self._waiter = self._loop.create_future()
+            try:
+                yield from waiter
+            finally:
+                if self._waiter is waiter:
+                    self._waiter = None
+        data, binary = self.pop()
+        return data if binary else data.decode(errors="replace" if self._lossy else "strict")
+
+
+class Received:
+    """What `recv` and `next` return."""
+
+    __slots__ = ("_ends", "_inbox")
+
+    def __init__(self, inbox: Inbox, ends: bool) -> None:
+        self._inbox = inbox
+        self._ends = ends
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._inbox.take(self._ends)

@@ -1,0 +1,238 @@
+"""Frames on their way to an asyncio transport.
+
+What is queued within one tick of the loop leaves by one `write` at its end; what grows beyond 64 KiB
+leaves at once. The transport is given no more while it still holds something, so that a frame's `callback`
+can be called when the frame is written out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+__all__ = ["CHUNK", "Outbox", "Sent"]
+
+CHUNK = 64 * 1024
+"""Bytes: the most that small frames are joined to, and what makes a queue leave at once."""
+
+SendCallback = Callable[["BaseException | None"], object]
+
+
+class Outbox:
+    """The outgoing queue of a connection."""
+
+    __slots__ = (
+        "_blocked",
+        "_drains",
+        "_ended",
+        "_ending",
+        "_loop",
+        "_low_water_mark",
+        "_marks",
+        "_passed",
+        "_queue",
+        "_queued",
+        "_scheduled",
+        "_transport",
+        "corked",
+        "high_water_mark",
+        "pongs",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, high_water_mark: int) -> None:
+        self._loop = loop
+        self.high_water_mark = high_water_mark
+        self._low_water_mark = high_water_mark // 4
+        self._transport: asyncio.Transport | None = None
+        self._queue: deque[bytes] = deque()
+        self._queued = 0
+        """Bytes that were ever queued; `_passed` of them went to the transport."""
+        self._passed = 0
+        self._marks: deque[tuple[int, SendCallback | None]] = deque()
+        """Ends of frames in `_queued` with their callbacks; None for a pong that answers a ping."""
+        self._drains: list[asyncio.Future[None]] = []
+        self._blocked = False
+        self._scheduled = False
+        self._ending = ""
+        self._ended = False
+        self.corked = False
+        """Frames are being delivered: what is queued meanwhile leaves when that is done."""
+        self.pongs = 0
+        """Answers to pings that are not yet written out."""
+
+    def open(self, transport: asyncio.Transport) -> None:
+        """Write to `transport` from now on."""
+        self._transport = transport
+        self._blocked = transport.get_write_buffer_size() > 0
+        transport.set_write_buffer_limits(0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is queued can still leave."""
+        return self._transport is not None and not self._ended and not self._ending
+
+    @property
+    def size(self) -> int:
+        """Bytes queued here and in the transport."""
+        transport = self._transport
+        return 0 if transport is None else self._queued - self._passed + transport.get_write_buffer_size()
+
+    # Queueing ---------------------------------------------------------------------------------
+
+    def put(self, data: bytes) -> None:
+        """Queue bytes."""
+        self._queue.append(data)
+        self._queued += len(data)
+        if not self._scheduled and not self.corked:
+            self._scheduled = True
+            self._loop.call_soon(self.tick)
+        if self._queued - self._passed > CHUNK and not self._blocked:
+            self.flush()
+
+    def mark(self, callback: SendCallback | None) -> None:
+        """Call `callback` when what was put so far is written out; None counts as a pong."""
+        self._marks.append((self._queued, callback))
+        self.pongs += callback is None
+
+    def tick(self) -> None:
+        """Write what is queued, and tell those who wait for it."""
+        self._scheduled = False
+        self.flush()
+        self._settle()
+
+    def flush(self) -> None:
+        """Write what is queued, as far as the transport takes it."""
+        transport, queue = self._transport, self._queue
+        if transport is None or self._ended:
+            return
+        while queue and not self._blocked:
+            data = self._next_chunk()
+            self._passed += len(data)
+            transport.write(data)
+        if self._ending and not queue:
+            self._ended = True
+            self._end(transport)
+
+    def _next_chunk(self) -> bytes:
+        queue = self._queue
+        first = queue.popleft()
+        if not queue or len(first) >= CHUNK:
+            return first
+        chunk, size = [first], len(first)
+        while queue and size + len(queue[0]) <= CHUNK:
+            chunk.append(queue.popleft())
+            size += len(chunk[-1])
+        return b"".join(chunk)
+
+    # What the transport says ------------------------------------------------------------------
+
+    def block(self) -> None:
+        """The transport holds something."""
+        self._blocked = True
+
+    def unblock(self) -> None:
+        """It has written everything."""
+        self._blocked = False
+        self.tick()
+
+    def _settle(self) -> None:
+        """Tell those whose frames are written out, and senders that wait for room."""
+        marks, transport = self._marks, self._transport
+        while (
+            marks
+            and transport is not None
+            and marks[0][0] <= self._passed - transport.get_write_buffer_size()
+        ):
+            self._tell(marks.popleft()[1], None)
+        if self._drains and self.size <= self._low_water_mark:
+            self._wake()
+
+    def _tell(self, callback: SendCallback | None, error: BaseException | None) -> None:
+        if callback is None:
+            self.pongs -= 1
+            return
+        try:
+            callback(error)
+        except Exception as raised:
+            message = "a send callback raised an exception"
+            self._loop.call_exception_handler({"message": message, "exception": raised})
+
+    # Waiting for room -------------------------------------------------------------------------
+
+    def wait(self) -> Generator[Any, None, None]:
+        """Wait until no more than a quarter of the high-water mark is queued, or the transport is gone."""
+        while self._transport is not None and not self._ended and self.size > self._low_water_mark:
+            drain = self._loop.create_future()
+            self._drains.append(drain)
+            yield from drain
+
+    def _wake(self) -> None:
+        drains, self._drains = self._drains, []
+        for drain in drains:
+            if not drain.done():
+                drain.set_result(None)
+
+    # The end ----------------------------------------------------------------------------------
+
+    def end(self, how: str) -> None:
+        """Write what is queued, then end: `how` is "write_eof" or "close"."""
+        if self._transport is None:
+            return
+        if self._ended and how == "close":
+            self._end_by_close(self._transport)
+        self._ending = how if self._ending != "close" else "close"
+        self.flush()
+
+    def _end(self, transport: asyncio.Transport) -> None:
+        if self._ending == "close" or not transport.can_write_eof():
+            self._end_by_close(transport)
+        elif not transport.is_closing():
+            try:
+                transport.write_eof()
+            except OSError:  # the peer has reset the connection, and the loop has not noticed yet
+                transport.abort()
+
+    def _end_by_close(self, transport: asyncio.Transport) -> None:
+        if not transport.is_closing():
+            transport.close()
+
+    def drop(self) -> None:
+        """Forget what is queued: it will not be written."""
+        self._queue.clear()
+        self._transport = None
+        self._wake()
+
+    def lose(self) -> Callable[[], None]:
+        """The transport is gone. Returns what tells the callbacks so."""
+        marks, self._marks = self._marks, deque()
+        self.drop()
+
+        def tell() -> None:
+            for _, callback in marks:
+                self._tell(
+                    callback, ConnectionError("the connection was lost before the frame was written out")
+                )
+
+        return tell
+
+
+class Sent:
+    """What `send` returns: done where there is room, else when there is; or the error of a send in vain."""
+
+    __slots__ = ("_error", "_outbox")
+
+    def __init__(self, outbox: Outbox | None = None, error: BaseException | None = None) -> None:
+        self._outbox = outbox
+        self._error = error
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._error is not None:
+            raise self._error
+        if self._outbox is not None:
+            yield from self._outbox.wait()
+
+
+READY = Sent()
+"""What every send shares after which there is room."""

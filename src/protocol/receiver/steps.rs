@@ -1,0 +1,222 @@
+//! From bytes to what is ready, frame by frame.
+
+use super::control::Control;
+use super::event::Data;
+use super::input::Input;
+use super::message::Message;
+use super::spill::Spill;
+use super::{Expect, Place, Ready, Receiver};
+use crate::protocol::buffer::MessageBuffer;
+use crate::protocol::deflate::Codec;
+use crate::protocol::error::ProtocolError;
+use crate::protocol::frame::{FrameHeader, HeaderRules, Opcode};
+use crate::simd::{mask, utf8};
+
+/// The longest uncompressed message, in bytes, that is handed out where it lies in the input:
+/// above it, one copy into its final place costs less than one more behind it.
+const SHORT: u64 = 4 * 1024;
+
+impl<B: MessageBuffer> Receiver<B> {
+    /// Reads until there is an event, or nothing more to read.
+    #[inline]
+    pub(super) fn advance(
+        &mut self,
+        input: &mut Input<'_>,
+        codec: &mut Codec,
+    ) -> Result<Option<Ready<B>>, ProtocolError> {
+        loop {
+            let ready = match self.expect {
+                Expect::Header => {
+                    let Some(header) = self.header(input)? else {
+                        return Ok(None);
+                    };
+                    self.begin(&header, input, codec)?
+                }
+                Expect::Control => self.continue_control(input),
+                Expect::Payload => self.payload(input, codec)?,
+                Expect::Nothing => {
+                    input.drain();
+                    return Ok(None);
+                }
+            };
+            if ready.is_some() {
+                return Ok(ready);
+            }
+            if self.expect != Expect::Header && input.remaining() == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The next header, if all of it is there.
+    #[inline]
+    fn header(&mut self, input: &mut Input<'_>) -> Result<Option<FrameHeader>, ProtocolError> {
+        if input.remaining() == 0 {
+            return Ok(None);
+        }
+        let rules = HeaderRules {
+            role: self.role,
+            compression: self.inflater.is_some(),
+            in_message: self.message.is_some(),
+        };
+        if self.partial.is_empty()
+            && let Some((header, size)) = FrameHeader::parse(input.rest(), rules)?
+        {
+            input.take(size);
+            return Ok(Some(header));
+        }
+        let Some((header, size)) = self.partial.parse(input.rest(), rules)? else {
+            input.drain();
+            return Ok(None);
+        };
+        input.take(size);
+        Ok(Some(header))
+    }
+
+    /// A frame begins. What is whole and short is done with at once.
+    #[inline]
+    fn begin(
+        &mut self,
+        header: &FrameHeader,
+        input: &mut Input<'_>,
+        codec: &mut Codec,
+    ) -> Result<Option<Ready<B>>, ProtocolError> {
+        if header.opcode.is_control() {
+            return Ok(self.begin_control(header, input));
+        }
+        let whole = header.fin
+            && header.opcode != Opcode::Continuation
+            && header.length <= input.remaining() as u64;
+        let binary = header.opcode == Opcode::Binary;
+        if whole
+            && !(binary && self.fragments)
+            && !self.limits.exceeded_by(header.length)
+            && (header.rsv1 || header.length <= SHORT)
+        {
+            let place = input.take(header.length as usize);
+            let payload = input.slice_mut(place);
+            if header.rsv1 {
+                return self.inflate_whole(header, payload, codec).map(Some);
+            }
+            self.unmask_short(header, payload)?;
+            return Ok(Some(Ready::Short { binary, place: Place::Input(place) }));
+        }
+        let message = match &mut self.message {
+            Some(message) => message,
+            none => none.insert(Box::new(Message::new(
+                header,
+                self.fragments,
+                self.skip_utf8_validation,
+            ))),
+        };
+        message.begin_frame(header, &self.limits)?;
+        self.expect = Expect::Payload;
+        // Also without payload: that is a whole frame.
+        self.payload(input, codec)
+    }
+
+    /// Unmasks and validates a message that is all of `payload`.
+    #[inline]
+    fn unmask_short(&self, header: &FrameHeader, payload: &mut [u8]) -> Result<(), ProtocolError> {
+        let ascii = match header.mask {
+            Some(key) => mask::mask_in_place_is_ascii(payload, key, 0),
+            None => false,
+        };
+        let validate = header.opcode == Opcode::Text && !self.skip_utf8_validation;
+        if validate && !ascii && !utf8::is_utf8(payload) {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        Ok(())
+    }
+
+    /// Inflates a message that is all of `payload`: into a spare buffer of the codec while it is
+    /// short, into storage of its own beyond.
+    fn inflate_whole(
+        &mut self,
+        header: &FrameHeader,
+        payload: &mut [u8],
+        codec: &mut Codec,
+    ) -> Result<Ready<B>, ProtocolError> {
+        let binary = header.opcode == Opcode::Binary;
+        if let Some(key) = header.mask {
+            mask::mask_in_place(payload, key, 0);
+        }
+        let mut out = Spill::<B>::new(codec.take_scratch());
+        let limit = (self.limits.max_payload != 0).then_some(self.limits.max_payload);
+        let inflated = match &mut self.inflater {
+            Some(inflater) => inflater.inflate(codec, payload, true, limit, &mut out),
+            // RSV1 is refused where there is none.
+            None => Err(ProtocolError::UnexpectedRsv1),
+        };
+        let invalid = !binary && !self.skip_utf8_validation && !out.is_utf8(limit, &inflated);
+        let ready = match out.into_parts() {
+            (scratch, None) => {
+                self.lent = true;
+                self.scratch = scratch;
+                Ready::Short { binary, place: Place::Scratch }
+            }
+            (scratch, Some(buffer)) => {
+                codec.give_scratch(scratch);
+                Ready::Message { binary, data: Data::Buffer(buffer) }
+            }
+        };
+        // Bad text comes first: byte by byte it would have been noticed first.
+        if invalid {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        inflated.map(|()| ready)
+    }
+
+    /// Takes what there is of a data frame's payload.
+    fn payload(
+        &mut self,
+        input: &mut Input<'_>,
+        codec: &mut Codec,
+    ) -> Result<Option<Ready<B>>, ProtocolError> {
+        let Some(message) = &mut self.message else {
+            return Ok(None);
+        };
+        let missing = usize::try_from(message.missing()).unwrap_or(usize::MAX);
+        let place = input.take(missing);
+        let piece = input.slice_mut(place);
+        let inflater = self.inflater.as_mut().filter(|_| message.compressed);
+        message.take(piece, &self.limits, inflater.map(|inflater| (inflater, codec)))?;
+        if message.missing() != 0 {
+            return Ok(None);
+        }
+        self.expect = Expect::Header;
+        if !message.is_last_frame() {
+            message.end_frame()?;
+            return Ok(None);
+        }
+        let Some(message) = self.message.take() else {
+            return Ok(None);
+        };
+        let binary = message.binary;
+        Ok(Some(Ready::Message { binary, data: message.finish()? }))
+    }
+
+    fn begin_control(&mut self, header: &FrameHeader, input: &mut Input<'_>) -> Option<Ready<B>> {
+        if header.length <= input.remaining() as u64 {
+            let place = input.take(header.length as usize);
+            if let Some(key) = header.mask {
+                mask::mask_in_place(input.slice_mut(place), key, 0);
+            }
+            return Some(Ready::Control { opcode: header.opcode, place: Place::Input(place) });
+        }
+        self.control = Some(Box::new(Control::new(header)));
+        self.expect = Expect::Control;
+        self.continue_control(input)
+    }
+
+    /// Takes what there is of a control frame's payload.
+    fn continue_control(&mut self, input: &mut Input<'_>) -> Option<Ready<B>> {
+        let control = self.control.as_mut()?;
+        if !control.take(input) {
+            return None;
+        }
+        self.expect = Expect::Header;
+        self.lent = true;
+        Some(Ready::Control { opcode: control.opcode, place: Place::Control })
+    }
+}

@@ -1,0 +1,140 @@
+"""Runs Autobahn's cases: `python -m tests.conformance [--fast] [--role server|client] [--write]`.
+
+Exits with 1 if a result differs from `expected/ROLE.json`, and says which. `--write` renews that file,
+for a change that is meant. 1 to 10 must be OK or, where the case has no right answer, INFORMATIONAL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+EXPECTED = HERE / "expected"
+KOSOKU = Path(sys.executable).with_name("kosoku")
+# Of the 216 compression cases, one of each kind of payload and of negotiation.
+FAST = [
+    *(f"{group}.*" for group in range(1, 11)),
+    *("12.1.1", "12.1.10", "12.2.5", "12.4.8", "12.5.17", "13.1.1", "13.3.10", "13.5.4", "13.7.18"),
+]
+ROLES = ("server", "client")
+Results = dict[str, list[str]]
+
+
+def choose(fast: bool) -> list[str]:
+    if not fast:
+        return []
+    return [word for case in FAST for word in ("-i", case)]
+
+
+def backends() -> list[dict[str, str]]:
+    """The environment of each core under test."""
+    return [{}]
+
+
+def read_reports(folder: Path) -> Results:
+    index = json.loads((folder / "index.json").read_text())
+    (cases,) = index.values()
+    return {case: [result["behavior"], result["behaviorClose"]] for case, result in cases.items()}
+
+
+def as_server(cases: list[str], folder: Path, environment: dict[str, str]) -> Results:
+    command = [sys.executable, "-m", "tests.conformance.peer", "server"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as peer:
+        assert peer.stdout is not None and peer.stdin is not None
+        port = int(peer.stdout.readline())
+        judge = [str(KOSOKU), "-m", "fuzzingclient", "-o", str(folder), *cases, f"ws://127.0.0.1:{port}"]
+        subprocess.run(judge, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        peer.stdin.close()
+        peer.wait(30)
+    return read_reports(folder)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Until the judge listens: it does not say so."""
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError("kosoku's server did not start")
+
+
+def as_client(cases: list[str], folder: Path, environment: dict[str, str]) -> Results:
+    port = free_port()
+    judge = [str(KOSOKU), "-m", "fuzzingserver", "-o", str(folder), *cases, f"127.0.0.1:{port}"]
+    with subprocess.Popen(
+        judge, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    ) as server:
+        try:
+            wait_for(port, server)
+            peer = [sys.executable, "-m", "tests.conformance.peer", "client", f"ws://127.0.0.1:{port}"]
+            subprocess.run(peer, check=True, env=environment, timeout=3600)
+        finally:
+            server.terminate()
+    return read_reports(folder)
+
+
+def compare(role: str, results: Results, write: bool) -> list[str]:
+    path = EXPECTED / f"{role}.json"
+    expected: Results = json.loads(path.read_text()) if path.exists() else {}
+    if write:
+        text = ",\n".join(f"  {json.dumps(case)}: {json.dumps(said)}" for case, said in results.items())
+        path.write_text("{\n" + text + "\n}\n")
+        expected = results
+    wrong = [
+        f"{role} {case}: {said}, expected {expected.get(case)}"
+        for case, said in results.items()
+        if said != expected.get(case)
+    ]
+    bad = [
+        f"{role} {case}: {said}"
+        for case, said in results.items()
+        if not {*said} <= {"OK", "INFORMATIONAL"}
+    ]
+    return wrong + bad
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="of 12 and 13 only a choice")
+    parser.add_argument("--role", choices=ROLES, help="default: both")
+    parser.add_argument("--write", action="store_true", help="renew the expected results")
+    options = parser.parse_args()
+    wrong: list[str] = []
+    passed = 0
+    for change in backends():
+        core = "pure" if change else "core"
+        for role in [options.role] if options.role else ROLES:
+            run = as_server if role == "server" else as_client
+            with tempfile.TemporaryDirectory() as folder:
+                begun = time.monotonic()
+                results = run(choose(options.fast), Path(folder), {**os.environ, **change})
+            differences = compare(role, results, options.write)
+            wrong += differences
+            passed += len(results) - len(differences)
+            print(f"{core} as {role}: {len(results)} cases in {time.monotonic() - begun:.0f} s", flush=True)
+    for line in wrong:
+        print(line)
+    print(f"conformance: {passed} passed, {len(wrong)} failed")
+    return 1 if wrong or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Tests of a core alone, against the seam of `wsrs._backend`."""

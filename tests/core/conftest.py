@@ -1,0 +1,47 @@
+"""The core under test: `WSRS_TEST_BACKEND` is "pure" or "core"; without it, the Rust one if it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .harness import Side
+
+
+def backend_name() -> str:
+    """The module of `wsrs` that these tests run on."""
+    present = "core" if importlib.util.find_spec("wsrs._core") is not None else "pure"
+    return f"_{os.environ.get('WSRS_TEST_BACKEND') or present}"
+
+
+@pytest.fixture(scope="session")
+def core() -> Any:
+    """The core under test, a `wsrs._backend.Backend`."""
+    return importlib.import_module(f"wsrs.{backend_name()}")
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that the test runs by hand, tick by tick."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+MakeSide = Callable[..., Side]
+
+
+@pytest.fixture
+def side(core: Any, loop: asyncio.AbstractEventLoop) -> MakeSide:
+    """Makes one side of a connection on a transport of memory: `side(is_server=True, ...)`."""
+
+    def make(is_server: bool = True, *, start: bool = True, **options: Any) -> Side:
+        return Side(core, loop, is_server, start=start, **options)
+
+    return make

@@ -1,0 +1,191 @@
+"""One side of a connection on a transport of memory: bytes in, and what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+KEY = b"\x37\xfa\x21\x3d"
+"""The masking key of RFC 6455's examples."""
+
+
+class MemoryTransport(asyncio.Transport):
+    """Keeps what is written. `hold` makes it behave as one whose peer does not read."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self.protocol: Any = None
+        self.written: list[bytes] = []
+        self.calls: list[str] = []
+        self.hold = False
+        self.kept = 0
+        self.paused_writing = False
+        self.closing = False
+        self.high = 64 * 1024
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self.protocol  # type: ignore[no-any-return]
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high = 64 * 1024 if high is None else high
+
+    def get_write_buffer_size(self) -> int:
+        return self.kept
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+        if self.hold:
+            self.kept += len(data)
+            if self.kept > self.high and not self.paused_writing:
+                self.paused_writing = True
+                self.protocol.pause_writing()
+
+    def drain(self) -> None:
+        """The peer has read everything."""
+        self.kept = 0
+        if self.paused_writing:
+            self.paused_writing = False
+            self.protocol.resume_writing()
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause_reading")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume_reading")
+
+    def is_reading(self) -> bool:
+        flow = [call for call in self.calls if call.endswith("reading")]
+        return not flow or flow[-1] == "resume_reading"
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.calls.append("write_eof")
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self._close("close")
+
+    def abort(self) -> None:
+        self.kept = 0
+        self._close("abort")
+
+    def _close(self, call: str) -> None:
+        if not self.closing:
+            self.closing = True
+            self.calls.append(call)
+            self._loop.call_soon(self.protocol.connection_lost, None)
+
+
+class Side:
+    """A connection, its owner and its message listener, which write down what they are told."""
+
+    def __init__(
+        self,
+        core: Any,
+        loop: asyncio.AbstractEventLoop,
+        is_server: bool,
+        *,
+        start: bool = True,
+        listen: bool = True,
+        **options: Any,
+    ) -> None:
+        self.loop = loop
+        self.events: list[tuple[Any, ...]] = []
+        self.transport = MemoryTransport(loop)
+        self.connection = core.Connection(loop=loop, owner=self, is_server=is_server, **options)
+        self.connection.attach(self.transport)
+        self.connection.wants_ping = self.connection.wants_pong = True
+        if listen:
+            self.connection.message_listener = self.on_message
+        if start:
+            self.connection.start(b"")
+
+    # What the core calls ------------------------------------------------------------------------
+
+    def on_message(self, data: Any, is_binary: bool) -> object:
+        self.events.append(("binary" if is_binary else "text", data))
+        return None
+
+    def _on_ping(self, data: bytes) -> None:
+        self.events.append(("ping", data))
+
+    def _on_pong(self, data: bytes) -> None:
+        self.events.append(("pong", data))
+
+    def _on_close_frame(self, code: int, reason: bytes) -> None:
+        self.events.append(("close", code, reason))
+
+    def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
+        self.events.append(("fail", ws_code, close_code, message))
+
+    def _on_end(self) -> None:
+        self.events.append(("end",))
+
+    def _on_lost(self, error: BaseException | None) -> None:
+        self.events.append(("lost", error))
+
+    def _on_listener_error(self, error: BaseException) -> None:
+        self.events.append(("listener error", error))
+
+    def _on_listener_result(self, result: object) -> None:
+        self.events.append(("listener result", result))
+
+    # What a test does ---------------------------------------------------------------------------
+
+    def feed(self, *pieces: bytes) -> None:
+        """Bytes come, in one read a piece (or more, if a piece is longer than the buffer)."""
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                buffer = self.transport.protocol.get_buffer(-1)
+                count = min(len(buffer), len(rest))
+                memoryview(buffer)[:count] = rest[:count]
+                self.transport.protocol.buffer_updated(count)
+                rest = rest[count:]
+
+    def tick(self, times: int = 1) -> None:
+        """Run what the loop has to run, `times` rounds."""
+        for _ in range(times):
+            self.loop.call_soon(self.loop.stop)
+            self.loop.run_forever()
+
+    @property
+    def output(self) -> bytes:
+        """All that was written so far."""
+        return b"".join(self.transport.written)
+
+    def take_output(self) -> bytes:
+        """All that was written since the last look, a tick from now."""
+        self.tick()
+        output = self.output
+        self.transport.written.clear()
+        return output
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, key: bytes | None = KEY) -> bytes:
+    """A frame; `rsv` as in 0x40 for RSV1."""
+    masked = 0 if key is None else 0x80
+    size = len(payload)
+    if size < 126:
+        length = bytes([masked | size])
+    elif size < 65536:
+        length = bytes([masked | 126]) + size.to_bytes(2, "big")
+    else:
+        length = bytes([masked | 127]) + size.to_bytes(8, "big")
+    head = bytes([(0x80 if fin else 0) | rsv | opcode]) + length
+    if key is None:
+        return head + payload
+    return head + key + bytes(byte ^ key[place % 4] for place, byte in enumerate(payload))
+
+
+def fixed_mask(key: bytearray) -> None:
+    """A `generate_mask` that makes output comparable."""
+    key[:] = KEY

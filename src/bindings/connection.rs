@@ -70,10 +70,10 @@ impl Connection {
         arguments: impl PyCallArgs<'py> + IntoPyObject<'py, Target = PyTuple>,
     ) {
         let owner = self.state.with(py, |state| state.owner.as_ref().map(|one| one.clone_ref(py)));
-        if let Some(owner) = owner {
-            if let Err(error) = owner.call_method1(py, method, arguments) {
-                self.reactor(py).report(py, "a WebSocket's event failed", error);
-            }
+        if let Some(owner) = owner
+            && let Err(error) = owner.call_method1(py, method, arguments)
+        {
+            self.reactor(py).report(py, "a WebSocket's event failed", error);
         }
     }
 
@@ -116,10 +116,10 @@ impl Connection {
         let transport = self
             .state
             .with(py, |state| state.transport.as_ref().map(|transport| transport.clone_ref(py)));
-        if let Some(transport) = transport {
-            if let Err(error) = transport.call_method0(py, method) {
-                self.reactor(py).report(py, "a transport's method failed", error);
-            }
+        if let Some(transport) = transport
+            && let Err(error) = transport.call_method0(py, method)
+        {
+            self.reactor(py).report(py, "a transport's method failed", error);
         }
     }
 
@@ -180,7 +180,7 @@ impl Connection {
                 max_fragments,
                 max_buffered_chunks,
                 skip_utf8_validation,
-                inflate: params.as_ref().map(|(inflate, _)| inflate.clone()),
+                inflate: params.as_ref().map(|(inflate, _)| *inflate),
             }),
             sender: Sender::new(role, params.map(|(_, deflate)| deflate)),
             settings: Settings {

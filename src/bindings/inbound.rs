@@ -1,6 +1,8 @@
 //! From bytes to listeners: frames are taken one by one from the receiver, and each is handed over
 //! with no borrow held, so that a listener may do anything with its connection.
 
+use std::borrow::Cow;
+
 use pyo3::exceptions::{PyException, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList};
@@ -11,7 +13,7 @@ use super::outbound::FrameKind;
 use super::reactor::{Reactor, Shared};
 use super::state::{BinaryType, State, Wire};
 use super::text::decode;
-use super::waiter::{Found, Waiter, Wish};
+use super::waiter::{Done, Found, Waiter, Wish};
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::receiver::{Data, Event, Input};
@@ -26,6 +28,13 @@ enum Step {
     Full,
     /// A message went to the queue.
     Queued,
+    /// A message as its fragments: their list is made with nothing borrowed, since a list is an
+    /// object of the garbage collector, which may run any finaliser when one is made.
+    Pieces {
+        pieces: Vec<Py<PyBytes>>,
+        size: usize,
+        to_queue: bool,
+    },
     /// A message for the listener.
     Message {
         listener: Py<PyAny>,
@@ -101,6 +110,15 @@ impl Connection {
                         break;
                     }
                 }
+                Step::Pieces { pieces, size, to_queue } => {
+                    let step = match PyList::new(py, pieces) {
+                        Ok(list) => this.state.with(py, |state| {
+                            place(py, state, list.into_any().unbind(), size, true, to_queue)
+                        }),
+                        Err(error) => Step::Error(error),
+                    };
+                    Self::hand_over(slf, reactor, step);
+                }
                 other => Self::hand_over(slf, reactor, other),
             }
         }
@@ -148,7 +166,7 @@ impl Connection {
                 return;
             }
             Step::Error(error) => reactor.report(py, "a message could not be delivered", error),
-            Step::NeedMore | Step::Wait | Step::Full | Step::Queued => return,
+            Step::NeedMore | Step::Wait | Step::Full | Step::Queued | Step::Pieces { .. } => return,
         }
         Self::end_of_tick(slf, reactor);
     }
@@ -163,7 +181,7 @@ impl Connection {
     ) {
         let (py, this) = (slf.py(), slf.get());
         match listener.call1(py, (data, binary)) {
-            Ok(result) if result.is_none(py) => {}
+            Ok(result) if is_of_no_interest(result.bind(py)) => {}
             Ok(result) => this.tell_owner(py, "_on_listener_result", (result,)),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 this.tell_owner(py, "_on_listener_error", (error.into_value(py),));
@@ -326,6 +344,14 @@ impl Connection {
     }
 }
 
+/// What a listener mostly returns: nothing, or what `send` gave it.
+#[inline]
+fn is_of_no_interest(result: &Bound<'_, PyAny>) -> bool {
+    result.is_none()
+        || result.is_exact_instance_of::<Done>()
+        || result.is_exact_instance_of::<Waiter>()
+}
+
 /// Takes one event from the receiver. Runs under the borrow: no Python code in here.
 fn next_step(
     py: Python<'_>,
@@ -370,6 +396,12 @@ fn next_step(
             let to_text = !binary && to_queue;
             let lossy = state.settings.skip_utf8_validation;
             let size = size_of(&data);
+            if binary && state.binary_type == BinaryType::Fragments {
+                return match pieces(py, data) {
+                    Ok(pieces) => Step::Pieces { pieces, size, to_queue },
+                    Err(error) => Step::Error(error),
+                };
+            }
             let made = message_object(py, data, binary, to_text, lossy, state.binary_type);
             match made {
                 Err(error) => Step::Error(error),
@@ -410,7 +442,19 @@ fn place(
     Step::Message { listener, data, binary }
 }
 
-/// The Python object of a message. Allocates only bytes, str, bytearray and list.
+/// A message as the bytes of its fragments.
+fn pieces(py: Python<'_>, data: Data<'_, BytesBuffer>) -> PyResult<Vec<Py<PyBytes>>> {
+    match data {
+        Data::Slice(bytes) => Ok(vec![PyBytes::new(py, bytes).unbind()]),
+        Data::Buffer(buffer) => Ok(vec![buffer.into_bytes(py)?.unbind()]),
+        Data::Fragments(pieces) => {
+            pieces.into_iter().map(|one| Ok(one.into_bytes(py)?.unbind())).collect()
+        }
+    }
+}
+
+/// The Python object of a message: bytes, str or bytearray, none of which the garbage collector
+/// knows.
 #[inline]
 fn message_object(
     py: Python<'_>,
@@ -420,36 +464,23 @@ fn message_object(
     lossy: bool,
     form: BinaryType,
 ) -> PyResult<Py<PyAny>> {
+    let bytes = match &data {
+        Data::Slice(bytes) => Cow::Borrowed(*bytes),
+        Data::Buffer(buffer) => Cow::Borrowed(MessageBuffer::as_slice(buffer)),
+        Data::Fragments(pieces) => {
+            let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
+            Cow::Owned(slices.concat())
+        }
+    };
     if to_text {
-        return match data {
-            Data::Slice(bytes) => decode(py, bytes, lossy),
-            Data::Buffer(buffer) => decode(py, MessageBuffer::as_slice(&buffer), lossy),
-            Data::Fragments(pieces) => decode(py, &joined(&pieces), lossy),
-        };
+        return decode(py, &bytes, lossy);
     }
-    let plain = !binary || form == BinaryType::Bytes;
+    if binary && form == BinaryType::ByteArray {
+        return Ok(PyByteArray::new(py, &bytes).into_any().unbind());
+    }
     match data {
-        Data::Slice(bytes) if plain => Ok(PyBytes::new(py, bytes).into_any().unbind()),
-        Data::Buffer(buffer) if plain => Ok(buffer.into_bytes(py)?.into_any().unbind()),
-        Data::Fragments(pieces) if form == BinaryType::Fragments => {
-            let pieces: PyResult<Vec<_>> =
-                pieces.into_iter().map(|one| one.into_bytes(py)).collect();
-            Ok(PyList::new(py, pieces?)?.into_any().unbind())
-        }
-        other => {
-            let bytes = match &other {
-                Data::Slice(bytes) => std::borrow::Cow::Borrowed(*bytes),
-                Data::Buffer(buffer) => MessageBuffer::as_slice(buffer).into(),
-                Data::Fragments(pieces) => joined(pieces).into(),
-            };
-            Ok(match form {
-                BinaryType::ByteArray => PyByteArray::new(py, &bytes).into_any().unbind(),
-                BinaryType::Fragments => {
-                    PyList::new(py, [PyBytes::new(py, &bytes)])?.into_any().unbind()
-                }
-                BinaryType::Bytes => PyBytes::new(py, &bytes).into_any().unbind(),
-            })
-        }
+        Data::Buffer(buffer) => Ok(buffer.into_bytes(py)?.into_any().unbind()),
+        _ => Ok(PyBytes::new(py, &bytes).into_any().unbind()),
     }
 }
 
@@ -460,9 +491,4 @@ fn size_of(data: &Data<'_, BytesBuffer>) -> usize {
         Data::Buffer(buffer) => MessageBuffer::len(buffer),
         Data::Fragments(pieces) => pieces.iter().map(MessageBuffer::len).sum(),
     }
-}
-
-fn joined(pieces: &[BytesBuffer]) -> Vec<u8> {
-    let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
-    slices.concat()
 }

@@ -326,15 +326,16 @@ impl Connection {
         let total = this.total_queued(py).saturating_sub(left as u64);
         loop {
             let done = this.state.with(py, |state| {
-                let one = state.writes.pop_front_if(|written| written.at <= total)?;
+                state.writes.front().filter(|written| written.at <= total)?;
+                let one = state.writes.pop_front()?;
                 state.pongs -= usize::from(one.auto_pong);
                 Some(one)
             });
             let Some(written) = done else { break };
-            if let Some(callback) = written.callback {
-                if let Err(error) = callback.call1(py, (py.None(),)) {
-                    this.reactor(py).report(py, "a send callback raised an exception", error);
-                }
+            if let Some(callback) = written.callback
+                && let Err(error) = callback.call1(py, (py.None(),))
+            {
+                this.reactor(py).report(py, "a send callback raised an exception", error);
             }
         }
         if left <= this.state.with(py, |state| state.settings.high_water_mark / 4) {

@@ -296,7 +296,6 @@ fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
             }
         }
     }
-    flush(reactor, token);
 }
 
 fn read_native(

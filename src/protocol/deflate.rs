@@ -17,6 +17,7 @@ mod codec;
 mod deflater;
 mod history;
 mod inflater;
+mod lease;
 mod pool;
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ pub fn parse(value: &str) -> Result<Vec<Extension>, SyntaxError> {
     let mut parser = Parser { bytes: value.as_bytes(), at: 0 };
     let mut all = Vec::new();
     loop {
+        parser.skip_spaces();
         let name = parser.token()?;
         let mut params = Vec::new();
         while parser.take(b';') {
@@ -80,8 +81,13 @@ impl Parser<'_> {
         self.peek().is_none()
     }
 
+    /// A separator, with the spaces that may be before it.
     fn take(&mut self, byte: u8) -> bool {
         self.skip_spaces();
+        self.take_here(byte)
+    }
+
+    fn take_here(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
@@ -93,7 +99,6 @@ impl Parser<'_> {
     }
 
     fn token(&mut self) -> Result<String, SyntaxError> {
-        self.skip_spaces();
         let start = self.at;
         while self.peek().is_some_and(is_token_byte) {
             self.at += 1;
@@ -105,11 +110,13 @@ impl Parser<'_> {
     }
 
     fn parameter(&mut self) -> Result<(String, Param), SyntaxError> {
+        self.skip_spaces();
         let name = self.token()?;
-        if !self.take(b'=') {
+        // "token [ "=" (token / quoted-string) ]" (section 9.1): no space on either side of it.
+        if !self.take_here(b'=') {
             return Ok((name, Param::Flag));
         }
-        let value = if self.take(b'"') { self.quoted()? } else { self.token()? };
+        let value = if self.take_here(b'"') { self.quoted()? } else { self.token()? };
         Ok((name, Param::Value(value)))
     }
 
@@ -207,6 +214,11 @@ mod tests {
             ("foo;;bar", At(4)),
             ("foo bar", At(4)),
             ("foo;bar=", End),
+            ("foo;bar =1", At(8)),
+            ("foo;bar= 1", At(8)),
+            ("foo;bar= \"1\"", At(8)),
+            ("foo;bar=\"1", End),
+            ("foo;bar=1;;", At(10)),
             ("foo;bar=\"", End),
             ("foo;bar=\"\"", At(9)),
             ("foo;bar=\"a b\"", At(10)),

@@ -197,6 +197,30 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_header_fields_is_431() {
+        let head = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(20_000));
+        let refused = parse_request(head.as_bytes(), &Limits { max_headers: 128 }).unwrap_err();
+        assert_eq!(
+            (refused.status, refused.message.as_str()),
+            (431, "More than 128 header fields")
+        );
+        let head = format!("HTTP/1.1 101 x\r\n{}\r\n", "a: b\r\n".repeat(20_000));
+        assert_eq!(parse_response(head.as_bytes(), &LIMITS).unwrap_err().status, 431);
+        let none = Limits { max_headers: 0 };
+        assert_eq!(
+            parse_request(b"GET / HTTP/1.1\r\na: b\r\n\r\n", &none).unwrap_err().status,
+            431
+        );
+    }
+
+    /// 1 MiB byte by byte: searched again from the start each time, it would be 512 GiB.
+    #[test]
+    fn a_head_that_comes_byte_by_byte_is_searched_once() {
+        let head = vec![b'\r'; 1 << 20];
+        assert_eq!((1..head.len()).find_map(|len| find_head_end(&head[..len], len - 1)), None);
+    }
+
+    #[test]
     fn the_end_is_found_wherever_the_pieces_are_cut() {
         let head = b"GET / HTTP/1.1\r\n\r\nrest";
         for cut in 0..head.len() {

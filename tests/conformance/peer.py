@@ -39,17 +39,18 @@ async def ask(url: str) -> Any:
         return json.loads(await ws.recv())
 
 
-async def run_case(url: str) -> None:
-    ws = WebSocket(url, max_fragments=0)
+async def run_case(url: str, no_takeover: bool) -> None:
+    offer = {"client_no_context_takeover": True} if no_takeover else True
+    ws = WebSocket(url, max_fragments=0, per_message_deflate=offer)
     ws.on("error", nothing)
     ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))
     await ws.wait_closed()
 
 
-async def drive(base: str) -> None:
+async def drive(base: str, no_takeover: bool) -> None:
     count = await ask(f"{base}/getCaseCount")
     for number in range(1, count + 1):
-        await run_case(f"{base}/runCase?case={number}&agent={AGENT}")
+        await run_case(f"{base}/runCase?case={number}&agent={AGENT}", no_takeover)
     try:
         async with WebSocket(f"{base}/updateReports?agent={AGENT}") as ws:
             await ws.recv()
@@ -61,4 +62,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "server":
         asyncio.run(serve())
     else:
-        asyncio.run(drive(sys.argv[2]))
+        asyncio.run(drive(sys.argv[2], "--no-takeover" in sys.argv[3:]))

@@ -20,14 +20,17 @@ from wsrs._pure.frames import (
     write_header,
 )
 from wsrs._pure.inbox import Inbox
-from wsrs._pure.outbox import CHUNK, READY, Outbox, Sent
+from wsrs._pure.outbox import READY, Outbox, Sent
 from wsrs._pure.receiver import Receiver
 from wsrs._pure.sender import Masks, Sender, generated_key, to_bytes
 
 __all__ = ["Connection"]
 
-_READ = 64 * 1024
-"""Bytes that a transport is offered per read."""
+_READ = 68 * 1024
+"""Bytes that a transport is offered per read: a message of 64 KiB and its header fit."""
+
+_JOINED = 256 * 1024
+"""Bytes of payload up to which a copy behind the header costs less than a write of its own."""
 
 _masks = Masks()
 _thread = threading.local()
@@ -216,7 +219,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         header = write_header(first, len(payload), key)
         if key is not None:
             payload = apply_mask(payload, key)
-        if len(payload) < CHUNK:
+        if len(payload) < _JOINED:
             outbox.put(header + payload)
         else:
             outbox.put(header)

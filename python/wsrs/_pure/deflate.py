@@ -335,8 +335,11 @@ def _until_fault(engine: zlib._Decompress, piece: bytes, limit: int) -> bytes:
             engine, piece = probe, piece[half:]
     try:
         while not 0 < limit <= len(out):
-            out += engine.decompress(piece, 1)
+            data = engine.decompress(piece, 1)
             piece = engine.unconsumed_tail
+            if not data and not piece:
+                break
+            out += data
     except zlib.error:
         pass
     return bytes(out)

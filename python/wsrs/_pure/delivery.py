@@ -166,7 +166,7 @@ class Delivery:
     # What the transport brings --------------------------------------------------------------------
 
     def _received(self, data: bytes) -> None:
-        if not self._hold & _CONCLUDED:
+        if self._lost is None and not self._hold & _CONCLUDED:
             self._receiver.feed(data)
             self._drained = False
         self._deliver()

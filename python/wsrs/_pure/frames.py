@@ -40,7 +40,7 @@ MAX_CONTROL_PAYLOAD = 125
 Header = tuple[int, "bytes | None", int, int]
 """First byte, masking key, payload length, and where in the input the header ends."""
 
-_BLOCK = 16 * 1024
+_BLOCK = 8 * 1024
 """Bytes that are masked at once: integers beyond that leave the processor's cache."""
 
 _FAULTS = {
@@ -155,10 +155,16 @@ def apply_mask(data: bytes, key: bytes, phase: int = 0) -> bytes:
     if phase % 4:
         key = key[phase % 4 :] + key[: phase % 4]
     size = len(data)
-    if size > _BLOCK:
-        return b"".join([apply_mask(data[at : at + _BLOCK], key) for at in range(0, size, _BLOCK)])
-    keys = (key * (size // 4 + 1))[:size]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(keys, "little")).to_bytes(size, "little")
+    if size <= _BLOCK:
+        keys = (key * (size // 4 + 1))[:size]
+        return (int.from_bytes(data, "little") ^ int.from_bytes(keys, "little")).to_bytes(size, "little")
+    number = int.from_bytes(key * (_BLOCK // 4), "little")
+    end = size - size % _BLOCK
+    blocks = [
+        (int.from_bytes(data[at : at + _BLOCK], "little") ^ number).to_bytes(_BLOCK, "little")
+        for at in range(0, end, _BLOCK)
+    ]
+    return b"".join([*blocks, apply_mask(data[end:], key)])
 
 
 def is_valid_close_code(code: int) -> bool:

@@ -7,8 +7,11 @@ use crate::protocol::error::ProtocolError;
 
 use super::codec::Codec;
 use super::history::{History, last};
-use super::pool::Ticket;
+use super::lease::{Lease, Taken};
 use super::{MAX_WINDOW, TAIL};
+
+/// Up to so many bytes a payload touches little of a decompressor; a longer one builds tables in it.
+const SHORT: usize = 128;
 
 /// How the peer compresses (RFC 7692 section 7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,15 +33,13 @@ impl Default for InflateParams {
 /// keeps the last window of output, so that any decompressor can go on where another stopped.
 pub struct Inflater {
     history: History,
-    ticket: Option<Ticket>,
-    held: Option<Box<Inflate>>,
+    lease: Lease<Inflate>,
     window_bits: u8,
     no_context_takeover: bool,
     /// Bytes of the current message were taken.
     in_message: bool,
     /// A block with BFINAL was the last: what comes next begins another DEFLATE stream.
     ended: bool,
-    detached: bool,
 }
 
 /// Where output goes, and how much of it is allowed.
@@ -97,13 +98,11 @@ impl Inflater {
     pub fn new(params: InflateParams) -> Self {
         Self {
             history: History::default(),
-            ticket: None,
-            held: None,
+            lease: Lease::new(),
             window_bits: params.window_bits,
             no_context_takeover: params.no_context_takeover,
             in_message: false,
             ended: false,
-            detached: false,
         }
     }
 
@@ -128,7 +127,7 @@ impl Inflater {
         if input.is_empty() && !(last && self.in_message) {
             return Ok(());
         }
-        let mut inflate = self.acquire(codec)?;
+        let mut inflate = self.acquire(codec, input.len())?;
         let start = out.len();
         let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut output = Output { chunk: codec.chunk(), out, start, limit };
@@ -161,7 +160,7 @@ impl Inflater {
                 return Err(ProtocolError::InvalidDeflate { reason: "stream error" });
             }
         }
-        // "An endpoint … MAY use both DEFLATE blocks with the BFINAL bit set to 0 and … to 1"
+        // "An endpoint may use both DEFLATE blocks with the BFINAL bit set to 0 and … to 1"
         // (section 7.2.1): one that ends the message leaves nothing for the tail to complete.
         if last && !self.ended { self.finish(inflate, output) } else { Ok(()) }
     }
@@ -206,27 +205,20 @@ impl Inflater {
     }
 
     /// A decompressor that stands where this connection's last one stopped.
-    fn acquire(&mut self, codec: &mut Codec) -> Result<Box<Inflate>, ProtocolError> {
-        let held = self.held.take();
-        let own = held.or_else(|| codec.decompressors.take(self.ticket.take()?));
-        let reused = match own {
-            Some(inflate) if self.in_message || !self.no_context_takeover => {
-                self.in_message = true;
-                return Ok(inflate);
-            }
-            Some(inflate) => Some(inflate),
-            None => codec.decompressors.take_any(|_| true),
-        };
+    fn acquire(&mut self, codec: &mut Codec, len: usize) -> Result<Box<Inflate>, ProtocolError> {
+        let continues = self.in_message || !self.no_context_takeover;
         self.in_message = true;
-        self.ended = false;
-        let mut inflate = match reused {
-            Some(mut inflate) => {
-                inflate.reset(false);
-                inflate
+        let (short, pool) = (len <= SHORT, &mut codec.decompressors);
+        let mut inflate = match self.lease.take(pool, short, |_| continues, |_| true) {
+            Taken::Own(inflate) => return Ok(inflate),
+            Taken::Spare(mut spare) => {
+                spare.reset(false);
+                spare
             }
             // The largest window reads the smaller ones, and makes all states alike.
-            None => Box::new(Inflate::new(false, 15)),
+            Taken::Nothing => Box::new(Inflate::new(false, 15)),
         };
+        self.ended = false;
         self.restore(&mut inflate)?;
         Ok(inflate)
     }
@@ -248,46 +240,36 @@ impl Inflater {
 
     fn give_back(&mut self, codec: &mut Codec, inflate: Box<Inflate>, last: bool, usable: bool) {
         self.in_message = usable && !last;
+        let pool = &mut codec.decompressors;
         if !usable {
             self.history.clear();
             self.ended = false;
-            codec.decompressors.put_spare(inflate);
-        } else if self.detached || !last {
+            pool.put_spare(inflate);
+        } else if !last {
             // Inside of a message a decompressor is more than its window.
-            self.held = Some(inflate);
+            self.lease.hold(inflate);
         } else if self.no_context_takeover {
-            codec.decompressors.put_spare(inflate);
+            pool.put_spare(inflate);
         } else {
-            self.ticket = codec.decompressors.put(inflate);
+            self.lease.give_back(pool, inflate);
         }
     }
 
     /// Takes the decompressor out of the pool and into the handle, which may then be used with the codec
     /// of another thread, until [`Inflater::attach`].
     pub fn detach(&mut self, codec: &mut Codec) {
-        self.detached = true;
-        if self.held.is_none() {
-            self.held = self.ticket.take().and_then(|ticket| codec.decompressors.take(ticket));
-        }
+        self.lease.detach(&mut codec.decompressors);
     }
 
     /// Gives a detached decompressor back to the pool.
     pub fn attach(&mut self, codec: &mut Codec) {
-        self.detached = false;
-        if let Some(inflate) = self.held.take() {
-            let last = !self.in_message;
-            self.give_back(codec, inflate, last, true);
-        }
+        self.lease.attach(&mut codec.decompressors, !self.in_message);
     }
 
     /// Gives back what the connection holds of the codec, and the window: it decompresses no more.
     /// (A handle that is only dropped leaves its decompressor in the pool until it is the oldest.)
     pub fn release(&mut self, codec: &mut Codec) {
-        let held = self.held.take();
-        let own = held.or_else(|| codec.decompressors.take(self.ticket.take()?));
-        if let Some(inflate) = own {
-            codec.decompressors.put_spare(inflate);
-        }
+        self.lease.release(&mut codec.decompressors);
         self.history.clear();
         self.in_message = false;
         self.ended = false;

@@ -1,16 +1,24 @@
 //! A bounded set of states, the least recently used first out.
 //!
-//! A state is taken out to be used and put back afterwards; the owner keeps a [`Ticket`]. Who comes with
-//! a ticket whose state went to another owner in the meantime gets nothing, and starts afresh. All
-//! operations take constant time.
+//! A state is taken out to be used and put back afterwards, either for its owner, who keeps a
+//! [`Ticket`], or as a spare one for anybody. Who comes with a ticket whose state went to another owner in
+//! the meantime gets nothing, and starts from a spare one. All operations take constant time.
+//!
+//! The last used spare state is taken first, as it is in the cache: a state that was not used for a
+//! while costs more to fetch from memory than another costs to set up. So owners do not always get their
+//! way: in a full pool one newcomer in [`ADMITTED`] becomes an owner, and the others share a spare state.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 
-/// How many idle states are looked at for one of the wanted shape.
+/// How many spare states are looked at for one of the wanted shape.
 const LOOKED_AT: usize = 8;
+
+/// In a full pool, every so many newcomers one takes the place of the least recently used.
+const ADMITTED: u32 = 8;
 
 /// Tells the pools of a process apart, so that a ticket is good in its own pool only.
 static NEXT_POOL: AtomicU32 = AtomicU32::new(0);
@@ -20,15 +28,16 @@ static NEXT_POOL: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Ticket {
     pool: u32,
     index: u32,
-    serial: u64,
+    serial: NonZeroU64,
 }
 
 struct Entry<S> {
+    /// `None` in a free entry.
     state: Option<S>,
-    /// That of the ticket, 0 where nobody will ask for the state.
+    /// That of the ticket; 0 in a free entry.
     serial: u64,
     newer: u32,
-    /// Also the next free entry, where there is no state.
+    /// In a free entry: the next free one.
     older: u32,
 }
 
@@ -36,23 +45,29 @@ struct Entry<S> {
 pub(super) struct Pool<S> {
     id: u32,
     limit: usize,
-    len: usize,
     serial: u64,
+    clock: u32,
+    newcomers: u32,
+    spares: Vec<S>,
     entries: Vec<Entry<S>>,
+    owned: usize,
     free: u32,
     newest: u32,
     oldest: u32,
 }
 
 impl<S> Pool<S> {
-    /// Keeps at most `limit` states; 0 keeps none.
+    /// Keeps at most `limit` states for their owners, and a spare one besides.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             id: NEXT_POOL.fetch_add(1, Ordering::Relaxed),
             limit: limit.min(NONE as usize),
-            len: 0,
             serial: 0,
+            clock: 0,
+            newcomers: 0,
+            spares: Vec::new(),
             entries: Vec::new(),
+            owned: 0,
             free: NONE,
             newest: NONE,
             oldest: NONE,
@@ -61,66 +76,73 @@ impl<S> Pool<S> {
 
     /// States in the pool.
     pub(super) const fn len(&self) -> usize {
-        self.len
+        self.owned + self.spares.len()
+    }
+
+    /// Counts the uses of the pool, and gives the number of this one; wraps around.
+    pub(super) const fn tick(&mut self) -> u32 {
+        self.clock = self.clock.wrapping_add(1);
+        self.clock
     }
 
     /// Takes out the state put in for `ticket`, if it still is here.
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<S> {
         let entry = self.entries.get(ticket.index as usize)?;
-        if ticket.pool != self.id || entry.serial != ticket.serial {
+        if ticket.pool != self.id || entry.serial != ticket.serial.get() {
             return None;
         }
         self.remove(ticket.index)
     }
 
-    /// Takes out a state to start afresh with: one that nobody will ask for, or the least recently used
-    /// if the pool is full. `None`: make a new one.
-    pub(super) fn take_any(&mut self, fits: impl Fn(&S) -> bool) -> Option<S> {
-        let mut index = self.oldest;
-        for _ in 0..LOOKED_AT {
-            let Some(entry) = self.entries.get(index as usize) else {
-                break;
-            };
-            if entry.serial != 0 {
-                break;
-            }
-            if entry.state.as_ref().is_some_and(&fits) {
-                return self.remove(index);
-            }
-            index = entry.newer;
-        }
-        if self.len < self.limit {
-            return None;
-        }
-        self.remove(self.oldest).filter(fits)
+    /// Takes out the last used spare state that fits. `None`: make a new one.
+    pub(super) fn take_spare(&mut self, fits: impl Fn(&S) -> bool) -> Option<S> {
+        let place = self.spares.iter().rev().take(LOOKED_AT).position(fits)?;
+        let place = self.spares.len() - 1 - place;
+        Some(self.spares.remove(place))
     }
 
-    /// Puts in a state as the most recently used one, for the owner of the ticket. If the pool is full,
-    /// the least recently used one goes. `None` where the pool keeps nothing.
+    /// Puts in a state for the owner of the ticket, as the most recently used one. `None`: it became a
+    /// spare one, as the pool is full.
     pub(super) fn put(&mut self, state: S) -> Option<Ticket> {
-        if self.limit == 0 {
-            return None;
-        }
-        if self.len >= self.limit {
-            self.remove(self.oldest);
+        if self.owned >= self.limit {
+            self.newcomers = (self.newcomers + 1) % ADMITTED;
+            let evicted = if self.newcomers == 0 { self.remove(self.oldest) } else { None };
+            let Some(evicted) = evicted else {
+                self.put_spare(state);
+                return None;
+            };
+            // Not in the cache: only if there is no other.
+            if self.spares.is_empty() {
+                self.spares.push(evicted);
+            }
         }
         self.serial += 1;
-        let index = self.insert(state, self.serial);
-        self.link_newest(index);
-        Some(Ticket { pool: self.id, index, serial: self.serial })
-    }
-
-    /// Puts in a state that nobody will ask for: the first to be taken for another use.
-    pub(super) fn put_spare(&mut self, state: S) {
-        if self.len < self.limit {
-            let index = self.insert(state, 0);
-            self.link_oldest(index);
+        let serial = NonZeroU64::new(self.serial)?;
+        let index = self.insert(Entry {
+            state: Some(state),
+            serial: self.serial,
+            newer: NONE,
+            older: self.newest,
+        });
+        match self.entries.get_mut(self.newest as usize) {
+            Some(entry) => entry.newer = index,
+            None => self.oldest = index,
         }
+        self.newest = index;
+        Some(Ticket { pool: self.id, index, serial })
     }
 
-    fn insert(&mut self, state: S, serial: u64) -> u32 {
-        self.len += 1;
-        let entry = Entry { state: Some(state), serial, newer: NONE, older: NONE };
+    /// Puts in a state for anybody. It is dropped if there are enough; one is always kept, and of several
+    /// that do not fit the eldest goes.
+    pub(super) fn put_spare(&mut self, state: S) {
+        if self.len() > self.limit && !self.spares.is_empty() {
+            self.spares.remove(0);
+        }
+        self.spares.push(state);
+    }
+
+    fn insert(&mut self, entry: Entry<S>) -> u32 {
+        self.owned += 1;
         let index = self.free;
         if let Some(place) = self.entries.get_mut(index as usize) {
             self.free = place.older;
@@ -138,7 +160,7 @@ impl<S> Pool<S> {
         let (newer, older) = (entry.newer, entry.older);
         entry.serial = 0;
         entry.older = std::mem::replace(&mut self.free, index);
-        self.len -= 1;
+        self.owned -= 1;
         match self.entries.get_mut(newer as usize) {
             Some(entry) => entry.older = older,
             None => self.newest = older,
@@ -148,27 +170,5 @@ impl<S> Pool<S> {
             None => self.oldest = newer,
         }
         Some(state)
-    }
-
-    fn link_newest(&mut self, index: u32) {
-        let older = std::mem::replace(&mut self.newest, index);
-        match self.entries.get_mut(older as usize) {
-            Some(entry) => entry.newer = index,
-            None => self.oldest = index,
-        }
-        if let Some(entry) = self.entries.get_mut(index as usize) {
-            entry.older = older;
-        }
-    }
-
-    fn link_oldest(&mut self, index: u32) {
-        let newer = std::mem::replace(&mut self.oldest, index);
-        match self.entries.get_mut(newer as usize) {
-            Some(entry) => entry.older = index,
-            None => self.newest = index,
-        }
-        if let Some(entry) = self.entries.get_mut(index as usize) {
-            entry.newer = newer;
-        }
     }
 }

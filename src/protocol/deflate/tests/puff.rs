@@ -65,26 +65,39 @@ impl Bits<'_> {
         Some(value)
     }
 
-    fn symbol(&mut self, lengths: &[usize]) -> Option<usize> {
+    fn symbol(&mut self, table: &Table) -> Option<usize> {
         let (mut code, mut first, mut skipped) = (0, 0, 0);
-        for length in 1..16 {
+        for &count in &table.counts[1..] {
             code |= self.one()?;
-            let count = lengths.iter().filter(|&&l| l == length).count();
             if code < first + count {
-                let wanted = code - first;
-                return lengths
-                    .iter()
-                    .enumerate()
-                    .filter(|&(_, &l)| l == length)
-                    .map(|(symbol, _)| symbol)
-                    .nth(wanted);
+                return Some(table.symbols[skipped + code - first]);
             }
             skipped += count;
             first = (first + count) << 1;
             code <<= 1;
         }
-        assert!(skipped < 1000, "the code is not in the table");
         None
+    }
+}
+
+/// A Huffman code (section 3.2.2).
+struct Table {
+    /// Codes of each length.
+    counts: [usize; 16],
+    /// In the order of their codes.
+    symbols: Vec<usize>,
+}
+
+impl Table {
+    fn new(lengths: &[usize]) -> Self {
+        let mut counts = [0; 16];
+        for &length in lengths.iter().filter(|&&length| length > 0) {
+            counts[length] += 1;
+        }
+        let mut symbols: Vec<_> =
+            (0..lengths.len()).filter(|&symbol| lengths[symbol] > 0).collect();
+        symbols.sort_by_key(|&symbol| lengths[symbol]);
+        Self { counts, symbols }
     }
 }
 
@@ -105,7 +118,7 @@ pub(super) fn decode(stream: &[u8], history: &[u8]) -> Option<Decoded> {
                         _ => 8,
                     })
                     .collect();
-                codes(&mut bits, &mut decoded, &literals, &[5; 30])?;
+                codes(&mut bits, &mut decoded, &Table::new(&literals), &Table::new(&[5; 30]))?;
             }
             2 => {
                 let (literals, distances) = tables(&mut bits)?;
@@ -137,12 +150,13 @@ fn stored(bits: &mut Bits<'_>, decoded: &mut Decoded) -> Option<()> {
     Some(())
 }
 
-fn tables(bits: &mut Bits<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
+fn tables(bits: &mut Bits<'_>) -> Option<(Table, Table)> {
     let (literals, distances, count) = (bits.take(5)? + 257, bits.take(5)? + 1, bits.take(4)? + 4);
     let mut of_lengths = [0; 19];
     for &place in &ORDER[..count] {
         of_lengths[place] = bits.take(3)?;
     }
+    let of_lengths = Table::new(&of_lengths);
     let mut lengths = Vec::new();
     while lengths.len() < literals + distances {
         let (value, times) = match bits.symbol(&of_lengths)? {
@@ -154,14 +168,14 @@ fn tables(bits: &mut Bits<'_>) -> Option<(Vec<usize>, Vec<usize>)> {
         lengths.extend(std::iter::repeat_n(value, times));
     }
     let distances = lengths.split_off(literals);
-    Some((lengths, distances))
+    Some((Table::new(&lengths), Table::new(&distances)))
 }
 
 fn codes(
     bits: &mut Bits<'_>,
     decoded: &mut Decoded,
-    literals: &[usize],
-    distances: &[usize],
+    literals: &Table,
+    distances: &Table,
 ) -> Option<()> {
     loop {
         let symbol = bits.symbol(literals)?;

@@ -6,8 +6,10 @@ const STRATEGIES: [Strategy; 5] =
     [Strategy::Default, Strategy::Filtered, Strategy::HuffmanOnly, Strategy::Rle, Strategy::Fixed];
 
 /// Sends `messages` through a pair of handles and holds every payload against flate2 as well.
-fn round_trip(params: DeflateParams, messages: &[Vec<u8>]) {
-    let mut codec = codec(2);
+///
+/// `states`: 0 makes every message start from what the handles remember.
+fn round_trip(params: DeflateParams, states: usize, messages: &[Vec<u8>]) {
+    let mut codec = codec(states);
     let mut deflater = Deflater::new(params);
     let no_context_takeover = params.no_context_takeover;
     let mut inflater =
@@ -37,7 +39,7 @@ fn every_window_memory_level_and_takeover() {
                     no_context_takeover,
                     ..DeflateParams::default()
                 };
-                round_trip(params, &messages);
+                round_trip(params, 2, &messages);
             }
         }
     }
@@ -48,7 +50,9 @@ fn every_level_strategy_and_takeover() {
     let messages = short_messages();
     for level in -1..=9 {
         for strategy in STRATEGIES {
-            for (window_bits, no_context_takeover) in [(15, false), (15, true), (9, false)] {
+            let table =
+                [(15, false, 2), (15, false, 0), (15, true, 2), (9, false, 2), (9, false, 0)];
+            for (window_bits, no_context_takeover, states) in table {
                 let params = DeflateParams {
                     level,
                     strategy,
@@ -56,7 +60,7 @@ fn every_level_strategy_and_takeover() {
                     no_context_takeover,
                     ..DeflateParams::default()
                 };
-                round_trip(params, &messages);
+                round_trip(params, states, &messages);
             }
         }
     }
@@ -67,7 +71,11 @@ fn messages_longer_than_any_window() {
     for window_bits in 9..=15 {
         for no_context_takeover in [false, true] {
             let default = DeflateParams::default();
-            round_trip(DeflateParams { window_bits, no_context_takeover, ..default }, &messages());
+            round_trip(
+                DeflateParams { window_bits, no_context_takeover, ..default },
+                2,
+                &messages(),
+            );
         }
     }
 }

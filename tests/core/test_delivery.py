@@ -1,0 +1,387 @@
+"""Who gets a message and when: listeners that re-enter, `recv`, pauses, bounds, ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+
+from .conftest import MakeSide
+from .harness import Side, frame
+
+Loop = asyncio.AbstractEventLoop
+
+
+def texts(*words: str) -> bytes:
+    return b"".join(frame(1, word.encode()) for word in words)
+
+
+def begin(side: Side, awaitable: Awaitable[Any]) -> asyncio.Task[Any]:
+    """A task that has come to its first wait."""
+
+    async def run() -> Any:
+        return await awaitable
+
+    task = side.loop.create_task(run())
+    side.tick()
+    return task
+
+
+def outcome(side: Side, awaitable: Awaitable[Any]) -> Any:
+    """What the awaitable gives, which must be there already."""
+    task = begin(side, awaitable)
+    side.tick()
+    assert task.done()
+    return task.result()
+
+
+# The start ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_delivered_before_start_and_the_head_comes_first(side: MakeSide) -> None:
+    server = side(start=False)
+    server.feed(texts("second") + b"\x81")
+    assert server.events == []
+    server.connection.start(texts("first"))
+    assert server.events == [("text", b"first"), ("text", b"second")]
+    server.feed(texts("third")[1:])
+    assert server.events[2:] == [("text", b"third")]
+
+
+def test_an_end_before_the_start_is_told_after_it(side: MakeSide) -> None:
+    server = side(start=False)
+    server.feed(texts("last"))
+    server.transport.protocol.eof_received()
+    server.transport.protocol.connection_lost(None)
+    assert server.events == []
+    server.connection.start(b"")
+    server.tick()
+    assert server.events == [("text", b"last"), ("end",), ("lost", None)]
+
+
+# Listeners ------------------------------------------------------------------------------------
+
+
+class Reentrant(Side):
+    """Its listener does `act` once for each message."""
+
+    act: Any = None
+
+    def on_message(self, data: Any, is_binary: bool) -> object:
+        super().on_message(data, is_binary)
+        return self.act() if self.act is not None else None
+
+
+@pytest.fixture
+def server(core: Any, loop: Loop) -> Reentrant:
+    return Reentrant(core, loop, True)
+
+
+def test_a_listener_that_raises_is_reported_and_the_next_message_comes(server: Reentrant) -> None:
+    def fail() -> None:
+        raise LookupError("listener")
+
+    server.act = fail
+    server.feed(texts("a", "b"))
+    assert [event[0] for event in server.events] == ["text", "listener error"] * 2
+    assert isinstance(server.events[1][1], LookupError)
+
+
+def test_what_a_listener_returns_is_passed_on(server: Reentrant) -> None:
+    server.act = lambda: "result"
+    server.feed(texts("a"))
+    assert server.events == [("text", b"a"), ("listener result", "result")]
+
+
+def test_a_listener_may_pause(server: Reentrant) -> None:
+    server.act = server.connection.pause
+    server.feed(texts("a", "b") + frame(9, b"p"))
+    assert server.events == [("text", b"a")]
+    assert server.connection.is_paused
+    assert not server.transport.is_reading()
+    server.act = None
+    server.connection.resume()
+    server.tick()
+    assert server.events[1:] == [("text", b"b"), ("ping", b"p")]
+    assert server.transport.is_reading()
+
+
+def test_a_listener_may_send_close_and_abort(server: Reentrant) -> None:
+    def answer() -> None:
+        server.connection.send("answer")
+        server.connection.send_close(1000, b"")
+        server.connection.abort()
+        server.connection.abort()
+        server.connection.end()
+
+    server.act = answer
+    server.feed(texts("a"))
+    server.tick(2)
+    assert server.events == [("text", b"a"), ("lost", None)]
+    assert server.transport.calls == ["abort"]
+
+
+def test_a_listener_may_remove_and_replace_itself(server: Reentrant) -> None:
+    later: list[Any] = []
+
+    def replace() -> None:
+        server.connection.message_listener = lambda data, is_binary: later.append(data)
+
+    server.act = replace
+    server.feed(texts("a", "b"))
+    assert (server.events, later) == ([("text", b"a")], [b"b"])
+
+
+def test_bytes_that_come_during_a_listener_wait_for_their_turn(server: Reentrant) -> None:
+    def more() -> None:
+        server.act = None
+        server.feed(texts("c"))
+
+    server.act = more
+    server.feed(texts("a", "b"))
+    server.tick()
+    assert [event[1] for event in server.events] == [b"a", b"b", b"c"]
+
+
+def test_answers_to_one_read_leave_in_one_write(server: Reentrant) -> None:
+    server.act = lambda: server.connection.send("x") and None
+    server.feed(texts("a", "b", "c") + frame(9))
+    server.tick()
+    assert server.transport.written == [frame(1, b"x", key=None) * 3 + frame(10, key=None)]
+
+
+def test_an_owner_that_raises_is_reported_to_the_loop(core: Any, loop: Loop) -> None:
+    class Raising(Side):
+        def _on_ping(self, data: bytes) -> None:
+            raise LookupError("owner")
+
+    reports: list[Any] = []
+    loop.set_exception_handler(lambda _, context: reports.append(context["exception"]))
+    server = Raising(core, loop, True)
+    server.feed(frame(9) + texts("next"))
+    assert server.events == [("text", b"next")]
+    assert [type(report) for report in reports] == [LookupError]
+
+
+def test_pings_and_pongs_are_told_only_when_wished(side: MakeSide) -> None:
+    server = side()
+    server.connection.wants_ping = server.connection.wants_pong = False
+    server.feed(frame(9) + frame(10))
+    assert server.events == []
+
+
+def test_one_event_a_tick_without_synchronous_events(side: MakeSide) -> None:
+    server = side(allow_synchronous_events=False)
+    server.feed(texts("a", "b") + frame(9) + frame(10) + texts("c"))
+    counts = []
+    for _ in range(12):
+        counts.append(len(server.events))
+        server.tick()
+    assert [event[0] for event in server.events] == ["text", "text", "ping", "pong", "text"]
+    assert counts[0] == 1
+    assert all(after - before <= 1 for before, after in zip(counts, counts[1:], strict=False))
+
+
+# recv and next --------------------------------------------------------------------------------
+
+
+def test_messages_wait_for_recv_as_str_and_bytes(side: MakeSide) -> None:
+    server = side(listen=False)
+    server.feed(texts("é") + frame(2, b"b"))
+    assert outcome(server, server.connection.recv()) == "é"
+    assert outcome(server, server.connection.next()) == b"b"
+
+
+def test_a_waiting_recv_is_woken(side: MakeSide) -> None:
+    server = side(listen=False)
+    task = begin(server, server.connection.recv())
+    assert not task.done()
+    server.feed(texts("now"))
+    server.tick(2)
+    assert task.result() == "now"
+
+
+def test_a_second_recv_at_once_is_an_error(side: MakeSide) -> None:
+    server = side(listen=False)
+    first = begin(server, server.connection.recv())
+    second = begin(server, server.connection.recv())
+    with pytest.raises(RuntimeError, match="already waiting"):
+        second.result()
+    server.feed(texts("a"))
+    server.tick(2)
+    assert first.result() == "a"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_cancelling_loses_no_message(side: MakeSide, after: bool) -> None:
+    server = side(listen=False)
+    task = begin(server, server.connection.recv())
+    if after:
+        server.feed(texts("kept"))
+    task.cancel()
+    server.tick(2)
+    if not after:
+        assert task.cancelled()
+        server.feed(texts("kept"))
+    if task.cancelled():
+        assert outcome(server, server.connection.recv()) == "kept"
+    else:
+        assert task.result() == "kept"
+
+
+def test_the_end_comes_behind_the_messages(side: MakeSide) -> None:
+    server = side(listen=False)
+    server.feed(texts("last"))
+    server.connection.finish(LookupError("over"), False)
+    assert outcome(server, server.connection.next()) == "last"
+    for _ in range(2):
+        for awaitable in (server.connection.next(), server.connection.recv()):
+            with pytest.raises(LookupError, match="over"):
+                outcome(server, awaitable)
+
+
+def test_an_orderly_end_ends_an_iteration(side: MakeSide) -> None:
+    server = side(listen=False)
+    waiting = begin(server, server.connection.next())
+    server.connection.finish(LookupError("over"), True)
+    server.tick(2)
+    with pytest.raises(StopAsyncIteration):
+        waiting.result()
+    with pytest.raises(LookupError, match="over"):
+        outcome(server, server.connection.recv())
+
+
+def test_a_listener_and_an_iteration_both_get_a_message(side: MakeSide) -> None:
+    server = side()
+    task = begin(server, server.connection.recv())
+    server.feed(texts("both"))
+    server.tick(2)
+    assert server.events == [("text", b"both")]
+    assert task.result() == "both"
+
+
+def test_a_listener_that_comes_later_gets_what_waits_in_order(side: MakeSide) -> None:
+    server = side(listen=False)
+    server.feed(texts("a") + frame(2, b"b"))
+    server.connection.message_listener = server.on_message
+    assert server.events == []
+    server.tick()
+    server.feed(texts("c"))
+    assert server.events == [("text", b"a"), ("binary", b"b"), ("text", b"c")]
+
+
+def test_what_waits_is_bounded_and_reading_stops(side: MakeSide) -> None:
+    for messages in (texts("x") * 100, frame(2, bytes(30_000)) * 5):
+        server = side(listen=False)
+        server.feed(messages)
+        assert not server.transport.is_reading()
+        server.connection.message_listener = server.on_message
+        server.tick(2)
+        assert len(server.events) == (100 if len(messages) < 1000 else 5)
+        assert server.transport.is_reading()
+
+
+def test_a_slow_iteration_stops_the_reading_and_gets_everything(side: MakeSide) -> None:
+    server = side(listen=False)
+    task = begin(server, server.connection.recv())
+    server.feed(*[b"".join(frame(2, b"%05d" % number) for number in range(5000))])
+    server.tick(2)
+    assert task.result() == b"00000"
+    assert not server.transport.is_reading()
+    for number in range(1, 5000):
+        assert outcome(server, server.connection.recv()) == b"%05d" % number
+    server.tick()
+    assert server.transport.is_reading()
+
+
+def test_unwanted_messages_are_dropped_where_that_is_wished(side: MakeSide) -> None:
+    server = side(listen=False)
+    server.connection.discard = True
+    server.feed(texts("x") * 1000 + frame(9, b"p"))
+    assert server.transport.is_reading()
+    assert server.events == [("ping", b"p")]
+
+
+def test_discarding_lets_a_full_queue_go_on(side: MakeSide) -> None:
+    server = side(listen=False)
+    server.feed(texts("x") * 100 + frame(8))
+    assert server.events == []
+    server.connection.discard = True
+    server.tick(2)
+    assert server.events == [("close", 1005, b"")]
+
+
+def test_discarding_ends_a_claim_too(side: MakeSide) -> None:
+    server = side(listen=False)
+    task = begin(server, server.connection.recv())
+    server.feed(texts("x") * 3000 + frame(8))
+    server.tick(2)
+    assert (task.result(), server.events) == ("x", [])
+    server.connection.discard = True
+    server.tick(2)
+    assert server.events == [("close", 1005, b"")]
+
+
+# The ends -------------------------------------------------------------------------------------
+
+
+def test_the_peers_fin(side: MakeSide) -> None:
+    server = side()
+    server.feed(texts("a"))
+    assert server.transport.protocol.eof_received()
+    server.tick(2)
+    assert server.events == [("text", b"a"), ("end",), ("lost", None)]
+    assert server.transport.calls == ["close"]
+
+
+def test_an_end_waits_for_what_a_pause_holds_back(side: MakeSide) -> None:
+    server = side()
+    server.connection.pause()
+    server.feed(texts("a"))
+    server.transport.protocol.eof_received()
+    server.tick()
+    assert server.events == []
+    server.connection.resume()
+    server.tick(3)
+    assert server.events == [("text", b"a"), ("end",), ("lost", None)]
+
+
+def test_a_loss_delivers_what_came_and_is_told_once(side: MakeSide) -> None:
+    server = side()
+    server.connection.pause()
+    server.feed(texts("a", "b"))
+    error = ConnectionResetError("reset")
+    server.transport.protocol.connection_lost(error)
+    server.tick(2)
+    assert server.events == [("text", b"a"), ("text", b"b"), ("lost", error)]
+    assert server.connection.transport is None
+
+
+def test_everything_may_be_called_after_the_end(side: MakeSide) -> None:
+    server = side()
+    connection = server.connection
+    server.transport.protocol.connection_lost(None)
+    told: list[BaseException | None] = []
+    for call in (connection.send, connection.ping, connection.pong):
+        with pytest.raises(ConnectionError, match="closed"):
+            outcome(server, call(b"x", callback=told.append))
+    connection.send_close(1000, b"", callback=told.append)
+    for act in (connection.pause, connection.resume, connection.end, connection.abort):
+        act()
+    server.feed(texts("late"))
+    server.tick(3)
+    assert connection.buffered_amount == 0
+    assert [type(error) for error in told] == [ConnectionError] * 4
+    assert server.events == [("lost", None)]
+
+
+def test_after_a_fault_nothing_is_read(side: MakeSide) -> None:
+    server = side()
+    server.feed(b"\xff\xff", texts("x") * 1000)
+    assert [event[0] for event in server.events] == ["fail"]
+    assert server.transport.is_reading()
+    server.transport.protocol.eof_received()
+    server.tick(2)
+    assert [event[0] for event in server.events] == ["fail", "end", "lost"]

@@ -1,0 +1,177 @@
+"""How frames leave: gathered in a tick, held back by a slow peer, told of when written."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from .conftest import MakeSide
+from .harness import frame
+
+
+def test_what_is_sent_in_a_tick_leaves_in_one_write(side: MakeSide) -> None:
+    server = side()
+    for number in range(5):
+        server.connection.send(b"%d" % number)
+    server.connection.ping()
+    assert server.transport.written == []
+    assert server.connection.buffered_amount == 5 * 3 + 2
+    server.tick()
+    assert len(server.transport.written) == 1
+    assert server.connection.buffered_amount == 0
+
+
+def test_much_leaves_at_once(side: MakeSide) -> None:
+    server = side()
+    server.connection.send(bytes(40_000))
+    assert server.transport.written == []
+    server.connection.send(bytes(40_000))
+    assert len(server.output) > 80_000
+
+
+def test_order_is_kept_between_small_and_large_frames(side: MakeSide) -> None:
+    server = side()
+    sizes = [1, 300_000, 2, 70_000, 126, 0, 1_000_000, 3]
+    for size in sizes:
+        server.connection.send(bytes(size))
+    assert server.take_output() == b"".join(frame(2, bytes(size), key=None) for size in sizes)
+
+
+def test_callbacks_are_called_when_the_frame_is_written_out(side: MakeSide) -> None:
+    server = side()
+    told: list[Any] = []
+    server.connection.send(b"a", callback=lambda error: told.append(("a", error)))
+    assert told == []
+    server.tick()
+    assert told == [("a", None)]
+    server.transport.hold = True
+    server.connection.send(b"b", callback=lambda error: told.append(("b", error)))
+    server.connection.ping(b"c", callback=lambda error: told.append(("c", error)))
+    server.connection.send_close(1000, b"", callback=lambda error: told.append(("close", error)))
+    server.tick()
+    assert told == [("a", None)]
+    server.transport.drain()
+    server.tick()
+    assert told[1:] == [("b", None), ("c", None), ("close", None)]
+
+
+def test_a_loss_is_told_to_the_callbacks_of_frames_not_written(side: MakeSide) -> None:
+    server = side()
+    server.transport.hold = True
+    told: list[Any] = []
+    server.connection.send(bytes(10), callback=told.append)
+    server.tick()
+    server.connection.send(bytes(10), callback=told.append)
+    server.connection.abort()
+    server.tick(3)
+    assert [type(error) for error in told] == [ConnectionError] * 2
+    assert server.events == [("lost", None)]
+
+
+def test_a_callback_that_raises_is_reported_and_the_others_are_called(side: MakeSide, loop: asyncio.AbstractEventLoop) -> None:
+    reports: list[Any] = []
+    loop.set_exception_handler(lambda _, context: reports.append(context["exception"]))
+    server = side()
+    told: list[Any] = []
+    server.connection.send(b"a", callback=lambda _: 1 / 0)
+    server.connection.send(b"b", callback=told.append)
+    server.tick()
+    assert told == [None]
+    assert [type(report) for report in reports] == [ZeroDivisionError]
+
+
+def test_a_callback_may_send(side: MakeSide) -> None:
+    server = side()
+    server.connection.send(b"a", callback=lambda _: server.connection.send(b"b") and None)
+    server.tick(2)
+    assert server.output == frame(2, b"a", key=None) + frame(2, b"b", key=None)
+
+
+def test_send_waits_while_much_is_queued(side: MakeSide) -> None:
+    server = side(high_water_mark=1000)
+    server.transport.hold = True
+
+    async def send_twice() -> str:
+        await server.connection.send(bytes(500))
+        await server.connection.send(bytes(2000))
+        return "room"
+
+    task = server.loop.create_task(send_twice())
+    server.tick(3)
+    assert not task.done()
+    server.transport.drain()
+    server.tick(3)
+    server.transport.drain()
+    server.tick(3)
+    assert task.result() == "room"
+
+
+def test_a_loss_frees_waiting_senders(side: MakeSide) -> None:
+    server = side(high_water_mark=10)
+    server.transport.hold = True
+
+    async def send() -> str:
+        await server.connection.send(bytes(2000))
+        return "free"
+
+    task = server.loop.create_task(send())
+    server.tick(2)
+    server.transport.protocol.connection_lost(None)
+    server.tick(2)
+    assert task.result() == "free"
+
+
+def test_a_cancelled_wait_disturbs_no_frame(side: MakeSide) -> None:
+    server = side(high_water_mark=10)
+    server.transport.hold = True
+
+    async def send(data: bytes) -> None:
+        await server.connection.send(data)
+
+    tasks = [server.loop.create_task(send(letter * 100)) for letter in (b"a", b"b")]
+    server.tick(2)
+    tasks[0].cancel()
+    server.tick(2)
+    server.transport.hold = False
+    server.transport.drain()
+    server.tick(3)
+    assert tasks[0].cancelled()
+    assert tasks[1].done()
+    assert server.output == frame(2, b"a" * 100, key=None) + frame(2, b"b" * 100, key=None)
+
+
+def test_a_slow_peer_gets_what_was_sent_before_the_fin(side: MakeSide) -> None:
+    server = side()
+    server.transport.hold = True
+    for _ in range(3):
+        server.connection.send(bytes(100_000))
+    server.connection.end()
+    server.transport.hold = False
+    server.transport.drain()
+    server.tick(3)
+    assert server.output == frame(2, bytes(100_000), key=None) * 3
+    assert server.transport.calls == ["write_eof"]
+    assert server.connection.buffered_amount == 0
+
+
+def test_end_sends_a_fin_and_reading_goes_on(side: MakeSide) -> None:
+    server = side()
+    server.connection.send(b"bye")
+    server.connection.end()
+    server.connection.end()
+    server.tick()
+    assert server.output == frame(2, b"bye", key=None)
+    assert set(server.transport.calls) == {"write_eof"}
+    server.feed(frame(1, b"still here"))
+    assert server.events == [("text", b"still here")]
+
+
+def test_abort_drops_what_is_queued(side: MakeSide) -> None:
+    server = side()
+    server.connection.send(b"never")
+    server.connection.abort()
+    assert server.connection.buffered_amount == 0
+    assert server.events == []
+    server.tick(2)
+    assert server.output == b""
+    assert server.events == [("lost", None)]

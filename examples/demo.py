@@ -46,7 +46,7 @@ async def serve(pipe: Connection | None, port: int) -> None:
         if pipe is None:
             url = f"ws://127.0.0.1:{address['port']}"
             print(f"An echo server listens on {url} (core: {backend}). To talk to it:\n")
-            print(f'  .venv/bin/python -m websockets {url}\n  npx wscat -c {url}')
+            print(f"  .venv/bin/python -m websockets {url}\n  npx wscat -c {url}")
             print(f'  new WebSocket("{url}")      in a browser\n\nCtrl-C ends it.', flush=True)
             await wss.serve_forever()
             return

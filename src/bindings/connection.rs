@@ -424,12 +424,12 @@ impl Connection {
     fn set_discard(slf: &Bound<'_, Self>, value: bool) {
         let stalled = slf.get().state.with(slf.py(), |state| {
             state.discard = value;
-            let stalled = value && state.flow.stalled && !state.flow.claimed;
+            let stalled = value && state.flow.stalled;
             state.flow.stalled &= !stalled;
             stalled
         });
         if stalled {
-            Self::resume(slf);
+            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
         }
     }
 
@@ -536,7 +536,13 @@ impl Connection {
     }
 
     fn abort(&self, py: Python<'_>) {
-        self.on_transport(py, "abort");
+        let live = self.state.with(py, |state| {
+            state.flow.concluded = true;
+            !matches!(std::mem::replace(&mut state.wire, Wire::None), Wire::None)
+        });
+        if live {
+            self.on_transport(py, "abort");
+        }
     }
 
     #[getter]

@@ -62,29 +62,31 @@ impl Connection {
     /// Takes bytes from the wire (after those that wait already) and delivers what it can.
     pub fn feed(slf: &Bound<'_, Self>, bytes: &mut [u8]) {
         let (py, this) = (slf.py(), slf.get());
-        let keep = this.state.with(py, |state| {
+        let (ignore, keep) = this.state.with(py, |state| {
+            let ignore = state.flow.lost || state.flow.concluded;
             let keep = state.flow.delivering || !state.pending.is_empty() || !state.may_deliver();
-            if keep && !state.flow.concluded {
+            if keep && !ignore {
                 state.pending.extend_from_slice(bytes);
             }
-            keep
+            (ignore, keep)
         });
-        if keep {
-            Self::deliver_pending(slf);
-        } else {
+        if ignore {
+            return;
+        }
+        if !keep {
             Self::deliver(slf, bytes);
         }
+        Self::deliver_pending(slf);
         Self::after_delivery(slf);
     }
 
-    /// Delivers what waits, as far as it may.
+    /// Delivers what waits, as far as it may; also what comes while it does.
     pub fn deliver_pending(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
-        let taken = this.state.with(py, |state| {
+        while let Some(mut bytes) = this.state.with(py, |state| {
             let now = !state.flow.delivering && state.may_deliver() && !state.pending.is_empty();
             now.then(|| std::mem::take(&mut state.pending))
-        });
-        if let Some(mut bytes) = taken {
+        }) {
             Self::deliver(slf, &mut bytes);
         }
     }
@@ -367,7 +369,7 @@ fn next_step(
     }
     let to_queue = state.listener.is_none() || state.flow.claimed;
     if to_queue && !state.flow.lost && state.queue_full() {
-        if !state.discard || state.flow.claimed {
+        if !state.discard {
             return Step::Full;
         }
         // Bytes, str and lists of bytes: dropping them runs no Python.

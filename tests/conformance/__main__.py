@@ -54,21 +54,28 @@ def read_reports(folder: Path) -> Results:
     return {case: [result["behavior"], result["behaviorClose"]] for case, result in cases.items()}
 
 
-def as_server(cases: list[str], peer_options: list[str], folder: Path, environment: dict[str, str]) -> Results:
+def as_server(
+    cases: list[str], peer_options: list[str], folder: Path, environment: dict[str, str]
+) -> Results:
     command = [sys.executable, "-m", "tests.conformance.peer", "server", *peer_options]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as peer:
-        assert peer.stdout is not None and peer.stdin is not None
+        assert peer.stdout is not None
+        assert peer.stdin is not None
         port = int(peer.stdout.readline())
         judge = [str(KOSOKU), "-m", "fuzzingclient", "-o", str(folder), *cases, f"ws://127.0.0.1:{port}"]
-        subprocess.run(judge, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        subprocess.run(
+            judge, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        )
         peer.stdin.close()
         peer.wait(30)
     return read_reports(folder)
 
 
-def as_client(cases: list[str], peer_options: list[str], folder: Path, environment: dict[str, str]) -> Results:
+def as_client(
+    cases: list[str], peer_options: list[str], folder: Path, environment: dict[str, str]
+) -> Results:
     judge = [str(KOSOKU), "-m", "fuzzingserver", "-o", str(folder), *cases, "127.0.0.1:0"]
     with subprocess.Popen(
         judge, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
@@ -101,9 +108,7 @@ def compare(role: str, results: Results, write: bool) -> list[str]:
         if said != expected.get(case)
     ]
     bad = [
-        f"{role} {case}: {said}"
-        for case, said in results.items()
-        if not {*said} <= {"OK", "INFORMATIONAL"}
+        f"{role} {case}: {said}" for case, said in results.items() if not {*said} <= {"OK", "INFORMATIONAL"}
     ]
     return wrong + bad
 

@@ -1,0 +1,42 @@
+"""The programs of the README run as they stand there, on another port."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from .peers import within
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PROGRAMS = re.findall(r"```python\n(import asyncio\n.*?)```", README, re.DOTALL)
+
+
+def test_the_programs_are_there() -> None:
+    server, client = PROGRAMS
+    assert "WebSocketServer(port=8080)" in server
+    assert "ws://localhost:8080" in client
+    assert len(server.strip().splitlines()) <= 12
+    assert len(client.strip().splitlines()) <= 10
+
+
+async def test_server_and_client_talk() -> None:
+    server, client = PROGRAMS
+    # The server says where it listens; nothing else of the program is changed.
+    server = server.replace("port=8080", "port=0").replace(
+        "        await wss.serve_forever()",
+        "        print(wss.address()['port'], flush=True)\n        await wss.serve_forever()",
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", server, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        port = int(await within(process.stdout.readline(), 30))
+        program = client.replace("8080", str(port))
+        answer = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=subprocess.PIPE)
+        out, _ = await within(answer.communicate(), 30)
+        assert (answer.returncode, out.strip()) == (0, b"you said hello")
+    finally:
+        process.kill()
+        await process.wait()

@@ -29,13 +29,15 @@ build: $(VENV)/.built ## build the core into .venv
 demo: build ## 200 clients against a server; SERVE=1 keeps the server up
 	$(PY) examples/demo.py $(if $(SERVE),--serve)
 
-test: build test-rust test-python conformance-fast ## the whole suite
+test: test-rust test-python conformance-fast ## the whole suite
 
 test-rust:
 	$(CARGO_TEST)
 
 test-python: build
 	$(PY) -m pytest -q
+	WSRS_TEST_BACKEND=pure $(PY) -m pytest -q tests/core
+	$(PY) -m pytest -q benches/tests
 
 conformance-fast: build
 	$(PY) -m tests.conformance --fast

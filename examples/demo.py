@@ -72,7 +72,7 @@ def messages(number: int, turn: int) -> Iterator[tuple[str, str | bytes]]:
     yield "compressed", JSON * 40
 
 
-async def client(url: str, number: int, ready: asyncio.Barrier | Any, took: list[float]) -> int:
+async def client(url: str, number: int, ready: Gate, took: list[float]) -> int:
     wrong = 0
     async with WebSocket(url, per_message_deflate={"threshold": 512}) as ws:
         await ready.wait()

@@ -1,20 +1,25 @@
-"""What the tests share. The whole suite runs once a backend (`WSRS_PURE_PYTHON`), each live test on both loops."""
+"""What the tests share. The suite runs on the backend of the environment, live tests on both loops."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from .peers import RawServer, within
 
 import wsrs
+from wsrs._lifecycle import Lifecycle
+
+from .peers import RawServer, within
 
 
-def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories(
+    config: Any, item: Any
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     factories: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
     if sys.platform != "win32":
         import uvloop
@@ -36,7 +41,26 @@ class Reports(list[dict[str, Any]]):
 
 
 @pytest_asyncio.fixture
-async def reports() -> AsyncIterator[Reports]:
+async def tidy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Ends every connection that the test has left open: a loop must not be closed with transports in it."""
+    made: weakref.WeakSet[Lifecycle] = weakref.WeakSet()
+    plain = Lifecycle.__init__
+
+    def init(self: Lifecycle, *args: Any) -> None:
+        plain(self, *args)
+        made.add(self)
+
+    monkeypatch.setattr(Lifecycle, "__init__", init)
+    yield
+    for ws in list(made):
+        if isinstance(ws, wsrs.WebSocket) and ws.ready_state != wsrs.CLOSED:
+            ws.on("error", lambda error: None)
+            ws.terminate()
+            await within(ws.wait_closed())
+
+
+@pytest_asyncio.fixture
+async def reports(tidy: None) -> AsyncIterator[Reports]:
     reports = Reports()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: reports.append(context))

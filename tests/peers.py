@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import struct
 from collections.abc import Awaitable
@@ -34,7 +35,9 @@ def listen(emitter: Any, event: str) -> asyncio.Future[tuple[Any, ...]]:
     return future
 
 
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, mask: bytes | None = MASK, rsv: int = 0) -> bytes:
+def frame(
+    opcode: int, payload: bytes = b"", *, fin: bool = True, mask: bytes | None = MASK, rsv: int = 0
+) -> bytes:
     """The bytes of a frame; `rsv` as in 0x40 for RSV1."""
     head = bytes([(0x80 if fin else 0) | rsv | opcode])
     bit = 0x80 if mask is not None else 0
@@ -107,13 +110,13 @@ class Peer:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with contextlib.suppress(ConnectionError):
             await within(self.writer.wait_closed())
-        except ConnectionError:
-            pass
 
 
-def upgrade_request(path: str = "/", *, without: tuple[str, ...] = (), method: str = "GET", **fields: str) -> bytes:
+def upgrade_request(
+    path: str = "/", *, without: tuple[str, ...] = (), method: str = "GET", **fields: str
+) -> bytes:
     """An upgrade request; `fields` (with _ for -) replace or add header fields."""
     lines = {
         "host": "localhost",
@@ -142,7 +145,7 @@ def port_of(server: Any) -> int:
     return port
 
 
-async def raw_client(server: Any, path: str = "/", *, then: bytes = b"", **fields: str) -> Peer:
+async def raw_client(server: Any, path: str = "/", *, then: bytes = b"", **fields: Any) -> Peer:
     """A client that speaks bytes, after its handshake; `then` goes in the same segment as the request."""
     peer = await connect(server)
     peer.write(upgrade_request(path, **fields) + then)
@@ -182,7 +185,7 @@ class RawServer:
         self.all.append(peer)
         return peer
 
-    async def accept(self, *, then: bytes = b"", **fields: str) -> Peer:
+    async def accept(self, *, then: bytes = b"", **fields: Any) -> Peer:
         """The next connection, its handshake answered; `then` goes in the same segment."""
         peer = await self.peer()
         _, head = await peer.head()
@@ -190,7 +193,9 @@ class RawServer:
         return peer
 
     @staticmethod
-    def answer(key: str, *, status: str = "101 Switching Protocols", without: tuple[str, ...] = (), **fields: str) -> bytes:
+    def answer(
+        key: str, *, status: str = "101 Switching Protocols", without: tuple[str, ...] = (), **fields: str
+    ) -> bytes:
         lines = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-accept": accept_for(key)}
         lines.update({name.replace("_", "-"): value for name, value in fields.items()})
         text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if name not in without)

@@ -6,11 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from .conftest import Reports, Serve
-from .peers import TEXT, frame, listen, raw_client, within
 
 import wsrs
 from wsrs import EventEmitter
+
+from .conftest import Reports, Serve
+from .peers import TEXT, frame, listen, raw_client, within
 
 
 class TestListeners:
@@ -37,7 +38,8 @@ class TestListeners:
         emitter.emit("a")
         emitter.emit("a")
         assert seen == ["always", "once", "always"]
-        assert always is not None and first is not None
+        assert always is not None
+        assert first is not None
 
     def test_on_gives_the_emitter_back(self) -> None:
         emitter = EventEmitter()
@@ -110,7 +112,7 @@ class TestListeners:
 
     @pytest.mark.parametrize(("event", "listener"), [("a", 1), ("a", "x"), (1, print)])
     def test_wrong_types(self, event: Any, listener: Any) -> None:
-        with pytest.raises(TypeError, match="int|str"):
+        with pytest.raises(TypeError, match=r"int|str"):
             EventEmitter().on(event, listener)
 
     def test_subclasses_hear_of_changes(self) -> None:
@@ -142,7 +144,9 @@ class TestSpellings:
 
     def test_of_events(self) -> None:
         emitter, seen = EventEmitter(), []
-        emitter.on("ws_client_error", lambda: seen.append(1)).on("unexpected_response", lambda: seen.append(2))
+        emitter.on("ws_client_error", lambda: seen.append(1)).on(
+            "unexpected_response", lambda: seen.append(2)
+        )
         emitter.emit("wsClientError")
         emitter.emit("unexpected-response")
         emitter.emit("ws_client_error")
@@ -224,25 +228,31 @@ class TestEventTarget:
         ws.onopen = opened.set_result
         ws.onmessage = message.set_result
         ws.add_event_listener("close", closed.set_result)
-        assert ws.onopen == opened.set_result and ws.onclose is None
+        assert ws.onopen == opened.set_result
+        assert ws.onclose is None
         event = await within(opened)
-        assert isinstance(event, wsrs.OpenEvent) and event.type == "open" and event.target is ws
+        assert isinstance(event, wsrs.OpenEvent)
+        assert event.type == "open"
+        assert event.target is ws
         sides[0].send("grüße")
         event = await within(message)
-        assert isinstance(event, wsrs.MessageEvent) and event.data == "grüße" and event.target is ws
+        assert isinstance(event, wsrs.MessageEvent)
+        assert event.data == "grüße"
+        assert event.target is ws
         sides[0].close(4000, "fin")
         event = await within(closed)
         assert isinstance(event, wsrs.CloseEvent)
         assert (event.code, event.reason, event.was_clean, event.wasClean) == (4000, "fin", True, True)
 
     async def test_error_event(self, serve: Serve, reports: Reports) -> None:
+        heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         server = await serve(lambda ws, request: setattr(ws, "onerror", heard.set_result))
-        heard = asyncio.get_running_loop().create_future()
         peer = await raw_client(server)
         peer.write(frame(TEXT, b"unmasked", mask=None))
         event = await within(heard)
         assert isinstance(event, wsrs.ErrorEvent)
-        assert event.error.code == "WS_ERR_EXPECTED_MASK" and event.message == str(event.error)
+        assert event.error.code == "WS_ERR_EXPECTED_MASK"
+        assert event.message == str(event.error)
         await peer.close()
 
     async def test_objects_with_handle_event_once_and_removal(self, serve: Serve) -> None:
@@ -262,7 +272,8 @@ class TestEventTarget:
         ws.add_event_listener("message", removed, once=True)
         ws.remove_event_listener("message", removed)
         ws.add_event_listener("nothing", always)
-        assert ws.listener_count("message") == 2 and ws.listener_count("nothing") == 0
+        assert ws.listener_count("message") == 2
+        assert ws.listener_count("nothing") == 0
         await within(ws.wait_open())
         ws.emit("message", b"one", False)
         ws.emit("message", b"two", True)
@@ -279,7 +290,8 @@ class TestEventTarget:
         ws.emit("message", b"x", True)
         assert seen == [(2, b"x")]
         ws.onmessage = None
-        assert ws.onmessage is None and ws.listener_count("message") == 0
+        assert ws.onmessage is None
+        assert ws.listener_count("message") == 0
         with pytest.raises(TypeError, match="onmessage must be callable"):
             ws.onmessage = 5  # type: ignore[assignment]
         with pytest.raises(TypeError, match="handle_event"):

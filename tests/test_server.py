@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from .conftest import Reports, Serve
-from .peers import connect, listen, port_of, raw_client, upgrade_request, within
 
 import wsrs
+
+from .conftest import Reports, Serve
+from .peers import connect, listen, port_of, raw_client, upgrade_request, within
 
 
 class TestConstruction:
     def test_outside_a_loop(self) -> None:
-        with pytest.raises(RuntimeError, match="WebSocketServer.*inside a running event loop"):
+        with pytest.raises(RuntimeError, match=r"WebSocketServer.*inside a running event loop"):
             wsrs.WebSocketServer(port=0)
 
     @pytest.mark.parametrize("options", [{}, {"port": 1, "no_server": True}, {"port": 1, "unix": "x"}])
@@ -39,10 +40,22 @@ class TestConstruction:
             ({"port": 0, "close_timeout": float("inf")}, ValueError, "close_timeout.*inf"),
             ({"port": 0, "verify_client": 5}, TypeError, "verify_client must be callable"),
             ({"port": 0, "web_socket": int}, TypeError, "web_socket must be WebSocket"),
-            ({"port": 0, "per_message_deflate": 1}, TypeError, "per_message_deflate must be a bool or a mapping"),
+            (
+                {"port": 0, "per_message_deflate": 1},
+                TypeError,
+                "per_message_deflate must be a bool or a mapping",
+            ),
             ({"port": 0, "per_message_deflate": {"server_max_window_bits": 7}}, ValueError, "8 to 15, not 7"),
-            ({"port": 0, "perMessageDeflate": {"zlibDeflateOptions": {"level": 10}}}, ValueError, "level.*10"),
-            ({"port": 0, "perMessageDeflate": {"zlibDeflateOptions": {"levels": 1}}}, TypeError, "'levels'.*'level'"),
+            (
+                {"port": 0, "perMessageDeflate": {"zlibDeflateOptions": {"level": 10}}},
+                ValueError,
+                "level.*10",
+            ),
+            (
+                {"port": 0, "perMessageDeflate": {"zlibDeflateOptions": {"levels": 1}}},
+                TypeError,
+                "'levels'.*'level'",
+            ),
             ({"port": 0, "max_payload": 1, "maxPayload": 1}, TypeError, "'max_payload' is given twice"),
             ({"no_server": True, "host": "x"}, TypeError, "host has no meaning together with no_server"),
             ({"no_server": True, "handshake_timeout": 1}, TypeError, "handshake_timeout has no meaning"),
@@ -94,7 +107,9 @@ class TestListening:
         port = (await serve()).address()["port"]
         server = wsrs.WebSocketServer(port=port, host="127.0.0.1")
         (error,) = await within(listen(server, "error"))
-        assert isinstance(error, OSError) and error.errno == errno.EADDRINUSE and str(port) in str(error)
+        assert isinstance(error, OSError)
+        assert error.errno == errno.EADDRINUSE
+        assert str(port) in str(error)
         # Who waits is told by an exception, and then the loop's handler is not.
         with pytest.raises(OSError, match=str(port)):
             async with wsrs.WebSocketServer(port=port, host="127.0.0.1"):
@@ -147,10 +162,14 @@ class TestConnections:
         headers = {"X-One": ["1", "2"], "Cookie": "a=b"}
         async with wsrs.WebSocket(server.url + "chat?x=1", headers=headers):
             ws, request = await within(connection)
-            assert isinstance(ws, wsrs.WebSocket) and ws.ready_state == wsrs.OPEN and ws.url is None
+            assert isinstance(ws, wsrs.WebSocket)
+            assert ws.ready_state == wsrs.OPEN
+            assert ws.url is None
             assert (request.method, request.url, request.http_version) == ("GET", "/chat?x=1", "1.1")
-            assert request.headers["x-one"] == "1, 2" and request.headers.get_all("X-ONE") == ["1", "2"]
-            assert request.headers["COOKIE"] == "a=b" and "x-two" not in request.headers
+            assert request.headers["x-one"] == "1, 2"
+            assert request.headers.get_all("X-ONE") == ["1", "2"]
+            assert request.headers["COOKIE"] == "a=b"
+            assert "x-two" not in request.headers
             assert request.socket.get_extra_info("peername")[0] == "127.0.0.1"
             assert server.clients == {ws}
 
@@ -226,7 +245,9 @@ class TestConnections:
 
         def upgrade(request: Any, transport: Any, head: bytes) -> None:
             chosen = a if request.url == "/a" else b
-            chosen.handle_upgrade(request, transport, head, lambda ws, request: chosen.emit("connection", ws, request))
+            chosen.handle_upgrade(
+                request, transport, head, lambda ws, request: chosen.emit("connection", ws, request)
+            )
 
         a.on("connection", lambda ws, request: ws.send("from a"))
         b.on("connection", lambda ws, request: ws.send("from b"))
@@ -262,7 +283,8 @@ class TestConnections:
             peer = await connect(http)
             peer.write(b"GET /x HTTP/1.1\r\n\r\n")
             first, fields = await peer.head()
-            assert first == "HTTP/1.1 200 OK" and fields["content-type"] == "text/plain"
+            assert first == "HTTP/1.1 200 OK"
+            assert fields["content-type"] == "text/plain"
             assert await peer.rest() == b"plain /x"
             await peer.close()
 
@@ -275,9 +297,10 @@ class TestTheEnd:
         heard: list[Any] = []
         server.close(lambda *args: heard.append(args))
         port = int(server.url.split(":")[2].strip("/"))
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             await within(asyncio.open_connection("127.0.0.1", port))
-        assert heard == [] and ws.ready_state == wsrs.OPEN
+        assert heard == []
+        assert ws.ready_state == wsrs.OPEN
         ws.close()
         await within(server.wait_closed())
         assert heard == [()]
@@ -290,7 +313,8 @@ class TestTheEnd:
         assert await within(first) == await within(second) == ()
         server.close(lambda *args: third.set_result(args))
         (error,) = await within(third)
-        assert isinstance(error, RuntimeError) and "not running" in str(error)
+        assert isinstance(error, RuntimeError)
+        assert "not running" in str(error)
 
     async def test_shutdown_closes_every_client_with_1001(self, serve: Serve) -> None:
         server = await serve()

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
-__all__ = ["Backend", "Connection", "ConnectionOwner", "PerMessageDeflate", "Reactor", "Listener", "load"]
+__all__ = ["Backend", "Connection", "ConnectionOwner", "Listener", "PerMessageDeflate", "Reactor", "load"]
 
 Headers = list[tuple[str, str]]
 """Header fields in the order of the wire, latin-1 decoded, names as written."""
@@ -142,13 +142,19 @@ class Connection(Protocol):
         frame is written out. Raises TypeError for data that cannot be sent.
         """
 
-    def ping(self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None) -> Awaitable[None]:
+    def ping(
+        self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
+    ) -> Awaitable[None]:
         """Queue a ping; ValueError if its data is longer than 125 bytes."""
 
-    def pong(self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None) -> Awaitable[None]:
+    def pong(
+        self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
+    ) -> Awaitable[None]:
         """Queue a pong; ValueError if its data is longer than 125 bytes."""
 
-    def send_close(self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None) -> None:
+    def send_close(
+        self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None
+    ) -> None:
         """Queue a close frame. Code and reason are checked: ValueError."""
 
     @property
@@ -157,7 +163,7 @@ class Connection(Protocol):
 
     # The end --------------------------------------------------------------------------------
     def end(self) -> None:
-        """Write what is queued, then FIN; reading goes on. (Where the transport cannot half-close: close it.)"""
+        """Write what is queued, then FIN; reading goes on. A transport that cannot half-close is closed."""
 
     def abort(self) -> None:
         """Drop what is queued and the transport; `_on_lost` follows in the next tick."""
@@ -191,7 +197,7 @@ class Backend(Protocol):
     PerMessageDeflate: type[PerMessageDeflate]
 
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
-        """The loop's engine (made when first asked for), or None where there is none: then use the loop's transports."""
+        """The loop's engine, made when first asked for; None where only the loop's transports serve."""
 
     def parse_request(self, head: bytes, max_headers: int) -> tuple[str, str, int, Headers]:
         """(method, target, HTTP minor version, headers) of a request head that ends in CRLF CRLF.

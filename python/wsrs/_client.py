@@ -113,8 +113,10 @@ class Handshake:
 
     # The answer -------------------------------------------------------------------------------
 
-    def answered(self, minor: int, status: int, reason: str, raw: list[tuple[str, str]], rest: bytes) -> asyncio.StreamReader | None:
-        """The head of the final response is there, and `rest` after it. Returns who reads the body, if anybody."""
+    def answered(
+        self, minor: int, status: int, reason: str, raw: list[tuple[str, str]], rest: bytes
+    ) -> asyncio.StreamReader | None:
+        """The head of the final response is there, `rest` after it. Returns who reads the body, if any."""
         body = asyncio.StreamReader(loop=self._loop)
         response = Response(status, reason, Headers(raw), f"1.{minor}", body)
         if status == 101:
@@ -137,7 +139,9 @@ class Handshake:
         if self._unexpected is not None:
             self._fail(self._unexpected_error())
         else:
-            self._fail(error or HandshakeError("The connection was closed before the server answered the handshake"))
+            self._fail(
+                error or HandshakeError("The connection was closed before the server answered the handshake")
+            )
 
     def _unexpected_error(self) -> HandshakeError:
         assert self._unexpected is not None
@@ -294,5 +298,3 @@ def _authorization(request: ClientRequest, user: list[tuple[str, str]]) -> list[
 def _default_context() -> ssl.SSLContext:
     """The system's trusted authorities; made once, because reading them takes milliseconds."""
     return ssl.create_default_context()
-
-

@@ -107,7 +107,9 @@ def user_fields(options: dict[str, Any]) -> list[tuple[str, str]]:
     return checked
 
 
-def build_request(address: Address, options: dict[str, Any], user: list[tuple[str, str]], offer: str) -> ClientRequest:
+def build_request(
+    address: Address, options: dict[str, Any], user: list[tuple[str, str]], offer: str
+) -> ClientRequest:
     """The request for `address`; its key is in its headers. `offer` is the extension offer, or ""."""
     request = ClientRequest(address)
     request.set_header("Host", address.authority)

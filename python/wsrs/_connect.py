@@ -63,7 +63,7 @@ async def _connect(info: tuple[int, Any]) -> socket.socket:
 
 
 async def _race(infos: list[_Info]) -> socket.socket:
-    """Start an attempt every 250 ms, or as soon as all earlier ones have failed; the first to connect wins."""
+    """Start an attempt every 250 ms, or once all earlier ones have failed; the first to connect wins."""
     waiting = list(reversed(infos))
     running: set[asyncio.Task[socket.socket]] = set()
     errors: list[OSError] = []
@@ -73,7 +73,9 @@ async def _race(infos: list[_Info]) -> socket.socket:
                 running.add(asyncio.ensure_future(_connect(waiting.pop())))
             delay = ATTEMPT_DELAY if waiting else None
             while running:
-                done, running = await asyncio.wait(running, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+                done, running = await asyncio.wait(
+                    running, timeout=delay, return_when=asyncio.FIRST_COMPLETED
+                )
                 winner = _sort_out(done, errors)
                 if winner is not None:
                     return winner

@@ -47,7 +47,9 @@ _CONNECTION_OPTIONS = (
 )
 
 
-def connection_options(options: dict[str, Any], loop: asyncio.AbstractEventLoop, *, is_server: bool) -> dict[str, Any]:
+def connection_options(
+    options: dict[str, Any], loop: asyncio.AbstractEventLoop, *, is_server: bool
+) -> dict[str, Any]:
     """The keywords of the core's `Connection` that are the same for all connections with `options`."""
     keywords = {name: options[name] for name in _CONNECTION_OPTIONS}
     return {**keywords, "loop": loop, "is_server": is_server, "generate_mask": options.get("generate_mask")}

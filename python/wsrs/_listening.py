@@ -84,9 +84,10 @@ def _every_address(port: int) -> list[_Info]:
 def _bind_all(place: Place, infos: Sequence[_Info]) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
-        for family, address in infos:
+        for family, wanted in infos:
+            address = wanted
             if sockets and not place.port:
-                address = (address[0], sockets[0].getsockname()[1], *address[2:])
+                address = (wanted[0], sockets[0].getsockname()[1], *wanted[2:])
             sockets.append(_bind_one(place, family, address))
     except BaseException:
         for sock in sockets:
@@ -112,7 +113,9 @@ def _bind_one(place: Place, family: socket.AddressFamily, address: tuple[Any, ..
         return _listen(sock, place.backlog)
     except OSError as error:
         sock.close()
-        raise OSError(error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}") from None
+        raise OSError(
+            error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
+        ) from None
     except BaseException:
         sock.close()
         raise

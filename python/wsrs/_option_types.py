@@ -6,14 +6,14 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from ssl import SSLContext
-from typing import Any, TypedDict, Union
+from typing import Any, TypedDict
 
 from wsrs.http._messages import HeadersLike
 
 __all__ = ["ClientOptions", "HttpServerOptions", "ListenOptions", "ServerOptions"]
 
-Deflate = Union[bool, Mapping[str, Any], None]
-VerifyClient = Union[Callable[[Any], Union[bool, Awaitable[bool]]], Callable[[Any, Any], Any]]
+Deflate = bool | Mapping[str, Any] | None
+VerifyClient = Callable[[Any], bool | Awaitable[bool]] | Callable[[Any, Any], Any]
 
 
 class _HttpLimits(TypedDict, total=False):

@@ -126,7 +126,12 @@ class ServerHandshake(EventEmitter):
     # verify_client ----------------------------------------------------------------------------
 
     def _verify(
-        self, version: int, raw: _RawHeaders, request: Any, transport: asyncio.Transport, finish: Callable[[], None]
+        self,
+        version: int,
+        raw: _RawHeaders,
+        request: Any,
+        transport: asyncio.Transport,
+        finish: Callable[[], None],
     ) -> None:
         verify = self.options["verify_client"]
         # Version 8 is the draft whose field had another name.
@@ -151,7 +156,9 @@ class ServerHandshake(EventEmitter):
         elif not self._verify_has_callback:
             decided(verdict)
 
-    def _await_verdict(self, pending: Any, decided: Callable[[object], None] | None, transport: asyncio.Transport) -> None:
+    def _await_verdict(
+        self, pending: Any, decided: Callable[[object], None] | None, transport: asyncio.Transport
+    ) -> None:
         async def wait() -> None:
             try:
                 result = await pending
@@ -182,7 +189,8 @@ class ServerHandshake(EventEmitter):
             return
         if isinstance(transport.get_protocol(), core.Connection):
             raise RuntimeError(
-                "handle_upgrade() was called more than once with the same socket, possibly due to a misconfiguration"
+                "handle_upgrade() was called more than once with the same socket, "
+                "possibly due to a misconfiguration"
             )
         if self._state:
             self._refuse(transport, 503)
@@ -287,4 +295,3 @@ def _positional_parameters(function: Callable[..., Any]) -> int:
     except (TypeError, ValueError):
         return 1
     return sum(parameter.kind in kinds and parameter.default is parameter.empty for parameter in parameters)
-

@@ -71,7 +71,9 @@ def _parse_unix(url: str) -> Address:
         socket_path, question, query = rest.partition("?")
         target = question + query
     path = target if target.startswith("/") else "/" + target
-    return Address(f"ws+unix:{rest}", False, "localhost", 0, "localhost", quote(path, safe=_SAFE), None, socket_path)
+    return Address(
+        f"ws+unix:{rest}", False, "localhost", 0, "localhost", quote(path, safe=_SAFE), None, socket_path
+    )
 
 
 def _parse_tcp(url: str, scheme: str) -> Address:
@@ -93,7 +95,9 @@ def _parse_tcp(url: str, scheme: str) -> Address:
         auth = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
         userinfo = parts.netloc.rpartition("@")[0] + "@"
     href = f"{scheme}://{userinfo}{authority}{path}"
-    return Address(href, scheme == "wss", host, default if port is None else port, authority, path, auth, None)
+    return Address(
+        href, scheme == "wss", host, default if port is None else port, authority, path, auth, None
+    )
 
 
 def _plain_host(host: str, url: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Union
 
-
 __all__ = ["Blob"]
 
 _Part = Union[bytes, bytearray, memoryview, str, "Blob"]
@@ -79,5 +78,3 @@ def _bytes_of(part: _Part) -> bytes:
     if isinstance(part, (bytes, bytearray, memoryview, Blob)):
         return bytes(part)
     raise TypeError(f"Blob: a part must be bytes-like, a str or a Blob, not {type(part).__name__}")
-
-

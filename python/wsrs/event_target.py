@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from wsrs._names import OptionTable, Option
+from wsrs._names import Option, OptionTable
 from wsrs.events import EventEmitter, Listener
 from wsrs.options import boolean
 
@@ -124,7 +124,9 @@ class _Message(_Wrapper):
     __slots__ = ()
 
     def __call__(self, data: Any, is_binary: bool) -> object:
-        return self._call(MessageEvent("message", data=data if is_binary else bytes(data).decode(errors="replace")))
+        return self._call(
+            MessageEvent("message", data=data if is_binary else bytes(data).decode(errors="replace"))
+        )
 
 
 class _Close(_Wrapper):
@@ -142,7 +144,12 @@ class _Error(_Wrapper):
         return self._call(ErrorEvent("error", error=error, message=str(error)))
 
 
-_WRAPPERS: Mapping[str, type[_Wrapper]] = {"open": _Open, "message": _Message, "close": _Close, "error": _Error}
+_WRAPPERS: Mapping[str, type[_Wrapper]] = {
+    "open": _Open,
+    "message": _Message,
+    "close": _Close,
+    "error": _Error,
+}
 
 
 class EventTarget(EventEmitter):
@@ -155,21 +162,31 @@ class EventTarget(EventEmitter):
 
     def _wrapper(self, type: str, handler: object, is_attribute: bool) -> tuple[Listener, _Wrapper] | None:
         """The listener of `type` that wraps `handler` (any handler, for None), and its wrapper."""
-        for raw, listener in zip(self.raw_listeners(type), self.listeners(type)):
-            if isinstance(listener, _Wrapper) and listener.is_attribute == is_attribute:
-                if handler is None or listener.handler == handler:
-                    return raw, listener
+        for raw, listener in zip(self.raw_listeners(type), self.listeners(type), strict=False):
+            if not isinstance(listener, _Wrapper) or listener.is_attribute != is_attribute:
+                continue
+            if handler is None or listener.handler == handler:
+                return raw, listener
         return None
 
     def add_event_listener(
-        self, type: str, listener: EventListener, options: Mapping[str, Any] | None = None, *, once: bool | None = None
+        self,
+        type: str,
+        listener: EventListener,
+        options: Mapping[str, Any] | None = None,
+        *,
+        once: bool | None = None,
     ) -> None:
         """Call `listener` (or its `handle_event`) with an Event object; only once if `once` is true.
 
         Does nothing for another `type` than `'open'`, `'message'`, `'close'`, `'error'`, and nothing
         for a listener that is there already.
         """
-        if not callable(listener) and not hasattr(listener, "handle_event") and not hasattr(listener, "handleEvent"):
+        if (
+            not callable(listener)
+            and not hasattr(listener, "handle_event")
+            and not hasattr(listener, "handleEvent")
+        ):
             raise TypeError(f"an event listener must be callable or have handle_event, not {listener!r}")
         once = _OPTIONS.resolve(options, {"once": once})["once"]
         kind = _WRAPPERS.get(type)

@@ -14,7 +14,7 @@ Rules kept here:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
@@ -73,7 +73,11 @@ class EventEmitter:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        known = {ws: pep8 for base in reversed(cls.__mro__[1:]) for ws, pep8 in getattr(base, "_spellings", {}).items()}
+        known = {
+            ws: pep8
+            for base in reversed(cls.__mro__[1:])
+            for ws, pep8 in getattr(base, "_spellings", {}).items()
+        }
         cls._spellings = link_spellings(cls, known)
 
     # Adding -----------------------------------------------------------------------------------

@@ -249,7 +249,12 @@ CLIENT = OptionTable(
         Option("headers", "headers", lambda name, value: value, ()),
         Option("max_redirects", "maxRedirects", integer(0), 10),
         Option("origin", "origin", text),
-        Option("per_message_deflate", "perMessageDeflate", deflate_options, {"threshold": 1024, "concurrency_limit": 10}),
+        Option(
+            "per_message_deflate",
+            "perMessageDeflate",
+            deflate_options,
+            {"threshold": 1024, "concurrency_limit": 10},
+        ),
         Option("protocol_version", "protocolVersion", _protocol_version, 13),
         Option("protocols", "protocols", protocol_list, ()),
         _SSL,

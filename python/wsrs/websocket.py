@@ -171,7 +171,10 @@ class WebSocket(Lifecycle):
         return self._send_after_close(data, callback)
 
     def ping(
-        self, data: object = None, mask: bool | SendCallback | None = None, callback: SendCallback | None = None
+        self,
+        data: object = None,
+        mask: bool | SendCallback | None = None,
+        callback: SendCallback | None = None,
     ) -> Awaitable[None]:
         """Send a ping with at most 125 bytes of data; for the rest as `send`."""
         data, mask, callback = _shift(data, mask, callback)
@@ -180,7 +183,10 @@ class WebSocket(Lifecycle):
         return self._send_after_close(data, callback)
 
     def pong(
-        self, data: object = None, mask: bool | SendCallback | None = None, callback: SendCallback | None = None
+        self,
+        data: object = None,
+        mask: bool | SendCallback | None = None,
+        callback: SendCallback | None = None,
     ) -> Awaitable[None]:
         """Send a pong with at most 125 bytes of data; for the rest as `send`."""
         data, mask, callback = _shift(data, mask, callback)

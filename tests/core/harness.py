@@ -170,7 +170,9 @@ class Side:
         return output
 
 
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, key: bytes | None = KEY) -> bytes:
+def frame(
+    opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, key: bytes | None = KEY
+) -> bytes:
     """A frame; `rsv` as in 0x40 for RSV1."""
     masked = 0 if key is None else 0x80
     size = len(payload)

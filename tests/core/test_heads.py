@@ -61,7 +61,16 @@ def test_what_could_be_read_in_two_ways_is_refused(core: Any, head: bytes) -> No
     assert raised.value.status == 400
 
 
-@pytest.mark.parametrize("head", [b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 10\r\n\r\n", b"HTTP/3 200 OK\r\n\r\n", b"HTTP/1.1 200 a\0b\r\n\r\n", b"200 OK\r\n\r\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 10\r\n\r\n",
+        b"HTTP/3 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 a\0b\r\n\r\n",
+        b"200 OK\r\n\r\n",
+    ],
+)
 def test_bad_responses_are_refused(core: Any, head: bytes) -> None:
     with pytest.raises(HeadError):
         core.parse_response(head, 10)
@@ -124,7 +133,9 @@ NO_BODY = "An upgrade request must not have a body"
         ("GET", {"transfer_encoding": "chunked"}, 400, NO_BODY),
     ],
 )
-def test_bad_upgrades_are_refused(core: Any, method: str, changes: dict[str, str | None], status: int, message: str) -> None:
+def test_bad_upgrades_are_refused(
+    core: Any, method: str, changes: dict[str, str | None], status: int, message: str
+) -> None:
     with pytest.raises(UpgradeRefused) as raised:
         core.check_upgrade(method, request(**changes))
     assert (raised.value.status, str(raised.value)) == (status, message)

@@ -23,7 +23,9 @@ BAD_UTF8 = fail("WS_ERR_INVALID_UTF8", 1007, f"{FRAME}invalid UTF-8 sequence")
 TOO_LONG = fail("WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", 1009, "Max payload size exceeded")
 RSV1 = fail("WS_ERR_UNEXPECTED_RSV_1", 1002, f"{FRAME}RSV1 must be clear")
 RSV23 = fail("WS_ERR_UNEXPECTED_RSV_2_3", 1002, f"{FRAME}RSV2 and RSV3 must be clear")
-HUGE = fail("WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", 1009, "Unsupported WebSocket frame: payload length > 2^53 - 1")
+HUGE = fail(
+    "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", 1009, "Unsupported WebSocket frame: payload length > 2^53 - 1"
+)
 
 
 def opcode_fault(opcode: int) -> Event:
@@ -105,7 +107,7 @@ def cuts(data: bytes) -> list[list[bytes]]:
     return ways
 
 
-def rows(table: list[tuple[str, bytes, list[Event]]]) -> Any:
+def rows(table: list[tuple[str, bytes, list[Event]]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("data", "events"), [pytest.param(*row[1:], id=row[0]) for row in table])
 
 
@@ -150,7 +152,9 @@ def test_skipped_validation_lets_everything_through(side: MakeSide) -> None:
         (b"\x82\xff" + (1 << 40).to_bytes(8, "big") + bytes(4), False),
     ],
 )
-def test_max_payload_holds_for_the_whole_message_when_the_header_is_read(side: MakeSide, data: bytes, fits: bool) -> None:
+def test_max_payload_holds_for_the_whole_message_when_the_header_is_read(
+    side: MakeSide, data: bytes, fits: bool
+) -> None:
     for pieces in cuts(data):
         server = side(max_payload=10)
         server.feed(*pieces)
@@ -190,7 +194,13 @@ def test_a_flood_of_fragments_ends_at_the_limit(side: MakeSide) -> None:
     ],
 )
 def test_binary_types(side: MakeSide, form: str, whole: object, parts: object) -> None:
-    data = frame(2, b"ab") + frame(2, b"a", fin=False) + frame(0, fin=False) + frame(0, b"bc") + frame(1, b"text")
+    data = (
+        frame(2, b"ab")
+        + frame(2, b"a", fin=False)
+        + frame(0, fin=False)
+        + frame(0, b"bc")
+        + frame(1, b"text")
+    )
     for pieces in cuts(data):
         server = side()
         server.connection.binary_type = form
@@ -221,11 +231,20 @@ def compress(*messages: bytes, flush: int = zlib.Z_SYNC_FLUSH) -> list[bytes]:
 def test_compressed_messages_share_their_history(core: Any, side: MakeSide) -> None:
     first, second = compress(b"Hello, Hello, Hello", b"Hello, Hello, Hello")
     assert len(second) < len(first)
-    data = frame(1, first, rsv=0x40) + frame(2, b"plain") + frame(1, second[:2], rsv=0x40, fin=False) + frame(0, second[2:])
+    data = (
+        frame(1, first, rsv=0x40)
+        + frame(2, b"plain")
+        + frame(1, second[:2], rsv=0x40, fin=False)
+        + frame(0, second[2:])
+    )
     for pieces in cuts(data):
         server = side(deflate=agreed(core))
         server.feed(*pieces)
-        assert server.events == [("text", b"Hello, Hello, Hello"), ("binary", b"plain"), ("text", b"Hello, Hello, Hello")]
+        assert server.events == [
+            ("text", b"Hello, Hello, Hello"),
+            ("binary", b"plain"),
+            ("text", b"Hello, Hello, Hello"),
+        ]
 
 
 def test_without_context_takeover_each_message_stands_alone(core: Any, side: MakeSide) -> None:
@@ -242,7 +261,9 @@ def test_a_block_with_bfinal_does_not_end_the_history(core: Any, side: MakeSide,
     final = engine.compress(b"once upon a time") + engine.flush()
     again = zlib.compressobj(wbits=-15, zdict=b"once upon a time")
     second = (again.compress(b"once upon a time") + again.flush(zlib.Z_SYNC_FLUSH))[:-4]
-    for pieces in cuts(frame(2, final + rest, rsv=0x40) + frame(2, second, rsv=0x40) + frame(2, final + second, rsv=0x40)):
+    for pieces in cuts(
+        frame(2, final + rest, rsv=0x40) + frame(2, second, rsv=0x40) + frame(2, final + second, rsv=0x40)
+    ):
         server = side(deflate=agreed(core))
         server.feed(*pieces)
         assert server.events == [("binary", b"once upon a time")] * 2 + [("binary", b"once upon a time" * 2)]
@@ -250,7 +271,12 @@ def test_a_block_with_bfinal_does_not_end_the_history(core: Any, side: MakeSide,
 
 @pytest.mark.parametrize(
     "payload",
-    [b"\xff\xff\xff", b"\x06abc", compress(b"some text that is long enough")[0][:-3], b"\x01\x05\x00\x00\x00hello"],
+    [
+        b"\xff\xff\xff",
+        b"\x06abc",
+        compress(b"some text that is long enough")[0][:-3],
+        b"\x01\x05\x00\x00\x00hello",
+    ],
 )
 def test_a_bad_stream_is_the_peers_fault(core: Any, side: MakeSide, payload: bytes) -> None:
     for pieces in cuts(frame(2, payload, rsv=0x40)):
@@ -260,7 +286,9 @@ def test_a_bad_stream_is_the_peers_fault(core: Any, side: MakeSide, payload: byt
 
 
 def test_empty_compressed_messages(core: Any, side: MakeSide) -> None:
-    for pieces in cuts(frame(1, b"\x00", rsv=0x40) + frame(1, b"", rsv=0x40) + frame(2, b"\x01\x00\x00\xff\xff", rsv=0x40)):
+    for pieces in cuts(
+        frame(1, b"\x00", rsv=0x40) + frame(1, b"", rsv=0x40) + frame(2, b"\x01\x00\x00\xff\xff", rsv=0x40)
+    ):
         server = side(deflate=agreed(core))
         server.feed(*pieces)
         assert server.events == [("text", b""), ("text", b""), ("binary", b"")]

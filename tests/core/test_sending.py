@@ -58,7 +58,9 @@ def test_every_type_of_data(side: MakeSide, data: object, opcode: int, payload: 
     [(None, TypeError), (True, TypeError), (object(), TypeError), ({"a": 1}, TypeError), ([256], ValueError), ([-1], ValueError), (["a"], TypeError), ("\ud800", ValueError)],
     ids=repr,
 )  # fmt: skip
-def test_what_cannot_be_sent_is_an_error_and_sends_nothing(side: MakeSide, data: object, error: type[Exception]) -> None:
+def test_what_cannot_be_sent_is_an_error_and_sends_nothing(
+    side: MakeSide, data: object, error: type[Exception]
+) -> None:
     server = side()
     with pytest.raises(error):
         server.connection.send(data)
@@ -137,7 +139,14 @@ def test_close_frames(side: MakeSide) -> None:
     server.connection.send_close(None, b"")
     server.connection.send_close(4999, b"r" * 123)
     assert server.take_output() == frame(8, key=None) + frame(8, b"\x13\x87" + b"r" * 123, key=None)
-    for code, reason in [(1000, b"r" * 124), (None, b"why"), (1005, b""), (1006, b""), (999, b""), (5000, b"")]:
+    for code, reason in [
+        (1000, b"r" * 124),
+        (None, b"why"),
+        (1005, b""),
+        (1006, b""),
+        (999, b""),
+        (5000, b""),
+    ]:
         with pytest.raises(ValueError, match="close"):
             server.connection.send_close(code, reason)
     assert server.take_output() == b""
@@ -171,7 +180,9 @@ def test_pongs_that_cannot_be_written_are_bounded(side: MakeSide) -> None:
 # Compression ----------------------------------------------------------------------------------
 
 
-def compressing(core: Any, side: MakeSide, offer: dict[str, list[str | bool]] | None = None, **options: Any) -> Any:
+def compressing(
+    core: Any, side: MakeSide, offer: dict[str, list[str | bool]] | None = None, **options: Any
+) -> Any:
     deflate = core.PerMessageDeflate(is_server=True, **options)
     deflate.accept([offer or {}])
     return side(deflate=deflate)
@@ -259,8 +270,11 @@ def test_smaller_windows_are_kept(core: Any, side: MakeSide, bits: int) -> None:
         assert engine.decompress(payload_of(output) + b"\x00\x00\xff\xff") == message
 
 
-@pytest.mark.parametrize("settings", [{"level": 0}, {"level": 9}, {"mem_level": 1}, {"mem_level": 9}, {"strategy": 2}, {"strategy": 4}])
-def test_what_zlib_is_told(core: Any, side: MakeSide, settings: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [{"level": 0}, {"level": 9}, {"mem_level": 1}, {"mem_level": 9}, {"strategy": 2}, {"strategy": 4}],
+)
+def test_what_zlib_is_told(core: Any, side: MakeSide, settings: dict[str, Any]) -> None:
     message = b"All work and no play makes Jack a dull boy. " * 50
     server, plain = compressing(core, side, **settings), compressing(core, side)
     server.connection.send(message)

@@ -68,7 +68,9 @@ def test_a_loss_is_told_to_the_callbacks_of_frames_not_written(side: MakeSide) -
     assert server.events == [("lost", None)]
 
 
-def test_a_callback_that_raises_is_reported_and_the_others_are_called(side: MakeSide, loop: asyncio.AbstractEventLoop) -> None:
+def test_a_callback_that_raises_is_reported_and_the_others_are_called(
+    side: MakeSide, loop: asyncio.AbstractEventLoop
+) -> None:
     reports: list[Any] = []
     loop.set_exception_handler(lambda _, context: reports.append(context["exception"]))
     server = side()

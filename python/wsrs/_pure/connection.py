@@ -139,7 +139,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
 
     # Sending ------------------------------------------------------------------------------------
 
-    def send(  # noqa: PLR0917 - the order of the seam, which the API calls by position
+    def send(
         self,
         data: object,
         binary: bool | None = None,

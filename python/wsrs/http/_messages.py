@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Union
 
 from wsrs._chosen import core
 
 __all__ = ["Headers", "HeadersLike", "Request", "Response", "check_field", "format_answer", "phrase"]
 
-HeadersLike = Union[Mapping[str, object], Iterable[tuple[str, object]]]
+HeadersLike = Mapping[str, object] | Iterable[tuple[str, object]]
 """Header fields as a caller gives them: a mapping (a value may be a list of values) or pairs."""
 
 
@@ -100,7 +99,12 @@ class Response:
     http_version: str
 
     def __init__(
-        self, status: int, status_message: str, headers: Headers, http_version: str, body: asyncio.StreamReader
+        self,
+        status: int,
+        status_message: str,
+        headers: Headers,
+        http_version: str,
+        body: asyncio.StreamReader,
     ) -> None:
         self.status = status
         self.status_message = status_message
@@ -163,7 +167,7 @@ def check_field(name: object, value: object) -> tuple[str, str]:
 
 def check_line(what: str, value: str) -> None:
     """Raise ValueError where `value` has what cannot stand in a line of a head."""
-    if any(character < " " and character != "\t" or character == "\x7f" for character in value):
+    if any((character < " " and character != "\t") or character == "\x7f" for character in value):
         raise ValueError(f"{what} must not contain control characters: {value!r}")
     try:
         value.encode("latin-1")
@@ -188,9 +192,13 @@ def fields(headers: HeadersLike) -> list[tuple[str, str]]:
 
 
 def format_answer(
-    status: int, body: str | bytes | None = None, headers: HeadersLike = (), *, content_type: str = "text/html"
+    status: int,
+    body: str | bytes | None = None,
+    headers: HeadersLike = (),
+    *,
+    content_type: str = "text/html",
 ) -> bytes:
-    """A whole answer after which the connection is closed, as ws writes it. The body is the phrase by default."""
+    """A whole answer that ends the connection, as ws writes it. The body is the phrase by default."""
     if not isinstance(status, int) or isinstance(status, bool):
         raise TypeError(f"a status must be an int, not {type(status).__name__}")
     if not 100 <= status <= 999:
@@ -206,5 +214,8 @@ def format_answer(
     more = fields(headers)
     for name, _ in more:
         lines.pop(name.lower(), None)
-    head = [f"HTTP/1.1 {status} {phrase(status)}", *(f"{name}: {value}" for name, value in [*lines.values(), *more])]
+    head = [
+        f"HTTP/1.1 {status} {phrase(status)}",
+        *(f"{name}: {value}" for name, value in [*lines.values(), *more]),
+    ]
     return ("\r\n".join(head) + "\r\n\r\n").encode("latin-1") + data

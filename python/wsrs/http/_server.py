@@ -69,7 +69,7 @@ class HttpServer(EventEmitter):
         /,
         **keywords: Unpack[ListenOptions],
     ) -> Self:
-        """Listen on a TCP port (0: a free one), `unix=` path or `sock=`; `callback` is a listener of `'listening'`.
+        """Listen on a TCP port (0: any), `unix=` path or `sock=`; `callback` listens to `'listening'`.
 
         `'listening'` follows in a later tick, or `'error'` with the OSError. Options: `port`, `host`,
         `backlog` (511), `reuse_port`, `unix`, `sock` (bound or listening; closed with the server).
@@ -88,7 +88,9 @@ class HttpServer(EventEmitter):
         place = _listening.Place(**options)
         try:
             # At once, where nothing has to be resolved: then address() is known right away.
-            sockets = None if _listening.needs_resolving(place.host) and place.port is not None else _bind(place)
+            sockets = (
+                None if _listening.needs_resolving(place.host) and place.port is not None else _bind(place)
+            )
         except OSError as error:
             self._loop.call_soon(self._fail, error)
             self._error = error
@@ -102,7 +104,8 @@ class HttpServer(EventEmitter):
     async def _start(self, place: _listening.Place) -> None:
         try:
             if self._serving is None:
-                assert place.host is not None and place.port is not None
+                assert place.host is not None
+                assert place.port is not None
                 infos = await _listening.resolve(self._loop, place.host, place.port)
                 self._serving = _listening.Serving(self._loop, _listening.bind_tcp(place, infos))
             await self._serving.start(partial(ServerProtocol, self), self._ssl)

@@ -100,6 +100,7 @@ impl Reactor {
             return Ok(found.unbind());
         }
         let made = Bound::new(py, Self::new(event_loop)?)?;
+        forget_the_dead(table)?;
         table.set_item(key, PyWeakrefReference::new(&made)?)?;
         Ok(made.unbind())
     }
@@ -251,6 +252,17 @@ impl Reactor {
     }
 }
 
+/// Removes the entries of loops that are gone, so that a program with many short ones keeps none.
+fn forget_the_dead(table: &Bound<'_, PyDict>) -> PyResult<()> {
+    let mut dead = Vec::new();
+    for (key, entry) in table.iter() {
+        if entry.cast::<PyWeakrefReference>()?.upgrade().is_none() {
+            dead.push(key);
+        }
+    }
+    dead.into_iter().try_for_each(|key| table.del_item(key))
+}
+
 #[pymethods]
 impl Reactor {
     /// Writes what was queued in this tick.
@@ -312,5 +324,17 @@ impl Reactor {
         #[cfg(unix)]
         self.sockets.for_traverse(|sockets| sockets.traverse(visit)).unwrap_or(Ok(()))?;
         Ok(())
+    }
+
+    /// Breaks the cycle with the connections of a loop that was closed under them.
+    fn __clear__(&self) {
+        Python::attach(|py| {
+            let agenda = self.agenda.with(py, std::mem::take);
+            #[cfg(unix)]
+            let sockets = self.sockets.with(py, std::mem::take);
+            #[cfg(unix)]
+            drop(sockets);
+            drop(agenda);
+        });
     }
 }

@@ -7,6 +7,7 @@ mod faults;
 mod fragments;
 mod frames;
 mod limits;
+mod negotiation;
 mod sender;
 mod text;
 

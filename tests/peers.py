@@ -35,6 +35,11 @@ def listen(emitter: Any, event: str) -> asyncio.Future[tuple[Any, ...]]:
     return future
 
 
+def opening(ws: Any) -> asyncio.Future[None]:
+    """Waits for the opening from now on: who waits is told of a failure, and the loop's handler is not."""
+    return asyncio.ensure_future(ws.wait_open())
+
+
 def frame(
     opcode: int, payload: bytes = b"", *, fin: bool = True, mask: bytes | None = MASK, rsv: int = 0
 ) -> bytes:
@@ -105,6 +110,11 @@ class Peer:
         except ConnectionError:
             return True
 
+    def hang_up(self, data: bytes = b"") -> None:
+        """Write `data`, then FIN."""
+        self.writer.write(data)
+        self.writer.write_eof()
+
     def reset(self) -> None:
         self.writer.transport.abort()
 
@@ -163,10 +173,10 @@ def accept_for(key: str) -> str:
 class RawServer:
     """A TCP server for clients of ours: `peer()` gives each connection in turn."""
 
-    def __init__(self, server: asyncio.Server, peers: asyncio.Queue[Peer]) -> None:
+    def __init__(self, server: asyncio.Server, peers: asyncio.Queue[Peer], everybody: list[Peer]) -> None:
         self._server = server
         self._peers = peers
-        self.all: list[Peer] = []
+        self._everybody = everybody
         self.port: int = server.sockets[0].getsockname()[1]
         self.url = f"ws://127.0.0.1:{self.port}"
 
@@ -174,16 +184,17 @@ class RawServer:
     async def start(cls) -> RawServer:
         peers: asyncio.Queue[Peer] = asyncio.Queue()
 
-        async def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            peers.put_nowait(Peer(reader, writer))
+        everybody: list[Peer] = []
 
-        return cls(await asyncio.start_server(came, "127.0.0.1", 0), peers)
+        async def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            everybody.append(Peer(reader, writer))
+            peers.put_nowait(everybody[-1])
+
+        return cls(await asyncio.start_server(came, "127.0.0.1", 0), peers, everybody)
 
     async def peer(self) -> Peer:
         """The next connection, no handshake yet."""
-        peer = await within(self._peers.get())
-        self.all.append(peer)
-        return peer
+        return await within(self._peers.get())
 
     async def accept(self, *, then: bytes = b"", **fields: Any) -> Peer:
         """The next connection, its handshake answered; `then` goes in the same segment."""
@@ -202,6 +213,6 @@ class RawServer:
         return f"HTTP/1.1 {status}\r\n{text}\r\n".encode("latin-1")
 
     async def stop(self) -> None:
-        for peer in self.all:
-            await peer.close()
         self._server.close()
+        for peer in self._everybody:
+            await peer.close()

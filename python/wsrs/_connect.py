@@ -28,14 +28,18 @@ async def connect_tcp(host: str, port: int) -> socket.socket:
 
     Raises OSError; where several addresses failed in different ways, its message has them all.
     """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await lookup(host, port)
     infos = interleave((family, address) for family, _, _, _, address in found)
     if not infos:
         raise OSError(f"getaddrinfo found no address of {host!r}")
     if len(infos) == 1:
         return await _connect(infos[0])
     return await _race(infos)
+
+
+async def lookup(host: str, port: int) -> list[Any]:
+    """What `getaddrinfo` knows about `host`."""
+    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def interleave(found: Iterable[_Info]) -> list[_Info]:

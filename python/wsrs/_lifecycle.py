@@ -58,7 +58,17 @@ def connection_options(
 class Closing:
     """What is known about the end of a connection. Made when the end begins: an idle one has none."""
 
-    __slots__ = ("code", "error", "failed", "frame_received", "frame_sent", "reason", "timer", "unsent")
+    __slots__ = (
+        "code",
+        "error",
+        "failed",
+        "frame_received",
+        "frame_sent",
+        "reason",
+        "timer",
+        "told",
+        "unsent",
+    )
 
     def __init__(self) -> None:
         self.code = 1006
@@ -68,6 +78,8 @@ class Closing:
         self.failed = False
         self.error: BaseException | None = None
         self.timer: asyncio.TimerHandle | None = None
+        self.told = False
+        """Whether somebody was told of a failed handshake by an exception."""
         self.unsent = 0
         """Bytes that were to be sent after the end: ws counts them in `buffered_amount`."""
 
@@ -162,10 +174,19 @@ class Lifecycle(EventTarget):
         self._ready_state = CLOSING
         self._handshake = None
         self._end().error = error
-        heard = self._open_waiters is not None and self._open_waiters.fail(error)
-        self._open_waiters = None
-        self._emit_error(error, heard=heard)
+        if self._open_waiters is not None:
+            self._end().told = self._open_waiters.fail(error)
+            self._open_waiters = None
+        if self.listener_count("error"):
+            self.emit("error", error)
+        else:
+            # Whoever begins to wait in the tick of the constructor may only be a tick away.
+            self._loop.call_soon(self._loop.call_soon, self._unless_told, error)
         self._emit_close()
+
+    def _unless_told(self, error: BaseException) -> None:
+        if not (self._end().told or self._pulled):
+            self._unheard_error(error)
 
     # Closing ----------------------------------------------------------------------------------
 
@@ -292,9 +313,9 @@ class Lifecycle(EventTarget):
 
     # Listeners --------------------------------------------------------------------------------
 
-    def _emit_error(self, error: BaseException, *, heard: bool = False) -> None:
+    def _emit_error(self, error: BaseException) -> None:
         """`'error'`; unless nobody listens, but somebody learns of it by an exception."""
-        if self.listener_count("error") or not (heard or self._pulled):
+        if self.listener_count("error") or not self._pulled:
             self.emit("error", error)
 
     def _listeners_changed(self, event: str, *, added: bool) -> None:

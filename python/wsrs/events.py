@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from wsrs._names import link_spellings
+from wsrs.errors import ConnectionClosed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -250,8 +251,8 @@ class EventEmitter:
 
     def _task_done(self, event: str, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is None:
-            return
+        if error is None or isinstance(error, ConnectionClosed):
+            return  # a task that talked to a peer until the peer was gone has come to its end
         if event == "error" or not self.listener_count("error"):
             self._report(f"Exception in the task of a listener of {event!r} of {self!r}", error, task=task)
         else:

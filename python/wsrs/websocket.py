@@ -209,15 +209,15 @@ class WebSocket(Lifecycle):
 
     # Receiving --------------------------------------------------------------------------------
 
-    def recv(self) -> Awaitable[Any]:
+    async def recv(self) -> Any:
         """The next message: str for text, for binary what `binary_type` says.
 
         Waits for the opening first. Raises ConnectionClosed at the end. Messages that nobody takes wait,
         a bounded number; then the reading of the socket stops.
         """
         if self._direct:
-            return self._conn.recv()  # type: ignore[union-attr]
-        return self._pull(ended=False)
+            return await self._conn.recv()  # type: ignore[union-attr]
+        return await self._pull(ended=False)
 
     def __aiter__(self) -> Self:
         self._begin_pulling()
@@ -286,6 +286,7 @@ class WebSocket(Lifecycle):
         if self._conn is not None:
             raise self._closed_error()
         if self._ready_state == CLOSED:
+            self._end().told = True
             raise self._end().error or self._closed_error()
         if self._open_waiters is None:
             self._open_waiters = Waiters(self._loop)

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyTuple};
+use pyo3::types::{PyByteArray, PyMemoryView, PyTuple};
 
 use super::cell::GilCell;
 use super::data::Payload;
@@ -27,7 +27,7 @@ use crate::protocol::sender::{SendOptions, Sender};
 const LOOP_READ: usize = 64 * 1024;
 
 /// See `wsrs._backend.Connection`, the protocol that this class has in common with the pure core.
-#[pyclass(frozen, weakref, module = "wsrs._core")]
+#[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
 pub struct Connection {
     reactor: Py<Reactor>,
     pub(super) state: GilCell<State>,
@@ -225,8 +225,10 @@ impl Connection {
         #[cfg(not(unix))]
         let wire = Wire::Loop { queued: Vec::new(), written: 0, blocked: false };
         if matches!(wire, Wire::Loop { .. }) {
-            // Above 0 bytes it pauses us: what it does not take waits here, where it is counted.
-            transport.call_method1("set_write_buffer_limits", (0,))?;
+            // What it does not take at once waits here, where it is counted. TLS transports pause at
+            // the mark, the others above it: at 0 the former would pause when all is written.
+            let tls = !transport.call_method1("get_extra_info", ("sslcontext",))?.is_none();
+            transport.call_method1("set_write_buffer_limits", (usize::from(tls),))?;
         }
         let kept = transport.clone().unbind();
         let old = this.state.with(py, |state| {
@@ -238,15 +240,21 @@ impl Connection {
     }
 
     #[pyo3(signature = (sizehint = -1))]
-    fn get_buffer(&self, py: Python<'_>, sizehint: isize) -> Py<PyByteArray> {
+    fn get_buffer<'py>(
+        &self,
+        py: Python<'py>,
+        sizehint: isize,
+    ) -> PyResult<Bound<'py, PyMemoryView>> {
         let _ = sizehint;
         let found = self.incoming.with(py, |slot| slot.as_ref().map(|one| one.clone_ref(py)));
-        found.unwrap_or_else(|| {
+        let buffer = found.unwrap_or_else(|| {
             let made = PyByteArray::new(py, &[0; LOOP_READ]).unbind();
             let kept = made.clone_ref(py);
             self.incoming.with(py, |slot| *slot = Some(kept));
             made
-        })
+        });
+        // A view, because asyncio's TLS writes into slices of it.
+        PyMemoryView::from(buffer.bind(py))
     }
 
     fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
@@ -265,8 +273,19 @@ impl Connection {
         Ok(())
     }
 
-    fn eof_received(slf: &Bound<'_, Self>) -> bool {
-        Self::at_eof(slf)
+    fn eof_received(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        let transport =
+            this.state.with(py, |state| state.transport.as_ref().map(|one| one.clone_ref(py)));
+        let keep = Self::at_eof(slf);
+        // TLS cannot stay open in one direction: its transports say so, and close.
+        match transport {
+            Some(transport) => {
+                Ok(keep
+                    && transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py)?)
+            }
+            None => Ok(keep),
+        }
     }
 
     #[pyo3(signature = (exc = None))]
@@ -285,9 +304,7 @@ impl Connection {
         Self::deliver_pending(slf);
         for written in writes {
             if let Some(callback) = written.callback {
-                let error = pyo3::exceptions::PyConnectionError::new_err(
-                    "the connection was lost before the frame was written out",
-                );
+                let error = super::outbound::connection_closed(py);
                 if let Err(error) = callback.call1(py, (error.into_value(py),)) {
                     this.reactor(py).report(py, "a send callback raised an exception", error);
                 }

@@ -55,7 +55,7 @@ impl<'py> Payload<'py> {
         }
         let py = data.py();
         if let Some(method) = data.getattr_opt(intern!(py, "__bytes__"))? {
-            return Ok(Self::Bytes(method.call0()?.cast_into::<PyBytes>()?));
+            return Ok(Self::Bytes(exact(&method.call0()?.cast_into::<PyBytes>()?)));
         }
         if let Some(method) = data.getattr_opt(intern!(py, "__buffer__"))? {
             return Self::owned(&method.call1((0,))?);
@@ -70,7 +70,7 @@ impl<'py> Payload<'py> {
 
     fn owned(data: &Bound<'py, PyAny>) -> PyResult<Self> {
         let bytes = data.py().get_type::<PyBytes>().call1((data,))?;
-        Ok(Self::Bytes(bytes.cast_into::<PyBytes>()?))
+        Ok(Self::Bytes(exact(&bytes.cast_into::<PyBytes>()?)))
     }
 
     /// Whether ws would send it as text when not told.
@@ -86,6 +86,15 @@ impl<'py> Payload<'py> {
             Self::Text(text) => text.to_str().unwrap_or_default().as_bytes(),
             Self::View(view) => view.as_slice(),
         }
+    }
+}
+
+/// `bytes` itself: a subclass may have a finaliser, and what is queued is dropped under a borrow.
+fn exact<'py>(bytes: &Bound<'py, PyBytes>) -> Bound<'py, PyBytes> {
+    if bytes.is_exact_instance_of::<PyBytes>() {
+        bytes.clone()
+    } else {
+        PyBytes::new(bytes.py(), bytes.as_bytes())
     }
 }
 

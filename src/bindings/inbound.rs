@@ -58,6 +58,9 @@ enum Step {
     Error(PyErr),
 }
 
+/// Bytes read ahead while each event waits for its tick (`allow_synchronous_events=False`).
+const READ_AHEAD: usize = 64 * 1024;
+
 impl Connection {
     /// Takes bytes from the wire (after those that wait already) and delivers what it can.
     pub fn feed(slf: &Bound<'_, Self>, bytes: &mut [u8]) {
@@ -235,7 +238,8 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         let wanted = this.state.with(py, |state| {
             let flow = &mut state.flow;
-            let off = flow.started && !flow.concluded && (flow.paused || flow.stalled);
+            let ahead = flow.next_tick && state.pending.len() >= READ_AHEAD;
+            let off = flow.started && !flow.concluded && (flow.paused || flow.stalled || ahead);
             (off != flow.reading_off).then(|| {
                 flow.reading_off = off;
                 off

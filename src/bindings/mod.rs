@@ -24,7 +24,7 @@ mod transport;
 mod waiter;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
 /// The loop's engine, or None where the loop cannot watch a descriptor.
 #[pyfunction]
@@ -48,12 +48,24 @@ fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, rea
     }
 }
 
+/// `Connection` as asyncio knows it: its transports ask whether a protocol is an instance of
+/// `asyncio.BufferedProtocol`, so the class that Python sees has both bases.
+fn connection_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let native = py.get_type::<connection::Connection>();
+    let buffered = py.import("asyncio")?.getattr("BufferedProtocol")?;
+    let members = PyDict::new(py);
+    members.set_item("__slots__", ())?;
+    members.set_item("__module__", "wsrs._core")?;
+    members.set_item("__doc__", native.getattr("__doc__")?)?;
+    py.get_type::<PyType>().call1(("Connection", (native, buffered), members))
+}
+
 /// The Rust core of wsrs.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("NAME", "core")?;
-    module.add_class::<connection::Connection>()?;
+    module.add("Connection", connection_class(py)?)?;
     module.add_class::<extension::PerMessageDeflate>()?;
     module.add_class::<reactor::Reactor>()?;
     module.add_class::<waiter::Done>()?;

@@ -1,8 +1,9 @@
 //! From `send` to the wire: framing at once, writing at the end of the batch or tick.
 
-use pyo3::exceptions::{PyConnectionError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes};
 
 use super::connection::Connection;
@@ -16,7 +17,7 @@ use super::transport::HOLD_MIN;
 use super::waiter::{Done, Found, Waiter, Wish};
 #[cfg(unix)]
 use crate::engine::OutQueue;
-use crate::protocol::close::is_valid_close_code;
+use crate::protocol::close::{ABNORMAL, is_valid_close_code};
 use crate::protocol::error::ProtocolError;
 use crate::protocol::frame::{FrameHeader, Opcode, append_frame, write_header};
 use crate::protocol::sender::SendOptions;
@@ -284,7 +285,9 @@ impl Connection {
     #[inline]
     fn when_room(slf: &Bound<'_, Self>, queued: usize) -> PyResult<Py<PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        if queued <= this.state.with(py, |state| state.settings.high_water_mark) {
+        let high = this.state.with(py, |state| state.settings.high_water_mark);
+        // What is over the mark was mostly written at once: only what is left counts.
+        if queued <= high || this.queued_bytes(py) <= high {
             return Done::ready(py);
         }
         let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), Wish::Room))?;
@@ -306,12 +309,21 @@ impl Connection {
     /// A frame for a wire that is gone: the callback hears of it in the next tick.
     fn not_connected(slf: &Bound<'_, Self>, callback: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        let error = PyConnectionError::new_err("the WebSocket connection is closed");
-        let error = error.into_value(py).into_any();
+        let error = connection_closed(py).into_value(py).into_any();
         if let Some(callback) = callback {
             this.reactor(py).call_soon(py, &callback, error.bind(py), None)?;
         }
         Ok(Py::new(py, Done::failed(error))?.into_any())
+    }
+
+    /// Sees to it that `waiter` is woken when there is room.
+    pub fn await_room(slf: &Bound<'_, Self>, waiter: &Bound<'_, Waiter>) {
+        let waiter = waiter.clone().unbind();
+        slf.get().state.with(slf.py(), |state| {
+            if !state.drains.iter().any(|one| one.is(&waiter)) {
+                state.drains.push(waiter);
+            }
+        });
     }
 
     /// Whether anybody must hear of what was written.
@@ -421,6 +433,17 @@ impl Connection {
             _ => 0,
         })
     }
+}
+
+/// `ConnectionClosed(1006)`: what a sender is told of a connection that is gone.
+pub fn connection_closed(py: Python<'_>) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = CLASS
+        .get_or_try_init(py, || {
+            PyResult::Ok(py.import("wsrs.errors")?.getattr("ConnectionClosed")?.unbind())
+        })
+        .and_then(|class| class.bind(py).call1((ABNORMAL,)));
+    made.map_or_else(|error| error, PyErr::from_value)
 }
 
 /// Frames a message into `out`, compressed where that was agreed and is wished.

@@ -42,6 +42,7 @@ pub struct Shared {
     forks: u32,
     read_buffer: Option<Box<[u8]>>,
     pub in_batch: bool,
+    waking: bool,
 }
 
 impl Shared {
@@ -116,6 +117,7 @@ impl Reactor {
                 forks: FORKS.load(Ordering::Relaxed),
                 read_buffer: None,
                 in_batch: false,
+                waking: false,
             }),
             agenda: GilCell::new(Agenda::default()),
             #[cfg(unix)]
@@ -136,6 +138,24 @@ impl Reactor {
     #[inline]
     pub fn in_batch(&self, py: Python<'_>) -> bool {
         self.shared.with(py, |shared| shared.in_batch)
+    }
+
+    /// The batch is over.
+    pub fn end_batch(&self, py: Python<'_>) {
+        self.shared.with(py, |shared| (shared.in_batch, shared.waking) = (false, false));
+    }
+
+    /// Whether a task may be stepped directly now; then none else may be until `end_waking`.
+    pub fn begin_waking(&self, py: Python<'_>) -> bool {
+        self.shared.with(py, |shared| {
+            let free = shared.in_batch && !shared.waking;
+            shared.waking |= free;
+            free
+        })
+    }
+
+    pub fn end_waking(&self, py: Python<'_>) {
+        self.shared.with(py, |shared| shared.waking = false);
     }
 
     /// `loop.call_soon(function, argument, context=context)`.

@@ -164,8 +164,9 @@ pub fn adopt(
     let token = reactor.get().sockets.with(py, |sockets| {
         PyResult::Ok(sockets.engine.as_mut().ok_or_else(no_engine)?.adopt(own)?)
     })?;
-    sock.call_method0(intern!(py, "close"))?;
-    make_transport(reactor, token, protocol)
+    sock.call_method0(intern!(py, "close"))
+        .and_then(|_| make_transport(reactor, token, protocol))
+        .inspect_err(|_| lose(reactor, token, None))
 }
 
 fn make_transport(
@@ -181,12 +182,22 @@ fn make_transport(
     Ok(transport)
 }
 
+/// Ends a batch however it ends: one that seemed to go on would be the last.
+struct Batch<'a, 'py>(&'a Bound<'py, Reactor>);
+
+impl Drop for Batch<'_, '_> {
+    fn drop(&mut self) {
+        self.0.get().end_batch(self.0.py());
+    }
+}
+
 /// One batch: what is ready, at most the engine's bound of events, then what was queued meanwhile.
 pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     let (py, this) = (reactor.py(), reactor.get());
     if this.with_shared(py, |shared| std::mem::replace(&mut shared.in_batch, true)) {
         return Ok(()); // a loop run within a listener; the outer batch goes on with the rest
     }
+    let batch = Batch(reactor);
     let polled = this.sockets.with(py, |sockets| match &mut sockets.engine {
         Some(engine) => engine.poll().map(drop),
         None => Ok(()),
@@ -201,7 +212,7 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
                     if writable {
                         flush(reactor, token);
                     }
-                    if readable || hangup {
+                    if readable || (hangup && !writable) {
                         readable_now(reactor, token);
                     }
                 }
@@ -209,7 +220,7 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
         }
     }
     Reactor::flush_all(reactor);
-    this.with_shared(py, |shared| shared.in_batch = false);
+    drop(batch);
     polled?;
     this.take_error(py).map_or(Ok(()), Err)
 }
@@ -271,11 +282,12 @@ pub fn resume_accepting(reactor: &Bound<'_, Reactor>) {
 fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
     let (py, this) = (reactor.py(), reactor.get());
     for _ in 0..READS {
-        let Some(kind) =
-            this.sockets.with(py, |sockets| sockets.client(token).map(|c| c.kind.clone_ref(py)))
-        else {
-            return;
-        };
+        let kind = this.sockets.with(py, |sockets| {
+            let paused = sockets.engine.as_ref().is_none_or(|engine| engine.is_paused(token));
+            let client = sockets.client(token).filter(|client| !paused && !client.closing);
+            client.map(|client| client.kind.clone_ref(py))
+        });
+        let Some(kind) = kind else { return };
         let read = match &kind {
             Kind::Native(connection) => read_native(reactor, token, connection.bind(py)),
             Kind::Stream(protocol) => read_stream(reactor, token, protocol.bind(py)),

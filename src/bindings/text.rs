@@ -4,19 +4,23 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 /// `bytes` as `str`. They were validated while they came, unless `lossy` (skip_utf8_validation): then
 /// what is not UTF-8 becomes U+FFFD, as in ws.
 #[inline]
 pub fn decode(py: Python<'_>, bytes: &[u8], lossy: bool) -> PyResult<Py<PyAny>> {
-    let errors = if lossy { c"replace".as_ptr() } else { c"strict".as_ptr() };
+    if lossy {
+        // Not by CPython's "replace": a program can put code of its own in its place.
+        return Ok(PyString::new(py, &String::from_utf8_lossy(bytes)).into_any().unbind());
+    }
     // SAFETY: pointer and length are those of a live slice; the result is a new reference or null
     // and an error. CPython copies ASCII a word at a time into an exactly sized string.
     unsafe {
         let text = ffi::PyUnicode_DecodeUTF8(
             bytes.as_ptr().cast(),
             bytes.len() as ffi::Py_ssize_t,
-            errors,
+            std::ptr::null(),
         );
         Ok(Bound::from_owned_ptr_or_err(py, text)?.unbind())
     }

@@ -46,7 +46,6 @@ struct State {
     callbacks: Vec<Callback>,
     waiting: bool,
     blocking: bool,
-    cancelled: bool,
 }
 
 /// One awaitable of a connection.
@@ -75,10 +74,14 @@ impl Waiter {
             std::mem::take(&mut state.callbacks)
         });
         for callback in callbacks {
-            let direct = reactor.in_batch(py);
-            let outcome = match (&callback.context, direct) {
-                (Some(context), true) => call_in_context(slf, &callback.function, context.bind(py)),
-                _ => callback.schedule(slf, reactor),
+            let outcome = match &callback.context {
+                // Legal only while no task is current: in a batch, and not in a task woken by it.
+                Some(context) if reactor.begin_waking(py) => {
+                    let outcome = call_in_context(slf, &callback.function, context.bind(py));
+                    reactor.end_waking(py);
+                    outcome
+                }
+                _ => callback.schedule(slf.as_any(), reactor),
             };
             if let Err(error) = outcome {
                 reactor.keep_error(py, error);
@@ -88,8 +91,8 @@ impl Waiter {
 }
 
 impl Callback {
-    fn schedule(&self, waiter: &Bound<'_, Waiter>, reactor: &Reactor) -> PyResult<()> {
-        reactor.call_soon(waiter.py(), &self.function, waiter.as_any(), self.context.as_ref())
+    fn schedule(&self, future: &Bound<'_, PyAny>, reactor: &Reactor) -> PyResult<()> {
+        reactor.call_soon(future.py(), &self.function, future, self.context.as_ref())
     }
 }
 
@@ -146,10 +149,13 @@ impl Waiter {
         match Connection::look(this.connection.bind(py), this.wish)? {
             Found::Value(value) => Err(stop_iteration(value)),
             Found::Nothing => {
+                if this.wish == Wish::Room {
+                    // Woken, but another sender was faster: wait for the next time.
+                    Connection::await_room(this.connection.bind(py), slf);
+                }
                 this.state.with(py, |state| {
                     state.waiting = true;
                     state.blocking = true;
-                    state.cancelled = false;
                 });
                 Ok(slf.clone().unbind())
             }
@@ -191,24 +197,17 @@ impl Waiter {
         Ok(removed)
     }
 
-    /// What a task asks after its wake-up: raises CancelledError after `cancel`.
-    fn result(&self, py: Python<'_>) -> PyResult<()> {
-        if self.state.with(py, |state| std::mem::take(&mut state.cancelled)) {
-            return Err(cancelled_error(py));
-        }
-        Ok(())
-    }
+    /// What a task asks after its wake-up; the message itself is the value of the `await`.
+    fn result(&self) {}
 
-    fn exception(&self, py: Python<'_>) -> PyResult<()> {
-        self.result(py)
-    }
+    fn exception(&self) {}
 
     fn done(&self, py: Python<'_>) -> bool {
         !self.is_waiting(py)
     }
 
-    fn cancelled(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| state.cancelled)
+    fn cancelled(&self) -> bool {
+        false
     }
 
     /// Ends the wait with CancelledError; False where nobody waits. No message is lost by it.
@@ -218,12 +217,13 @@ impl Waiter {
         let (py, this) = (slf.py(), slf.get());
         let callbacks = this.state.with(py, |state| {
             state.waiting = false;
-            state.cancelled = !state.callbacks.is_empty();
             std::mem::take(&mut state.callbacks)
         });
         let reactor = this.connection.get().reactor(py);
+        // The task is told by an object of its own: by then another may wait here.
+        let told = Bound::new(py, Cancelled)?;
         for callback in &callbacks {
-            callback.schedule(slf, reactor)?;
+            callback.schedule(told.as_any(), reactor)?;
         }
         Ok(!callbacks.is_empty())
     }
@@ -239,6 +239,17 @@ impl Waiter {
                 Ok(())
             })
             .unwrap_or(Ok(()))
+    }
+}
+
+/// What the wake-up of a cancelled wait is given: its result is the cancellation.
+#[pyclass(frozen, module = "wsrs._core")]
+struct Cancelled;
+
+#[pymethods]
+impl Cancelled {
+    fn result(&self, py: Python<'_>) -> PyResult<()> {
+        Err(cancelled_error(py))
     }
 }
 
@@ -286,5 +297,9 @@ impl Done {
             Some(error) => Err(PyErr::from_value(error.bind(py).clone())),
             None => Ok(None),
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.error)
     }
 }

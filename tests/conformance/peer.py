@@ -21,7 +21,9 @@ def nothing(error: BaseException) -> None:
 
 
 async def serve() -> None:
-    async with WebSocketServer(port=0, host="127.0.0.1", per_message_deflate=True, max_fragments=0) as wss:
+    async with WebSocketServer(
+        port=0, host="127.0.0.1", per_message_deflate={"threshold": 0}, max_fragments=0
+    ) as wss:
 
         @wss.on("connection")
         def echo(ws: WebSocket, request: Any) -> None:
@@ -40,7 +42,7 @@ async def ask(url: str) -> Any:
 
 
 async def run_case(url: str, no_takeover: bool) -> None:
-    offer = {"client_no_context_takeover": True} if no_takeover else True
+    offer = {"threshold": 0, **({"client_no_context_takeover": True} if no_takeover else {})}
     ws = WebSocket(url, max_fragments=0, per_message_deflate=offer)
     ws.on("error", nothing)
     ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))

@@ -12,9 +12,10 @@ KEY = b"\x37\xfa\x21\x3d"
 class MemoryTransport(asyncio.Transport):
     """Keeps what is written. `hold` makes it behave as one whose peer does not read."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
+    def __init__(self, loop: asyncio.AbstractEventLoop, tls: bool) -> None:
+        super().__init__({"sslcontext": object()} if tls else None)
         self._loop = loop
+        self._tls = tls
         self.protocol: Any = None
         self.written: list[bytes] = []
         self.calls: list[str] = []
@@ -40,9 +41,10 @@ class MemoryTransport(asyncio.Transport):
         self.written.append(bytes(data))
         if self.hold:
             self.kept += len(data)
-            if self.kept > self.high and not self.paused_writing:
-                self.paused_writing = True
-                self.protocol.pause_writing()
+        # asyncio's TLS transports pause at the limit already.
+        if self.kept + self._tls > self.high and not self.paused_writing:
+            self.paused_writing = True
+            self.protocol.pause_writing()
 
     def drain(self) -> None:
         """The peer has read everything."""
@@ -95,11 +97,12 @@ class Side:
         *,
         start: bool = True,
         listen: bool = True,
+        tls: bool = False,
         **options: Any,
     ) -> None:
         self.loop = loop
         self.events: list[tuple[Any, ...]] = []
-        self.transport = MemoryTransport(loop)
+        self.transport = MemoryTransport(loop, tls)
         self.connection = core.Connection(loop=loop, owner=self, is_server=is_server, **options)
         self.connection.attach(self.transport)
         self.connection.wants_ping = self.connection.wants_pong = True

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from wsrs.errors import ConnectionClosed
+
 from .conftest import MakeSide
 from .harness import Side, frame
 
@@ -366,7 +368,7 @@ def test_everything_may_be_called_after_the_end(side: MakeSide) -> None:
     server.transport.protocol.connection_lost(None)
     told: list[BaseException | None] = []
     for call in (connection.send, connection.ping, connection.pong):
-        with pytest.raises(ConnectionError, match="closed"):
+        with pytest.raises(ConnectionClosed, match="closed"):
             outcome(server, call(b"x", callback=told.append))
     connection.send_close(1000, b"", callback=told.append)
     for act in (connection.pause, connection.resume, connection.end, connection.abort):
@@ -374,7 +376,7 @@ def test_everything_may_be_called_after_the_end(side: MakeSide) -> None:
     server.feed(texts("late"))
     server.tick(3)
     assert connection.buffered_amount == 0
-    assert [type(error) for error in told] == [ConnectionError] * 4
+    assert [type(error) for error in told] == [ConnectionClosed] * 4
     assert server.events == [("lost", None)]
 
 

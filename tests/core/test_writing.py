@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from wsrs.errors import ConnectionClosed
+
 from .conftest import MakeSide
 from .harness import frame
 
@@ -55,6 +57,16 @@ def test_callbacks_are_called_when_the_frame_is_written_out(side: MakeSide) -> N
     assert told[1:] == [("b", None), ("c", None), ("close", None)]
 
 
+def test_a_tls_transport_that_has_written_everything_blocks_nothing(side: MakeSide) -> None:
+    server = side(tls=True)
+    told: list[Any] = []
+    for _ in range(2):
+        server.connection.send(b"a", callback=told.append)
+        server.tick()
+    assert server.output == frame(2, b"a", key=None) * 2
+    assert told == [None, None]
+
+
 def test_a_loss_is_told_to_the_callbacks_of_frames_not_written(side: MakeSide) -> None:
     server = side()
     server.transport.hold = True
@@ -64,7 +76,7 @@ def test_a_loss_is_told_to_the_callbacks_of_frames_not_written(side: MakeSide) -
     server.connection.send(bytes(10), callback=told.append)
     server.connection.abort()
     server.tick(3)
-    assert [type(error) for error in told] == [ConnectionError] * 2
+    assert [type(error) for error in told] == [ConnectionClosed] * 2
     assert server.events == [("lost", None)]
 
 

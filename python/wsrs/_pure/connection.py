@@ -23,6 +23,7 @@ from wsrs._pure.inbox import Inbox
 from wsrs._pure.outbox import READY, Outbox, Sent
 from wsrs._pure.receiver import Receiver
 from wsrs._pure.sender import Masks, Sender, generated_key, to_bytes
+from wsrs.errors import ConnectionClosed
 
 __all__ = ["Connection"]
 
@@ -229,7 +230,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         return READY if outbox.size <= outbox.high_water_mark else Sent(outbox)
 
     def _sent_in_vain(self, callback: SendCallback | None) -> Awaitable[None]:
-        error = ConnectionError("the WebSocket connection is closed")
+        error = ConnectionClosed(1006)
         if callback is not None:
             self._loop.call_soon(callback, error)
         return Sent(error=error)

@@ -11,11 +11,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
+from wsrs.errors import ConnectionClosed
 
 __all__ = ["CHUNK", "Outbox", "Sent"]
 
 CHUNK = 64 * 1024
 """Bytes: the most that small frames are joined to, and what makes a queue leave at once."""
+
+_LOOK_AGAIN = 0.01
+"""Seconds after which a transport that does not say so is asked whether it has written."""
 
 SendCallback = Callable[["BaseException | None"], object]
 
@@ -66,7 +70,10 @@ class Outbox:
         """Write to `transport` from now on."""
         self._transport = transport
         self._blocked = transport.get_write_buffer_size() > 0
-        transport.set_write_buffer_limits(0)
+        # Whatever the transport holds shall block us. TLS transports pause at the limit, the others above
+        # it: at 0 the former would pause when they have written everything, and not resume.
+        is_tls = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(1 if is_tls else 0)
 
     @property
     def is_open(self) -> bool:
@@ -148,6 +155,10 @@ class Outbox:
             self._tell(marks.popleft()[1], None)
         if self._drains and self.size <= self._low_water_mark:
             self._wake()
+        if (marks or self._drains) and not self._blocked and not self._scheduled and transport is not None:
+            # It holds so little that it does not block us, and so will not say when that is gone.
+            self._scheduled = True
+            self._loop.call_later(_LOOK_AGAIN, self.tick)
 
     def _tell(self, callback: SendCallback | None, error: BaseException | None) -> None:
         if callback is None:
@@ -211,9 +222,7 @@ class Outbox:
 
         def tell() -> None:
             for _, callback in marks:
-                self._tell(
-                    callback, ConnectionError("the connection was lost before the frame was written out")
-                )
+                self._tell(callback, ConnectionClosed(1006))
 
         return tell
 

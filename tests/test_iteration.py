@@ -12,7 +12,7 @@ import pytest_asyncio
 import wsrs
 
 from .conftest import Reports, Serve
-from .peers import BINARY, TEXT, Peer, close_frame, frame, listen, raw_client, within
+from .peers import BINARY, PING, PONG, TEXT, Peer, close_frame, frame, listen, raw_client, within
 
 Pair = tuple[Any, Peer]
 
@@ -82,13 +82,31 @@ class TestIteration:
 
     async def test_an_exception_in_such_a_handler_goes_to_error(self, serve: Serve) -> None:
         async def handler(ws: wsrs.WebSocket, request: Any) -> None:
-            await collect(ws)
+            async for message in ws:
+                raise KeyError(message)
 
         server = await serve(handler)
         error = listen(server, "error")
         peer = await raw_client(server)
+        peer.write(frame(TEXT, b"x"))
+        (raised,) = await within(error)
+        assert isinstance(raised, KeyError) and raised.args == ("x",)
+        await peer.close()
+
+    async def test_but_the_end_of_the_connection_is_none(self, serve: Serve, reports: Reports) -> None:
+        ended = asyncio.Event()
+
+        async def handler(ws: wsrs.WebSocket, request: Any) -> None:
+            try:
+                await collect(ws)
+            finally:
+                asyncio.get_running_loop().call_soon(ended.set)
+
+        server = await serve(handler)
+        server.on("error", reports.append)
+        peer = await raw_client(server)
         peer.hang_up(close_frame(4000))
-        assert isinstance((await within(error))[0], wsrs.ConnectionClosed)
+        await within(ended.wait())
         await peer.close()
 
     async def test_of_a_client_that_is_not_open_yet(self, serve: Serve) -> None:
@@ -146,15 +164,16 @@ class TestRecv:
             with pytest.raises(wsrs.ConnectionClosed, match="1000"):
                 await within(ws.recv())
 
-    async def test_a_later_listener_gets_what_waits(self, pair: Pair) -> None:
+    async def test_a_first_listener_gets_what_waits(self, pair: Pair) -> None:
         ws, peer = pair
-        peer.write(frame(TEXT, b"1") + frame(TEXT, b"2") + frame(TEXT, b"3"))
-        assert await within(ws.recv()) == "1"
+        peer.write(frame(TEXT, b"1") + frame(TEXT, b"2") + frame(PING))
+        # The pong tells that both have arrived.
+        assert (await peer.frame()).opcode == PONG
         seen: list[Any] = []
         both = asyncio.Event()
         ws.on("message", lambda data, is_binary: (seen.append(data), len(seen) == 2 and both.set())[0])
         await within(both.wait())
-        assert seen == [b"2", b"3"]
+        assert seen == [b"1", b"2"]
 
 
 class TestNobodyTakesThem:

@@ -16,7 +16,7 @@ use super::extension::PerMessageDeflate;
 use super::outbound::FrameKind;
 use super::reactor::Reactor;
 use super::state::{BinaryType, Finish, Flow, Settings, State, Wire};
-use super::waiter::{Waiter, Wish};
+use super::waiter::{Awaitable, Waiter, Wish};
 #[cfg(unix)]
 use crate::engine::Token;
 use crate::protocol::Role;
@@ -123,7 +123,7 @@ impl Connection {
         }
     }
 
-    fn waiter(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Py<Waiter>> {
+    fn waiter(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Py<Awaitable>> {
         let (py, this) = (slf.py(), slf.get());
         let found = this.state.with(py, |state| {
             state.flow.claimed = true;
@@ -133,7 +133,8 @@ impl Connection {
         if let Some(waiter) = found {
             return Ok(waiter);
         }
-        let made = Py::new(py, Waiter::new(slf.clone().unbind(), wish))?;
+        let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), wish))?;
+        let made = Py::new(py, Awaitable { waiter })?;
         let kept = made.clone_ref(py);
         this.state.with(py, |state| {
             let slot = if wish == Wish::Next { &mut state.next } else { &mut state.recv };
@@ -379,11 +380,11 @@ impl Connection {
         self.state.with(py, |state| state.flow.paused)
     }
 
-    fn recv(slf: &Bound<'_, Self>) -> PyResult<Py<Waiter>> {
+    fn recv(slf: &Bound<'_, Self>) -> PyResult<Py<Awaitable>> {
         Self::waiter(slf, Wish::Message)
     }
 
-    fn next(slf: &Bound<'_, Self>) -> PyResult<Py<Waiter>> {
+    fn next(slf: &Bound<'_, Self>) -> PyResult<Py<Awaitable>> {
         Self::waiter(slf, Wish::Next)
     }
 

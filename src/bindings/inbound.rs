@@ -13,7 +13,7 @@ use super::outbound::FrameKind;
 use super::reactor::{Reactor, Shared};
 use super::state::{BinaryType, State, Wire};
 use super::text::decode;
-use super::waiter::{Done, Found, Waiter, Wish};
+use super::waiter::{Awaitable, Done, Found, Waiter, Wish};
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::receiver::{Data, Event, Input};
@@ -269,8 +269,9 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         let waiters = this.state.with(py, |state| {
             let something = !state.queue.is_empty() || state.finish.is_some();
-            let clone = |waiter: &Option<Py<Waiter>>| {
-                waiter.as_ref().filter(|one| one.get().is_waiting(py)).map(|one| one.clone_ref(py))
+            let clone = |awaitable: &Option<Py<Awaitable>>| {
+                let waiter = &awaitable.as_ref()?.get().waiter;
+                waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
             };
             something.then(|| [clone(&state.recv), clone(&state.next)])
         });
@@ -355,7 +356,7 @@ impl Connection {
 fn is_of_no_interest(result: &Bound<'_, PyAny>) -> bool {
     result.is_none()
         || result.is_exact_instance_of::<Done>()
-        || result.is_exact_instance_of::<Waiter>()
+        || result.is_exact_instance_of::<Awaitable>()
 }
 
 /// Takes one event from the receiver. Runs under the borrow: no Python code in here.

@@ -68,6 +68,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("Connection", connection_class(py)?)?;
     module.add_class::<extension::PerMessageDeflate>()?;
     module.add_class::<reactor::Reactor>()?;
+    module.add_class::<waiter::Awaitable>()?;
     module.add_class::<waiter::Done>()?;
     module.add_class::<waiter::Waiter>()?;
     #[cfg(unix)]

@@ -14,7 +14,7 @@ use super::sockets::{self, Held};
 use super::state::{State, Wire, Written};
 #[cfg(unix)]
 use super::transport::HOLD_MIN;
-use super::waiter::{Done, Found, Waiter, Wish};
+use super::waiter::{Awaitable, Done, Found, Waiter, Wish};
 #[cfg(unix)]
 use crate::engine::OutQueue;
 use crate::protocol::close::{ABNORMAL, is_valid_close_code};
@@ -293,7 +293,7 @@ impl Connection {
         let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), Wish::Room))?;
         let kept = waiter.clone_ref(py);
         this.state.with(py, |state| state.drains.push(kept));
-        Ok(waiter.into_any())
+        Ok(Py::new(py, Awaitable { waiter })?.into_any())
     }
 
     /// Whether a sender may go on: less than the low mark is queued, or the wire is gone.

@@ -6,7 +6,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::buffer::BytesBuffer;
-use super::waiter::Waiter;
+use super::waiter::{Awaitable, Waiter};
 #[cfg(unix)]
 use crate::engine::Token;
 use crate::protocol::error::ProtocolError;
@@ -113,8 +113,8 @@ pub struct State {
     /// Messages that wait for `recv`, each with its size and whether it is binary.
     pub queue: VecDeque<(Py<PyAny>, usize, bool)>,
     pub queued_bytes: usize,
-    pub recv: Option<Py<Waiter>>,
-    pub next: Option<Py<Waiter>>,
+    pub recv: Option<Py<Awaitable>>,
+    pub next: Option<Py<Awaitable>>,
     pub finish: Option<Finish>,
     pub lost_error: Option<Py<PyAny>>,
     pub writes: VecDeque<Written>,

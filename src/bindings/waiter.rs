@@ -130,12 +130,26 @@ fn cancelled_error(py: Python<'_>) -> PyErr {
     }
 }
 
+/// What `recv`, `next` and a waiting `send` return. Not the waiter itself: asyncio would take that
+/// for a future, and add callbacks to what nobody has begun to wait for.
+#[pyclass(frozen, module = "wsrs._core")]
+pub struct Awaitable {
+    pub waiter: Py<Waiter>,
+}
+
 #[pymethods]
-impl Waiter {
-    fn __await__(slf: Py<Self>) -> Py<Self> {
-        slf
+impl Awaitable {
+    fn __await__(&self, py: Python<'_>) -> Py<Waiter> {
+        self.waiter.clone_ref(py)
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.waiter)
+    }
+}
+
+#[pymethods]
+impl Waiter {
     fn __iter__(slf: Py<Self>) -> Py<Self> {
         slf
     }

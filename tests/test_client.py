@@ -29,7 +29,8 @@ class TestAddresses:
     def test_tcp(self, url: str, href: str, host: str, port: int, path: str, authority: str | None) -> None:
         address = _url.parse(url)
         assert (address.href, address.host, address.port, address.path) == (href, host, port, path)
-        assert address.secure == href.startswith("wss:") and address.unix is None
+        assert address.secure == href.startswith("wss:")
+        assert address.unix is None
         assert authority is None or address.authority == authority
 
     @pytest.mark.parametrize(
@@ -106,8 +107,10 @@ class TestTheRequest:
             url, protocolVersion=8, origin="http://o", perMessageDeflate=False, headers={"Host": "other"}
         )
         _, fields = await (await raw_server.peer()).head()
-        assert fields["sec-websocket-version"] == "8" and fields["sec-websocket-origin"] == "http://o"
-        assert "origin" not in fields and "sec-websocket-extensions" not in fields
+        assert fields["sec-websocket-version"] == "8"
+        assert fields["sec-websocket-origin"] == "http://o"
+        assert "origin" not in fields
+        assert "sec-websocket-extensions" not in fields
         assert fields["host"] == "other"
         assert base64.b64decode(fields["authorization"].removeprefix("Basic ")) == b"me:secret"
 
@@ -118,7 +121,8 @@ class TestTheRequest:
         ws = wsrs.WebSocket(raw_server.url, finish_request=lambda request, ws: requests.append((request, ws)))
         peer = await raw_server.peer()
         request, same = requests[0]
-        assert same is ws and request.getHeader("upgrade") == "websocket"
+        assert same is ws
+        assert request.getHeader("upgrade") == "websocket"
         request.set_header("X-Late", 1)
         request.end()
         _, fields = await peer.head()
@@ -166,7 +170,8 @@ class TestTheAnswer:
         )
         peer = await raw_server.accept(then=frames)
         answer = await peer.frame()
-        assert answer.payload == b"\x0f\xa1x" and answer.masked
+        assert answer.payload == b"\x0f\xa1x"
+        assert answer.masked
         await peer.close()
         assert await within(closed) == (4001, b"x")
         assert seen == [(101, 0), "open", (b"1", 1), (b"2", 1)]
@@ -211,7 +216,8 @@ class TestTheAnswer:
         peer.write(raw_server.answer(fields["sec-websocket-key"], **change))
         assert await within(closed) == (1006, b"")
         (error,) = events
-        assert isinstance(error, wsrs.HandshakeError) and str(error) == text
+        assert isinstance(error, wsrs.HandshakeError)
+        assert str(error) == text
         assert error.status == int(change.get("status", "101")[:3])
         assert ws.ready_state == wsrs.CLOSED
         assert await peer.at_end()

@@ -75,7 +75,8 @@ class TestOrderly:
         assert events == [("close", 4000, b"bye", wsrs.CLOSED)]
         ws.close()
         ws.terminate()
-        assert ws.ready_state == wsrs.CLOSED and len(events) == 1
+        assert ws.ready_state == wsrs.CLOSED
+        assert len(events) == 1
 
     @pytest.mark.parametrize(
         ("sent", "code", "reason", "echo"),
@@ -107,7 +108,8 @@ class TestOrderly:
         peer.write(close_frame(1000, mask=None))
         with pytest.raises(asyncio.TimeoutError):
             await within(asyncio.shield(pong), 0.05)
-        assert ws.ready_state == wsrs.CLOSING and not peer.reader.at_eof()
+        assert ws.ready_state == wsrs.CLOSING
+        assert not peer.reader.at_eof()
         peer.writer.write_eof()
         await within(ws.wait_closed())
         assert events == [("close", 1000, b"", wsrs.CLOSED)]
@@ -145,7 +147,8 @@ class TestDisorderly:
         ws, peer = pair
         events = record(ws)
         ws.terminate()
-        assert ws.ready_state == wsrs.CLOSING and events == []
+        assert ws.ready_state == wsrs.CLOSING
+        assert events == []
         await within(ws.wait_closed())
         assert events == [("close", 1006, b"", wsrs.CLOSED)]
         assert await peer.at_end()

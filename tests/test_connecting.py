@@ -69,7 +69,8 @@ class TestFailing:
             await (await raw_server.peer()).head()
         error, closed = listen(ws, "error"), listen(ws, "close")
         getattr(ws, method)()
-        assert ws.ready_state == wsrs.CLOSING and not error.done()
+        assert ws.ready_state == wsrs.CLOSING
+        assert not error.done()
         getattr(ws, method)()
         text = "WebSocket was closed before the connection was established"
         assert str((await within(error))[0]) == text
@@ -86,7 +87,8 @@ class TestFailing:
         peer = await raw_server.accept()
         with pytest.raises(wsrs.HandshakeError, match="before the connection was established"):
             await within(waiting)
-        assert not opened.done() and await peer.at_end()
+        assert not opened.done()
+        assert await peer.at_end()
 
     async def test_cancelling_the_entry(self, raw_server: RawServer, reports: Reports) -> None:
         ws = wsrs.WebSocket(raw_server.url)
@@ -107,7 +109,8 @@ class TestFailing:
                 early("x")
         ws.pause()
         ws.resume()
-        assert not ws.is_paused and ws.buffered_amount == 0
+        assert not ws.is_paused
+        assert ws.buffered_amount == 0
 
 
 class TestRedirects:
@@ -133,7 +136,8 @@ class TestRedirects:
         first = await self.redirect(raw_server, "/x?y")
         peer = await raw_server.peer()
         line, second = await peer.head()
-        assert line == "GET /x?y HTTP/1.1" and ws.url == seen[0]
+        assert line == "GET /x?y HTTP/1.1"
+        assert ws.url == seen[0]
         assert seen == [f"ws://a:b@127.0.0.1:{raw_server.port}/x?y"]
         assert first["sec-websocket-key"] != second["sec-websocket-key"]
         assert first["authorization"] == second["authorization"]
@@ -147,9 +151,12 @@ class TestRedirects:
         first = await self.redirect(raw_server, f"{other.url}/")
         second = await self.redirect(other, f"{raw_server.url}/back", "308 Permanent Redirect")
         third = await self.redirect(raw_server, "/")
-        assert first["authorization"] == third["authorization"] == "A" and third["cookie"] == "c"
-        assert "authorization" not in second and "cookie" not in second
-        assert second["host"] == f"127.0.0.1:{other.port}" and second["x"] == "y"
+        assert first["authorization"] == third["authorization"] == "A"
+        assert third["cookie"] == "c"
+        assert "authorization" not in second
+        assert "cookie" not in second
+        assert second["host"] == f"127.0.0.1:{other.port}"
+        assert second["x"] == "y"
         ws.on("error", lambda error: None).terminate()
         await other.stop()
 
@@ -161,7 +168,8 @@ class TestRedirects:
         ws.on("redirect", lambda url, request: request.remove_header("Cookie"))
         await self.redirect(raw_server, other.url)
         _, fields = await (await other.peer()).head()
-        assert fields["authorization"] == "A" and "cookie" not in fields
+        assert fields["authorization"] == "A"
+        assert "cookie" not in fields
         ws.on("error", lambda error: None).terminate()
         await other.stop()
 
@@ -239,7 +247,8 @@ class TestTls:
             for message in ("text", b"x" * 200_000):
                 await ws.send(message)
                 assert await within(ws.recv()) == message
-        assert seen == [True] and ws.url == url + "/"
+        assert seen == [True]
+        assert ws.url == url + "/"
 
     async def test_a_certificate_that_nobody_trusts(self, serve: Serve, context: ssl.SSLContext) -> None:
         server = await serve(ssl=context)

@@ -124,9 +124,11 @@ class TestVerifyClient:
         line, _, body = await answer(server, upgrade_request(origin="http://bad"))
         assert (line, body) == ("HTTP/1.1 401 Unauthorized", "Unauthorized")
         await (await raw_client(server, origin="http://good")).close()
-        assert infos[0]["origin"] == "http://bad" and infos[1]["secure"] is False
+        assert infos[0]["origin"] == "http://bad"
+        assert infos[1]["secure"] is False
         assert infos[1].req.headers["sec-websocket-key"] == KEY
-        assert len(infos[0]) == 3 and set(infos[0]) == {"origin", "secure", "req"}
+        assert len(infos[0]) == 3
+        assert set(infos[0]) == {"origin", "secure", "req"}
 
     async def test_one_parameter_of_a_coroutine_function(self, serve: Serve) -> None:
         async def verify(info: Any) -> bool:
@@ -184,7 +186,8 @@ class TestVerifyClient:
         )
         assert (await answer(server, upgrade_request()))[0] == "HTTP/1.1 500 Internal Server Error"
         context = reports.take()
-        assert isinstance(context["exception"], KeyError) and "verify_client" in context["message"]
+        assert isinstance(context["exception"], KeyError)
+        assert "verify_client" in context["message"]
 
     async def test_handle_protocols_that_returns_nonsense(self, serve: Serve, reports: Reports) -> None:
         server = await serve(handle_protocols=lambda protocols, request: "a\r\nX: y")
@@ -197,7 +200,8 @@ class TestHeads:
     async def test_a_plain_request_gets_426(self, serve: Serve) -> None:
         line, fields, body = await answer(await serve(), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (line, body) == ("HTTP/1.1 426 Upgrade Required", "Upgrade Required")
-        assert fields["upgrade"] == "websocket" and fields["content-type"] == "text/plain"
+        assert fields["upgrade"] == "websocket"
+        assert fields["content-type"] == "text/plain"
 
     @pytest.mark.parametrize("without", ["upgrade", "connection"])
     async def test_so_does_one_that_asks_for_no_upgrade(self, serve: Serve, without: str) -> None:

@@ -90,7 +90,8 @@ class TestIteration:
         peer = await raw_client(server)
         peer.write(frame(TEXT, b"x"))
         (raised,) = await within(error)
-        assert isinstance(raised, KeyError) and raised.args == ("x",)
+        assert isinstance(raised, KeyError)
+        assert raised.args == ("x",)
         await peer.close()
 
     async def test_but_the_end_of_the_connection_is_none(self, serve: Serve, reports: Reports) -> None:
@@ -262,7 +263,8 @@ class TestContext:
         sending = asyncio.create_task(send())
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(sending), 0.3)
-        assert sends < 40 and ws.buffered_amount < 3_000_000
+        assert sends < 40
+        assert ws.buffered_amount < 3_000_000
         for _ in range(60):
             assert (await peer.frame()).payload == data
         await within(sending)

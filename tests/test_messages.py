@@ -103,7 +103,8 @@ class TestSending:
         ws, peer = pair
         ws.send("x", mask=True)
         answered = await peer.frame()
-        assert answered.masked and answered.payload == b"x"
+        assert answered.masked
+        assert answered.payload == b"x"
 
     @pytest.mark.parametrize("where", ["second", "third", "keyword"])
     async def test_a_callback_is_told(self, pair: tuple[Any, Peer], where: str) -> None:
@@ -182,12 +183,15 @@ class TestReceiving:
         message = frame(BINARY, b"a", fin=False) + frame(CONTINUATION, b"b")
         peer.write(message + frame(TEXT, b"text"))
         received = await within(ws.recv())
-        assert received == expected and type(received) is type(expected)
+        assert received == expected
+        assert type(received) is type(expected)
         assert await within(ws.recv()) == "text"
         heard = listen(ws, "message")
         peer.write(message)
         data, is_binary = await within(heard)
-        assert data == expected and type(data) is type(expected) and is_binary is True
+        assert data == expected
+        assert type(data) is type(expected)
+        assert is_binary is True
 
     async def test_binary_type_may_change_at_any_time(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair
@@ -213,7 +217,8 @@ class TestReceiving:
         ping, pong = listen(ws, "ping"), listen(ws, "pong")
         peer.write(frame(PING, b"there?") + frame(PONG, b"here"))
         assert await peer.frame() == Frame(PONG, b"there?", True, False, 0)
-        assert await within(ping) == (b"there?",) and await within(pong) == (b"here",)
+        assert await within(ping) == (b"there?",)
+        assert await within(pong) == (b"here",)
 
     async def test_not_without_auto_pong(self, serve: Serve) -> None:
         server = await serve(
@@ -229,7 +234,8 @@ class TestReceiving:
         seen: list[Any] = []
         ws.on("message", lambda data, is_binary: seen.append(data))
         ws.pause()
-        assert ws.is_paused and ws.isPaused
+        assert ws.is_paused
+        assert ws.isPaused
         peer.write(frame(TEXT, b"1") + frame(PING))
         with pytest.raises(asyncio.TimeoutError):
             await within(listen(ws, "message"), 0.05)
@@ -243,13 +249,16 @@ class TestReceiving:
 class TestBlob:
     async def test_is_what_it_was_made_of(self) -> None:
         blob = wsrs.Blob(["ü", b"b", bytearray(b"c"), wsrs.Blob("d")], "text/plain")
-        assert bytes(blob) == "übcd".encode() and blob.size == len(blob) == 5 and blob.type == "text/plain"
-        assert await blob.text() == "übcd" and await blob.bytes() == bytes(blob)
+        assert bytes(blob) == "übcd".encode()
+        assert blob.size == len(blob) == 5
+        assert blob.type == "text/plain"
+        assert await blob.text() == "übcd"
+        assert await blob.bytes() == bytes(blob)
         assert await blob.arrayBuffer() == bytearray(bytes(blob))
-        assert blob.slice(2, -1) == wsrs.Blob(b"bc") != blob and hash(blob.slice(0)) == hash(
-            wsrs.Blob(bytes(blob))
-        )
-        assert repr(blob) == "<Blob of 5 bytes, text/plain>" and blob != b"x"
+        assert blob.slice(2, -1) == wsrs.Blob(b"bc") != blob
+        assert hash(blob.slice(0)) == hash(wsrs.Blob(bytes(blob)))
+        assert repr(blob) == "<Blob of 5 bytes, text/plain>"
+        assert blob != b"x"
         with pytest.raises(TypeError, match="int"):
             wsrs.Blob([1])  # type: ignore[list-item]
         with pytest.raises(TypeError, match="type must be a str"):

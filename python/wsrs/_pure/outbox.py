@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
+
 from wsrs.errors import ConnectionClosed
 
 __all__ = ["CHUNK", "Outbox", "Sent"]

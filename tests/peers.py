@@ -110,6 +110,13 @@ class Peer:
         except ConnectionError:
             return True
 
+    async def rest_or_reset(self) -> bytes:
+        """As `rest`, where the other side may also reset the connection."""
+        try:
+            return await self.rest()
+        except ConnectionError:
+            return b""
+
     def hang_up(self, data: bytes = b"") -> None:
         """Write `data`, then FIN."""
         self.writer.write(data)

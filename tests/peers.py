@@ -23,6 +23,17 @@ async def within(awaitable: Awaitable[T], seconds: float = PATIENCE) -> T:
     return await asyncio.wait_for(awaitable, seconds)
 
 
+def gather_into(seen: list[Any], count: int, full: asyncio.Event) -> Any:
+    """A listener that keeps its arguments (a single one as itself) and sets `full` once there are `count`."""
+
+    def heard(*args: Any) -> None:
+        seen.append(args)
+        if len(seen) == count:
+            full.set()
+
+    return heard
+
+
 def listen(emitter: Any, event: str) -> asyncio.Future[tuple[Any, ...]]:
     """A future of the arguments of the next `event`."""
     future: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
@@ -37,7 +48,8 @@ def listen(emitter: Any, event: str) -> asyncio.Future[tuple[Any, ...]]:
 
 def opening(ws: Any) -> asyncio.Future[None]:
     """Waits for the opening from now on: who waits is told of a failure, and the loop's handler is not."""
-    return asyncio.ensure_future(ws.wait_open())
+    future: asyncio.Future[None] = asyncio.ensure_future(ws.wait_open())
+    return future
 
 
 def frame(
@@ -132,7 +144,7 @@ class Peer:
 
 
 def upgrade_request(
-    path: str = "/", *, without: tuple[str, ...] = (), method: str = "GET", **fields: str
+    path: str = "/", *, without: tuple[str, ...] = (), method: str = "GET", **fields: Any
 ) -> bytes:
     """An upgrade request; `fields` (with _ for -) replace or add header fields."""
     lines = {

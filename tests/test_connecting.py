@@ -236,10 +236,15 @@ class TestTls:
 
     async def test_both_sides(self, serve: Serve, context: ssl.SSLContext) -> None:
         seen: list[Any] = []
+
+        def verify(info: Any) -> bool:
+            seen.append(info.secure)
+            return True
+
         server = await serve(
             lambda ws, request: ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary)),
             ssl=context,
-            verify_client=lambda info: seen.append(info.secure) or True,
+            verify_client=verify,
         )
         trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
         url = f"wss://localhost:{server.address()['port']}"

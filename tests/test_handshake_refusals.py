@@ -81,13 +81,13 @@ class TestRefusals:
     async def test_ws_client_error_owns_the_socket(self, serve: Serve) -> None:
         server = await serve()
 
-        @server.on("wsClientError")
         def refused(error: Exception, transport: asyncio.Transport, request: Any) -> None:
             seen.append((type(error), str(error), request.method))
             transport.write(b"HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             transport.close()
 
         seen: list[Any] = []
+        server.on("wsClientError", refused)
         assert (await answer(server, upgrade_request(method="PUT")))[0] == "HTTP/1.1 418 Teapot"
         assert seen == [(wsrs.HandshakeError, "Invalid HTTP method", "PUT")]
 
@@ -133,7 +133,7 @@ class TestVerifyClient:
     async def test_one_parameter_of_a_coroutine_function(self, serve: Serve) -> None:
         async def verify(info: Any) -> bool:
             await asyncio.sleep(0)
-            return info.origin is None
+            return bool(info.origin is None)
 
         server = await serve(verifyClient=verify)
         assert (await answer(server, upgrade_request(origin="x")))[0] == "HTTP/1.1 401 Unauthorized"
@@ -141,7 +141,7 @@ class TestVerifyClient:
 
     async def test_the_origin_of_version_8(self, serve: Serve) -> None:
         server = await serve(verify_client=lambda info: info.origin == "http://eight")
-        fields = {"sec_websocket_version": "8", "sec_websocket_origin": "http://eight"}
+        fields: dict[str, Any] = {"sec_websocket_version": "8", "sec_websocket_origin": "http://eight"}
         await (await raw_client(server, **fields)).close()
 
     async def test_two_parameters(self, serve: Serve) -> None:
@@ -235,7 +235,7 @@ class TestHeads:
 
     async def test_too_many(self, serve: Serve) -> None:
         server = await serve(maxHeaders=10)
-        many = {f"x{number}": "1" for number in range(6)}
+        many: dict[str, Any] = {f"x{number}": "1" for number in range(6)}
         assert (await answer(server, upgrade_request(**many)))[0].startswith("HTTP/1.1 431")
         await (await raw_client(server, x1="1")).close()
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 import wsrs
 
 from .conftest import Reports, Serve
-from .peers import BINARY, PING, PONG, TEXT, Peer, close_frame, frame, listen, raw_client, within
+from .peers import BINARY, PING, PONG, TEXT, Peer, close_frame, frame, gather_into, listen, raw_client, within
 
 Pair = tuple[Any, Peer]
 
@@ -137,7 +137,8 @@ class TestRecv:
         for number, wait in enumerate(waits):
             # Once it waits, once there is something already.
             loop.call_soon(loop.call_soon, peer.write, frame(TEXT, str(number).encode()))
-            assert await within(asyncio.gather(wait())) in ([str(number)], [[str(number)]])
+            (received,) = await within(asyncio.gather(wait()))
+            assert received in (str(number), [str(number)])
 
     async def test_one_task_at_a_time(self, pair: Pair) -> None:
         ws, peer = pair
@@ -172,9 +173,9 @@ class TestRecv:
         assert (await peer.frame()).opcode == PONG
         seen: list[Any] = []
         both = asyncio.Event()
-        ws.on("message", lambda data, is_binary: (seen.append(data), len(seen) == 2 and both.set())[0])
+        ws.on("message", gather_into(seen, 2, both))
         await within(both.wait())
-        assert seen == [b"1", b"2"]
+        assert [data for data, _ in seen] == [b"1", b"2"]
 
 
 class TestNobodyTakesThem:
@@ -232,12 +233,17 @@ class TestContext:
     async def test_with_1011_after_an_exception(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
-        with pytest.raises(KeyError):
+        closed: list[Any] = []
+
+        async def fail() -> None:
             async with wsrs.WebSocket(server.url):
                 other, _ = await within(connection)
-                closed = listen(other, "close")
+                closed.append(listen(other, "close"))
                 raise KeyError
-        assert (await within(closed))[0] == 1011
+
+        with pytest.raises(KeyError):
+            await fail()
+        assert (await within(closed[0]))[0] == 1011
 
     async def test_ends_though_messages_wait(self, serve: Serve) -> None:
         def on_connection(ws: wsrs.WebSocket, request: Any) -> None:

@@ -22,6 +22,7 @@ from .peers import (
     Frame,
     Peer,
     frame,
+    gather_into,
     listen,
     raw_client,
     within,
@@ -161,7 +162,7 @@ class TestReceiving:
         ws, peer = pair
         seen: list[Any] = []
         both = asyncio.Event()
-        ws.on("message", lambda *args: (seen.append(args), len(seen) == 3 and both.set())[0])
+        ws.on("message", gather_into(seen, 3, both))
         peer.write(frame(TEXT, "ü".encode()) + frame(BINARY, b"\xff") + frame(TEXT, b"a", fin=False))
         peer.write(frame(CONTINUATION, b"b"))
         await within(both.wait())

@@ -10,7 +10,18 @@ import pytest
 import wsrs
 
 from .conftest import Reports, Serve
-from .peers import BINARY, PING, TEXT, close_frame, frame, listen, raw_client, within
+from .peers import (
+    BINARY,
+    PING,
+    TEXT,
+    close_frame,
+    connect,
+    frame,
+    listen,
+    raw_client,
+    upgrade_request,
+    within,
+)
 
 
 class TestInAMessageListener:
@@ -38,7 +49,9 @@ class TestInAMessageListener:
 
     async def test_once_gets_one_of_many(self, serve: Serve) -> None:
         seen: list[Any] = []
-        server = await serve(lambda ws, request: ws.once("message", lambda data, is_binary: seen.append(data)))
+        server = await serve(
+            lambda ws, request: ws.once("message", lambda data, is_binary: seen.append(data))
+        )
         peer = await raw_client(server, then=frame(TEXT, b"1") + frame(TEXT, b"2") + frame(PING))
         await peer.frame()
         assert seen == [b"1"]
@@ -97,21 +110,28 @@ class TestInAMessageListener:
 
             for _ in range(listeners):
                 ws.on("message", terminate)
-            ws.on("close", lambda code, reason: (events.append(code), closed.set()))
+            ws.on("close", lambda code, reason: events.append(code))
+            ws.on("close", lambda code, reason: closed.set())
 
         peer = await raw_client(await serve(on_connection))
         peer.write(frame(TEXT, b"1"))
         await within(closed.wait())
         assert events == [b"1"] * listeners + [1006]
         assert await peer.at_end()
+        await peer.close()
 
     async def test_closing_lets_what_is_there_be_delivered(self, serve: Serve) -> None:
         events: list[Any] = []
         closed = asyncio.Event()
 
         def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
-            ws.on("message", lambda data, is_binary: (events.append(data), ws.close(4000))[0])
-            ws.on("close", lambda code, reason: (events.append(code), closed.set()))
+            def close(data: bytes, is_binary: bool) -> None:
+                events.append(data)
+                ws.close(4000)
+
+            ws.on("message", close)
+            ws.on("close", lambda code, reason: events.append(code))
+            ws.on("close", lambda code, reason: closed.set())
 
         peer = await raw_client(await serve(on_connection))
         peer.hang_up(frame(TEXT, b"1") + frame(TEXT, b"2") + close_frame(4000))
@@ -134,7 +154,8 @@ class TestInAMessageListener:
             ws.on("message", listener)
 
         def resume(ws: wsrs.WebSocket) -> None:
-            assert len(seen) in (1, 2) and ws.is_paused
+            assert len(seen) in (1, 2)
+            assert ws.is_paused
             ws.resume()
 
         peer = await raw_client(await serve(on_connection))
@@ -154,7 +175,9 @@ class TestInAMessageListener:
 
 
 class TestInOtherEvents:
-    @pytest.mark.parametrize("call", ["send", "ping", "close", "terminate", "pause", "resume", "remove_all_listeners"])
+    @pytest.mark.parametrize(
+        "call", ["send", "ping", "close", "terminate", "pause", "resume", "remove_all_listeners"]
+    )
     @pytest.mark.parametrize("event", ["connection", "message", "ping", "error", "close"])
     async def test_any_call_in_any_event(self, serve: Serve, event: str, call: str) -> None:
         closes: list[Any] = []
@@ -178,8 +201,9 @@ class TestInOtherEvents:
             else:
                 ws.on(event, lambda *args: act(ws))
 
-        peer = await raw_client(await serve(on_connection))
-        peer.hang_up(frame(TEXT, b"1") + frame(PING, b"2") + frame(BINARY, b"3") + frame(3, b"fault"))
+        peer = await connect(await serve(on_connection))
+        frames = frame(TEXT, b"1") + frame(PING, b"2") + frame(BINARY, b"3") + frame(3, b"fault")
+        peer.hang_up(upgrade_request() + frames)
         await within(closed.wait())
         await peer.rest_or_reset()
         assert closes == [1006]
@@ -213,9 +237,16 @@ class TestInOtherEvents:
         await within(closed.wait())
         await peer.rest_or_reset()
         names = [reports.take()["message"].split("listener of ")[1].split(" ")[0] for _ in range(7)]
-        assert sorted(names) == ["'close'", "'connection'", "'error'", "'headers'", "'message'", "'ping'", "'pong'"]
-        # The others go on.
-        async with wsrs.WebSocket(server.url):
-            reports.clear()
-        reports.clear()
+        assert sorted(names) == [
+            "'close'",
+            "'connection'",
+            "'error'",
+            "'headers'",
+            "'message'",
+            "'ping'",
+            "'pong'",
+        ]
         await peer.close()
+        # The server goes on.
+        server.remove_all_listeners()
+        await (await raw_client(server)).close()

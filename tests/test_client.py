@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from typing import Any
 
 import pytest
@@ -47,8 +48,8 @@ class TestAddresses:
         assert (address.unix, address.path, address.authority) == (socket_path, path, "localhost")
 
     @pytest.mark.parametrize(
-        "url", ["", "h", "ftp://h", "ws:", "ws:h", "ws:///x", "ws://h#f", "ws://h:99999", "ws://h:x", "ws+unix:",
-                "ws+unix::/p", "ws://h/\r\nX: y", "ws://a b/", "ws://[::x]/"],
+        "url", ["", "h", "ftp://h", "ws:", "ws:h", "ws:///x", "ws://h#f", "ws://h:99999", "ws://h:x",
+                "ws+unix:", "ws+unix::/p", "ws://h/\r\nX: y", "ws://a b/", "ws://[::x]/"],
     )  # fmt: skip
     async def test_bad_ones_are_named(self, url: str) -> None:
         with pytest.raises(ValueError, match="URL") as caught:
@@ -144,6 +145,7 @@ class TestTheRequest:
             ({"headers": "X: y"}, TypeError, "headers must be a mapping or pairs"),
             ({"origin": "a\nb"}, ValueError, "origin must not contain control characters"),
             ({"handshake_timeout": "1"}, TypeError, "handshake_timeout must be a number"),
+            ({"ssl": ssl.create_default_context()}, ValueError, "ssl has no meaning for 'ws://localhost:1/'"),
             ({"max_redirect": 1}, TypeError, "'max_redirect'.*'max_redirects'"),
             ({"generate_mask": b"1234"}, TypeError, "generate_mask must be callable"),
         ],
@@ -153,7 +155,7 @@ class TestTheRequest:
             wsrs.WebSocket("ws://localhost:1", options)
 
     def test_outside_a_loop(self) -> None:
-        with pytest.raises(RuntimeError, match="WebSocket.*inside a running event loop"):
+        with pytest.raises(RuntimeError, match=r"WebSocket.*inside a running event loop"):
             wsrs.WebSocket("ws://localhost:1")
 
 
@@ -252,7 +254,7 @@ class TestTheAnswer:
         peer = await raw_server.peer()
         await peer.head()
         peer.write(junk)
-        with pytest.raises(wsrs.HandshakeError, match="[Rr]esponse"):
+        with pytest.raises(wsrs.HandshakeError, match=r"[Rr]esponse"):
             await within(waiting)
 
     async def test_an_early_end(self, raw_server: RawServer, reports: Reports) -> None:

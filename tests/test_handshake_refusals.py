@@ -118,7 +118,7 @@ class TestVerifyClient:
 
         def verify(info: Any) -> bool:
             infos.append(info)
-            return info.origin == "http://good"
+            return bool(info.origin == "http://good")
 
         server = await serve(verify_client=verify)
         line, _, body = await answer(server, upgrade_request(origin="http://bad"))

@@ -121,7 +121,7 @@ class TestSending:
         assert (await peer.frame()).payload == b"x"
 
     async def test_unknown_options(self, pair: tuple[Any, Peer]) -> None:
-        with pytest.raises(TypeError, match="'compres'.*'compress'"):
+        with pytest.raises(TypeError, match=r"'compres'.*'compress'"):
             pair[0].send("x", {"compres": True})
         with pytest.raises(TypeError, match="binary must be a bool"):
             pair[0].send("x", {"binary": 1})
@@ -210,7 +210,7 @@ class TestReceiving:
             peer.write(frame(BINARY, b"x"))
         await within(done.wait())
         assert seen == [b"x", bytearray(b"x"), wsrs.Blob(b"x"), b"x"]
-        with pytest.raises(ValueError, match="binary_type must be one of .*, not 'buffer'"):
+        with pytest.raises(ValueError, match=r"binary_type must be one of .*, not 'buffer'"):
             ws.binary_type = "buffer"
 
     async def test_pings_are_answered_and_heard(self, pair: tuple[Any, Peer]) -> None:

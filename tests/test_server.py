@@ -270,9 +270,16 @@ class TestConnections:
 
     async def test_an_external_server_stays_open(self, reports: Reports) -> None:
         async with wsrs.http.HttpServer() as http:
+
+            def plain(request: Any, response: Any) -> None:
+                response.setHeader("X", 1)
+                response.write_head(200, {"x": 2, "Set-Cookie": ["a=1", "b=2"]}).end(f"plain {request.url}")
+                with pytest.raises(RuntimeError, match="answered already"):
+                    response.end()
+
             server = wsrs.WebSocketServer(server=http)
             listening, closed = listen(server, "listening"), listen(server, "close")
-            http.on("request", lambda request, response: response.end(f"plain {request.url}"))
+            http.on("request", plain)
             http.listen(0, "127.0.0.1")
             await within(listening)
             assert server.address() == http.address()
@@ -285,6 +292,7 @@ class TestConnections:
             first, fields = await peer.head()
             assert first == "HTTP/1.1 200 OK"
             assert fields["content-type"] == "text/plain"
+            assert (fields["x"], fields["set-cookie"]) == ("2", "b=2")
             assert await peer.rest() == b"plain /x"
             await peer.close()
 

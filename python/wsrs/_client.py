@@ -41,6 +41,8 @@ class Handshake:
         self._unexpected: Response | None = None
         self._prepare(_url.parse(address))
         self._original = self.address
+        if options["ssl"] is not None and not self.address.secure and not options["follow_redirects"]:
+            raise ValueError(f"WebSocket: ssl has no meaning for {self.address.href!r}, which is not secure")
 
     # The request ------------------------------------------------------------------------------
 

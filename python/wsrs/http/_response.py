@@ -24,26 +24,29 @@ class ServerResponse:
 
     def __init__(self, protocol: ServerProtocol) -> None:
         self._protocol = protocol
-        self._headers: dict[str, tuple[str, str]] = {}
+        self._headers: list[tuple[str, str]] = []
         self.status = 200
         self.finished = False
 
     def set_header(self, name: str, value: str | int) -> None:
-        """Set a header field, in place of an earlier one of this name."""
-        self._headers[str(name).lower()] = check_field(name, value)
+        """Set a header field, in place of earlier ones of this name."""
+        field = check_field(name, value)
+        self._headers = [each for each in self._headers if each[0].lower() != name.lower()]
+        self._headers.append(field)
 
     def write_head(self, status: int, headers: HeadersLike = ()) -> ServerResponse:
-        """Set the status and header fields."""
+        """Set the status and header fields, in place of earlier ones of their names; a list sets several."""
+        more = fields(headers)
+        replaced = {name.lower() for name, _ in more}
+        self._headers = [each for each in self._headers if each[0].lower() not in replaced] + more
         self.status = status
-        for name, value in fields(headers):
-            self.set_header(name, value)
         return self
 
     def end(self, body: str | bytes = b"") -> None:
         """Write the answer with `body`, then close the connection. A second call is a RuntimeError."""
         if self.finished:
             raise RuntimeError("the request is answered already")
-        answer = format_answer(self.status, body, list(self._headers.values()), content_type="text/plain")
+        answer = format_answer(self.status, body, self._headers, content_type="text/plain")
         self.finished = True
         self._protocol.answer(answer)
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use pyo3::call::PyCallArgs;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -16,23 +16,20 @@ use super::extension::PerMessageDeflate;
 use super::outbound::FrameKind;
 use super::reactor::Reactor;
 use super::state::{BinaryType, Finish, Flow, Settings, State, Wire};
-use super::waiter::{Awaitable, Waiter, Wish};
+use super::waiter::{Awaitable, Wish};
 #[cfg(unix)]
 use crate::engine::Token;
 use crate::protocol::Role;
 use crate::protocol::receiver::{Receiver, ReceiverOptions};
 use crate::protocol::sender::{SendOptions, Sender};
 
-/// Bytes that a transport of the loop is offered per read.
-const LOOP_READ: usize = 64 * 1024;
-
 /// See `wsrs._backend.Connection`, the protocol that this class has in common with the pure core.
 #[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
 pub struct Connection {
-    reactor: Py<Reactor>,
+    pub(super) reactor: Py<Reactor>,
     pub(super) state: GilCell<State>,
     /// Where a transport of the loop puts what it has read; there only on such a transport.
-    incoming: GilCell<Option<Py<PyByteArray>>>,
+    pub(super) incoming: GilCell<Option<Py<PyByteArray>>>,
 }
 
 impl Connection {
@@ -75,72 +72,6 @@ impl Connection {
         {
             self.reactor(py).report(py, "a WebSocket's event failed", error);
         }
-    }
-
-    /// Receives into the message itself, if a long frame is on its way; None where it is not.
-    #[cfg(unix)]
-    pub fn receive_direct(
-        &self,
-        py: Python<'_>,
-        at_least: usize,
-        read: impl FnOnce(&mut [std::mem::MaybeUninit<u8>]) -> crate::engine::Read,
-    ) -> Option<crate::engine::Read> {
-        self.state.with(py, |state| {
-            if !state.pending.is_empty() || !state.may_deliver() || state.flow.delivering {
-                return None;
-            }
-            match super::direct::receive(&mut state.receiver, at_least, read) {
-                Ok(read) => read,
-                Err(fault) => {
-                    state.fault = Some(fault);
-                    Some(crate::engine::Read::Data { n: 0, drained: true })
-                }
-            }
-        })
-    }
-
-    /// The peer's FIN. True: the transport stays open until what came before is delivered.
-    pub fn at_eof(slf: &Bound<'_, Self>) -> bool {
-        slf.get().state.with(slf.py(), |state| state.flow.eof = true);
-        Self::after_delivery(slf);
-        true
-    }
-
-    /// Closes the transport when what is queued is written.
-    pub fn close_wire(slf: &Bound<'_, Self>) {
-        Self::flush(slf);
-        slf.get().on_transport(slf.py(), "close");
-    }
-
-    fn on_transport(&self, py: Python<'_>, method: &str) {
-        let transport = self
-            .state
-            .with(py, |state| state.transport.as_ref().map(|transport| transport.clone_ref(py)));
-        if let Some(transport) = transport
-            && let Err(error) = transport.call_method0(py, method)
-        {
-            self.reactor(py).report(py, "a transport's method failed", error);
-        }
-    }
-
-    fn waiter(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Py<Awaitable>> {
-        let (py, this) = (slf.py(), slf.get());
-        let found = this.state.with(py, |state| {
-            state.flow.claimed = true;
-            let slot = if wish == Wish::Next { &state.next } else { &state.recv };
-            slot.as_ref().map(|waiter| waiter.clone_ref(py))
-        });
-        if let Some(waiter) = found {
-            return Ok(waiter);
-        }
-        let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), wish))?;
-        let made = Py::new(py, Awaitable { waiter })?;
-        let kept = made.clone_ref(py);
-        this.state.with(py, |state| {
-            let slot = if wish == Wish::Next { &mut state.next } else { &mut state.recv };
-            *slot = Some(kept);
-        });
-        Ok(made)
     }
 }
 
@@ -216,28 +147,7 @@ impl Connection {
     // The asyncio side ---------------------------------------------------------------------------
 
     fn connection_made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        #[cfg(unix)]
-        let wire = match super::transport::of_engine(transport) {
-            Some(own) if own.get().reactor().is(&this.reactor) => Wire::Engine(own.get().token()),
-            Some(_) => return Err(PyRuntimeError::new_err("the transport is another loop's")),
-            None => Wire::Loop { queued: Vec::new(), written: 0, blocked: false },
-        };
-        #[cfg(not(unix))]
-        let wire = Wire::Loop { queued: Vec::new(), written: 0, blocked: false };
-        if matches!(wire, Wire::Loop { .. }) {
-            // What it does not take at once waits here, where it is counted. TLS transports pause at
-            // the mark, the others above it: at 0 the former would pause when all is written.
-            let tls = !transport.call_method1("get_extra_info", ("sslcontext",))?.is_none();
-            transport.call_method1("set_write_buffer_limits", (usize::from(tls),))?;
-        }
-        let kept = transport.clone().unbind();
-        let old = this.state.with(py, |state| {
-            state.wire = wire;
-            state.transport.replace(kept)
-        });
-        drop(old);
-        Ok(())
+        Self::made(slf, transport)
     }
 
     #[pyo3(signature = (sizehint = -1))]
@@ -246,72 +156,20 @@ impl Connection {
         py: Python<'py>,
         sizehint: isize,
     ) -> PyResult<Bound<'py, PyMemoryView>> {
-        let _ = sizehint;
-        let found = self.incoming.with(py, |slot| slot.as_ref().map(|one| one.clone_ref(py)));
-        let buffer = found.unwrap_or_else(|| {
-            let made = PyByteArray::new(py, &[0; LOOP_READ]).unbind();
-            let kept = made.clone_ref(py);
-            self.incoming.with(py, |slot| *slot = Some(kept));
-            made
-        });
-        // A view, because asyncio's TLS writes into slices of it.
-        PyMemoryView::from(buffer.bind(py))
+        self.offer_buffer(py, sizehint)
     }
 
     fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        let Some(incoming) = this.incoming.with(py, Option::take) else {
-            return Err(PyRuntimeError::new_err("buffer_updated() without get_buffer()"));
-        };
-        let mut bytes = incoming.bind(py).to_vec();
-        if nbytes > bytes.len() {
-            return Err(PyValueError::new_err(format!(
-                "{nbytes} bytes are more than the buffer has"
-            )));
-        }
-        bytes.truncate(nbytes);
-        Self::feed(slf, &mut bytes);
-        Ok(())
+        Self::take_buffer(slf, nbytes)
     }
 
     fn eof_received(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let (py, this) = (slf.py(), slf.get());
-        let transport =
-            this.state.with(py, |state| state.transport.as_ref().map(|one| one.clone_ref(py)));
-        let keep = Self::at_eof(slf);
-        // TLS cannot stay open in one direction: its transports say so, and close.
-        match transport {
-            Some(transport) => {
-                Ok(keep
-                    && transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py)?)
-            }
-            None => Ok(keep),
-        }
+        Self::eof_on_transport(slf)
     }
 
     #[pyo3(signature = (exc = None))]
     fn connection_lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) {
-        let (py, this) = (slf.py(), slf.get());
-        let (transport, writes) = this.state.with(py, |state| {
-            state.wire = Wire::None;
-            state.flow.lost = true;
-            state.flow.next_tick = false;
-            state.lost_error = exc;
-            state.pongs = 0;
-            (state.transport.take(), std::mem::take(&mut state.writes))
-        });
-        drop(transport);
-        Self::wake_senders(slf);
-        Self::deliver_pending(slf);
-        for written in writes {
-            if let Some(callback) = written.callback {
-                let error = super::outbound::connection_closed(py);
-                if let Err(error) = callback.call1(py, (error.into_value(py),)) {
-                    this.reactor(py).report(py, "a send callback raised an exception", error);
-                }
-            }
-        }
-        Self::after_delivery(slf);
+        Self::lost(slf, exc);
     }
 
     fn pause_writing(&self, py: Python<'_>) {
@@ -323,14 +181,7 @@ impl Connection {
     }
 
     fn resume_writing(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        this.state.with(py, |state| {
-            if let Wire::Loop { blocked, .. } = &mut state.wire {
-                *blocked = false;
-            }
-        });
-        Self::flush(slf);
-        Self::written(slf, this.queued_bytes(py));
+        Self::writing_resumed(slf);
     }
 
     // Delivery -----------------------------------------------------------------------------------
@@ -541,26 +392,11 @@ impl Connection {
     // The end ------------------------------------------------------------------------------------
 
     fn end(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        Self::flush(slf);
-        let transport = this.state.with(py, |state| {
-            let live = !matches!(state.wire, Wire::None);
-            state.transport.as_ref().filter(|_| live).map(|one| one.clone_ref(py))
-        });
-        let Some(transport) = transport else { return Ok(()) };
-        let half = transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py)?;
-        let method = if half { "write_eof" } else { "close" };
-        transport.call_method0(py, method).map(drop)
+        Self::end_wire(slf)
     }
 
     fn abort(&self, py: Python<'_>) {
-        let live = self.state.with(py, |state| {
-            state.flow.concluded = true;
-            !matches!(std::mem::replace(&mut state.wire, Wire::None), Wire::None)
-        });
-        if live {
-            self.on_transport(py, "abort");
-        }
+        self.abort_wire(py);
     }
 
     #[getter]

@@ -1,62 +1,17 @@
 //! From bytes to listeners: frames are taken one by one from the receiver, and each is handed over
 //! with no borrow held, so that a listener may do anything with its connection.
 
-use std::borrow::Cow;
-
-use pyo3::exceptions::{PyException, PyStopAsyncIteration};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyList};
+use pyo3::types::PyList;
 
-use super::buffer::BytesBuffer;
 use super::connection::Connection;
 use super::outbound::FrameKind;
-use super::reactor::{Reactor, Shared};
-use super::state::{BinaryType, State, Wire};
-use super::text::decode;
-use super::waiter::{Awaitable, Done, Found, Waiter, Wish};
-use crate::protocol::buffer::MessageBuffer;
-use crate::protocol::error::ProtocolError;
-use crate::protocol::receiver::{Data, Event, Input};
-
-/// What to do after one step of the receiver, with nothing borrowed any more.
-enum Step {
-    /// The input is used up.
-    NeedMore,
-    /// Delivery must wait: paused, stalled, or the next tick.
-    Wait,
-    /// The queue is full; whoever waits for messages may make room.
-    Full,
-    /// A message went to the queue.
-    Queued,
-    /// A message as its fragments: their list is made with nothing borrowed, since a list is an
-    /// object of the garbage collector, which may run any finaliser when one is made.
-    Pieces {
-        pieces: Vec<Py<PyBytes>>,
-        size: usize,
-        to_queue: bool,
-    },
-    /// A message for the listener.
-    Message {
-        listener: Py<PyAny>,
-        data: Py<PyAny>,
-        binary: bool,
-    },
-    Ping {
-        data: Py<PyBytes>,
-        tell: bool,
-        pong: bool,
-    },
-    Pong {
-        data: Py<PyBytes>,
-        tell: bool,
-    },
-    Close {
-        code: u16,
-        reason: Py<PyBytes>,
-    },
-    Fail(ProtocolError),
-    Error(PyErr),
-}
+use super::reactor::Reactor;
+use super::state::Wire;
+use super::step::{Step, next_step, place};
+use super::waiter::{Awaitable, Done};
+use crate::protocol::receiver::Input;
 
 /// Bytes read ahead while each event waits for its tick (`allow_synchronous_events=False`).
 const READ_AHEAD: usize = 64 * 1024;
@@ -81,6 +36,28 @@ impl Connection {
         }
         Self::deliver_pending(slf);
         Self::after_delivery(slf);
+    }
+
+    /// Receives into the message itself, if a long frame is on its way; None where it is not.
+    #[cfg(unix)]
+    pub fn receive_direct(
+        &self,
+        py: Python<'_>,
+        at_least: usize,
+        read: impl FnOnce(&mut [std::mem::MaybeUninit<u8>]) -> crate::engine::Read,
+    ) -> Option<crate::engine::Read> {
+        self.state.with(py, |state| {
+            if !state.pending.is_empty() || !state.may_deliver() || state.flow.delivering {
+                return None;
+            }
+            match super::direct::receive(&mut state.receiver, at_least, read) {
+                Ok(read) => read,
+                Err(fault) => {
+                    state.fault = Some(fault);
+                    Some(crate::engine::Read::Data { n: 0, drained: true })
+                }
+            }
+        })
     }
 
     /// Delivers what waits, as far as it may; also what comes while it does.
@@ -177,7 +154,7 @@ impl Connection {
     }
 
     #[inline]
-    fn call_listener(
+    pub fn call_listener(
         slf: &Bound<'_, Self>,
         reactor: &Reactor,
         listener: &Py<PyAny>,
@@ -263,92 +240,6 @@ impl Connection {
             }
         }
     }
-
-    /// Wakes the task that waits for a message, if there is something for it.
-    pub fn wake_receiver(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        let waiters = this.state.with(py, |state| {
-            let something = !state.queue.is_empty() || state.finish.is_some();
-            let clone = |awaitable: &Option<Py<Awaitable>>| {
-                let waiter = &awaitable.as_ref()?.get().waiter;
-                waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
-            };
-            something.then(|| [clone(&state.recv), clone(&state.next)])
-        });
-        for waiter in waiters.into_iter().flatten().flatten() {
-            Waiter::wake(waiter.bind(py), this.reactor(py));
-        }
-    }
-
-    /// What a waiter finds: the next message, room to write, the end, or nothing yet.
-    pub fn look(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Found> {
-        let (py, this) = (slf.py(), slf.get());
-        if wish == Wish::Room {
-            return Self::look_for_room(slf);
-        }
-        let (message, resume, end) = this.state.with(py, |state| {
-            state.flow.claimed = true;
-            let message = state.queue.pop_front();
-            if let Some((_, size, _)) = &message {
-                state.queued_bytes -= size;
-            }
-            let resume = state.flow.stalled && state.queue.is_empty();
-            if resume {
-                state.flow.stalled = false;
-            }
-            let end = match &state.finish {
-                Some(finish) if message.is_none() => {
-                    Some((finish.error.clone_ref(py), finish.orderly))
-                }
-                _ => None,
-            };
-            (message, resume, end)
-        });
-        if resume {
-            this.reactor(py).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
-        }
-        match (message, end) {
-            (Some((data, ..)), _) => Ok(Found::Value(data)),
-            (None, Some((_, true))) if wish == Wish::Next => Err(PyStopAsyncIteration::new_err(())),
-            (None, Some((error, _))) => Err(PyErr::from_value(error.into_bound(py))),
-            (None, None) => Ok(Found::Nothing),
-        }
-    }
-
-    /// Gives messages that waited for `recv` to a listener that has come since.
-    pub fn deliver_queued(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        loop {
-            let next = this.state.with(py, |state| {
-                if state.flow.claimed || state.flow.paused {
-                    return None;
-                }
-                let listener = state.listener.as_ref()?.clone_ref(py);
-                let (data, size, binary) = state.queue.pop_front()?;
-                state.queued_bytes -= size;
-                Some((listener, data, binary))
-            });
-            let Some((listener, data, binary)) = next else { break };
-            // Waiting messages are kept as `recv` gives them: text as str.
-            let data = match data.bind(py).cast::<pyo3::types::PyString>() {
-                Ok(text) => match text.to_str() {
-                    Ok(text) => PyBytes::new(py, text.as_bytes()).into_any().unbind(),
-                    Err(_) => data,
-                },
-                Err(_) => data,
-            };
-            Self::call_listener(slf, this.reactor(py), &listener, data, binary);
-        }
-        let resume = this.state.with(py, |state| {
-            let resume = state.flow.stalled && state.queue.is_empty();
-            state.flow.stalled &= !resume;
-            resume
-        });
-        if resume {
-            Self::deliver_pending(slf);
-            Self::after_delivery(slf);
-        }
-    }
 }
 
 /// What a listener mostly returns: nothing, or what `send` gave it.
@@ -357,145 +248,4 @@ fn is_of_no_interest(result: &Bound<'_, PyAny>) -> bool {
     result.is_none()
         || result.is_exact_instance_of::<Done>()
         || result.is_exact_instance_of::<Awaitable>()
-}
-
-/// Takes one event from the receiver. Runs under the borrow: no Python code in here.
-fn next_step(
-    py: Python<'_>,
-    state: &mut State,
-    shared: &mut Shared,
-    input: &mut Input<'_>,
-) -> Step {
-    if !state.may_deliver() {
-        return Step::Wait;
-    }
-    if let Some(fault) = state.fault.take() {
-        return Step::Fail(fault);
-    }
-    let to_queue = state.listener.is_none() || state.flow.claimed;
-    if to_queue && !state.flow.lost && state.queue_full() {
-        if !state.discard {
-            return Step::Full;
-        }
-        // Bytes, str and lists of bytes: dropping them runs no Python.
-        state.queue.clear();
-        state.queued_bytes = 0;
-    }
-    let event = match state.receiver.next(input, &mut shared.codec) {
-        Ok(Some(event)) => event,
-        Ok(None) => return Step::NeedMore,
-        Err(error) => return Step::Fail(error),
-    };
-    match event {
-        Event::Ping(data) => {
-            let data = PyBytes::new(py, data).unbind();
-            let limit = state.settings.max_pending_auto_pongs;
-            let pong = state.settings.auto_pong && (limit == 0 || state.pongs < limit);
-            Step::Ping { data, tell: state.wants_ping, pong }
-        }
-        Event::Pong(data) => {
-            Step::Pong { data: PyBytes::new(py, data).unbind(), tell: state.wants_pong }
-        }
-        Event::Close { code, reason } => {
-            Step::Close { code, reason: PyBytes::new(py, reason).unbind() }
-        }
-        Event::Message { binary, data } => {
-            let to_text = !binary && to_queue;
-            let lossy = state.settings.skip_utf8_validation;
-            let size = size_of(&data);
-            if binary && state.binary_type == BinaryType::Fragments {
-                return match pieces(py, data) {
-                    Ok(pieces) => Step::Pieces { pieces, size, to_queue },
-                    Err(error) => Step::Error(error),
-                };
-            }
-            let made = message_object(py, data, binary, to_text, lossy, state.binary_type);
-            match made {
-                Err(error) => Step::Error(error),
-                Ok(object) => place(py, state, object, size, binary, to_queue),
-            }
-        }
-    }
-}
-
-/// Puts a message where it belongs: the queue, the listener, or (rarely) both.
-#[inline]
-fn place(
-    py: Python<'_>,
-    state: &mut State,
-    object: Py<PyAny>,
-    size: usize,
-    binary: bool,
-    to_queue: bool,
-) -> Step {
-    let Some(listener) = &state.listener else {
-        state.queued_bytes += size;
-        state.queue.push_back((object, size, binary));
-        return Step::Queued;
-    };
-    let listener = listener.clone_ref(py);
-    if !to_queue {
-        return Step::Message { listener, data: object, binary };
-    }
-    // Iterated and listened to: the listener gets bytes, the iterator str.
-    let data = match object.bind(py).cast::<pyo3::types::PyString>() {
-        Ok(text) => {
-            PyBytes::new(py, text.to_str().unwrap_or_default().as_bytes()).into_any().unbind()
-        }
-        Err(_) => object.clone_ref(py),
-    };
-    state.queued_bytes += size;
-    state.queue.push_back((object, size, binary));
-    Step::Message { listener, data, binary }
-}
-
-/// A message as the bytes of its fragments.
-fn pieces(py: Python<'_>, data: Data<'_, BytesBuffer>) -> PyResult<Vec<Py<PyBytes>>> {
-    match data {
-        Data::Slice(bytes) => Ok(vec![PyBytes::new(py, bytes).unbind()]),
-        Data::Buffer(buffer) => Ok(vec![buffer.into_bytes(py)?.unbind()]),
-        Data::Fragments(pieces) => {
-            pieces.into_iter().map(|one| Ok(one.into_bytes(py)?.unbind())).collect()
-        }
-    }
-}
-
-/// The Python object of a message: bytes, str or bytearray, none of which the garbage collector
-/// knows.
-#[inline]
-fn message_object(
-    py: Python<'_>,
-    data: Data<'_, BytesBuffer>,
-    binary: bool,
-    to_text: bool,
-    lossy: bool,
-    form: BinaryType,
-) -> PyResult<Py<PyAny>> {
-    let bytes = match &data {
-        Data::Slice(bytes) => Cow::Borrowed(*bytes),
-        Data::Buffer(buffer) => Cow::Borrowed(MessageBuffer::as_slice(buffer)),
-        Data::Fragments(pieces) => {
-            let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
-            Cow::Owned(slices.concat())
-        }
-    };
-    if to_text {
-        return decode(py, &bytes, lossy);
-    }
-    if binary && form == BinaryType::ByteArray {
-        return Ok(PyByteArray::new(py, &bytes).into_any().unbind());
-    }
-    match data {
-        Data::Buffer(buffer) => Ok(buffer.into_bytes(py)?.into_any().unbind()),
-        _ => Ok(PyBytes::new(py, &bytes).into_any().unbind()),
-    }
-}
-
-/// Bytes of a message.
-fn size_of(data: &Data<'_, BytesBuffer>) -> usize {
-    match data {
-        Data::Slice(bytes) => bytes.len(),
-        Data::Buffer(buffer) => MessageBuffer::len(buffer),
-        Data::Fragments(pieces) => pieces.iter().map(MessageBuffer::len).sum(),
-    }
 }

@@ -2,6 +2,9 @@
 //!
 //! `_backend.py` states what it offers; the pure core offers the same.
 
+mod asyncio_side;
+#[cfg(unix)]
+mod batch;
 mod buffer;
 mod cell;
 #[cfg(unix)]
@@ -10,18 +13,25 @@ mod connection;
 mod data;
 #[cfg(unix)]
 mod direct;
+mod draining;
 mod extension;
 mod handshake;
 mod inbound;
 mod outbound;
 mod reactor;
 #[cfg(unix)]
+mod reading;
+mod receiving;
+#[cfg(unix)]
 mod sockets;
 mod state;
+mod step;
 mod text;
 #[cfg(unix)]
 mod transport;
 mod waiter;
+#[cfg(unix)]
+mod writing;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};

@@ -1,20 +1,19 @@
 //! From `send` to the wire: framing at once, writing at the end of the batch or tick.
 
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyByteArray, PyBytes};
+use pyo3::types::PyByteArray;
 
 use super::connection::Connection;
 use super::data::Payload;
 use super::reactor::{Reactor, Shared};
 #[cfg(unix)]
-use super::sockets::{self, Held};
+use super::sockets::Held;
 use super::state::{State, Wire, Written};
 #[cfg(unix)]
 use super::transport::HOLD_MIN;
-use super::waiter::{Awaitable, Done, Found, Waiter, Wish};
+use super::waiter::Done;
 #[cfg(unix)]
 use crate::engine::OutQueue;
 use crate::protocol::close::{ABNORMAL, is_valid_close_code};
@@ -281,31 +280,6 @@ impl Connection {
         Self::queue_control_with(slf, FrameKind::Close, &payload, mask, callback).map(drop)
     }
 
-    /// What `send` returns: done while there is room, else until the queue is at the low mark.
-    #[inline]
-    fn when_room(slf: &Bound<'_, Self>, queued: usize) -> PyResult<Py<PyAny>> {
-        let (py, this) = (slf.py(), slf.get());
-        let high = this.state.with(py, |state| state.settings.high_water_mark);
-        // What is over the mark was mostly written at once: only what is left counts.
-        if queued <= high || this.queued_bytes(py) <= high {
-            return Done::ready(py);
-        }
-        let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), Wish::Room))?;
-        let kept = waiter.clone_ref(py);
-        this.state.with(py, |state| state.drains.push(kept));
-        Ok(Py::new(py, Awaitable { waiter })?.into_any())
-    }
-
-    /// Whether a sender may go on: less than the low mark is queued, or the wire is gone.
-    pub fn look_for_room(slf: &Bound<'_, Self>) -> PyResult<Found> {
-        let (py, this) = (slf.py(), slf.get());
-        let low = this.state.with(py, |state| state.settings.high_water_mark / 4);
-        if this.is_connected(py) && this.queued_bytes(py) > low {
-            return Ok(Found::Nothing);
-        }
-        Ok(Found::Value(py.None()))
-    }
-
     /// A frame for a wire that is gone: the callback hears of it in the next tick.
     fn not_connected(slf: &Bound<'_, Self>, callback: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         let (py, this) = (slf.py(), slf.get());
@@ -314,124 +288,6 @@ impl Connection {
             this.reactor(py).call_soon(py, &callback, error.bind(py), None)?;
         }
         Ok(Py::new(py, Done::failed(error))?.into_any())
-    }
-
-    /// Sees to it that `waiter` is woken when there is room.
-    pub fn await_room(slf: &Bound<'_, Self>, waiter: &Bound<'_, Waiter>) {
-        let waiter = waiter.clone().unbind();
-        slf.get().state.with(slf.py(), |state| {
-            if !state.drains.iter().any(|one| one.is(&waiter)) {
-                state.drains.push(waiter);
-            }
-        });
-    }
-
-    /// Whether anybody must hear of what was written.
-    #[inline]
-    pub fn awaits_writes(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| !state.writes.is_empty() || !state.drains.is_empty())
-    }
-
-    /// Calls back for frames that are written out; `left` bytes still wait.
-    pub fn written(slf: &Bound<'_, Self>, left: usize) {
-        let (py, this) = (slf.py(), slf.get());
-        let total = this.total_queued(py).saturating_sub(left as u64);
-        loop {
-            let done = this.state.with(py, |state| {
-                state.writes.front().filter(|written| written.at <= total)?;
-                let one = state.writes.pop_front()?;
-                state.pongs -= usize::from(one.auto_pong);
-                Some(one)
-            });
-            let Some(written) = done else { break };
-            if let Some(callback) = written.callback
-                && let Err(error) = callback.call1(py, (py.None(),))
-            {
-                this.reactor(py).report(py, "a send callback raised an exception", error);
-            }
-        }
-        if left <= this.state.with(py, |state| state.settings.high_water_mark / 4) {
-            Self::wake_senders(slf);
-        }
-    }
-
-    pub fn wake_senders(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        let waiters = this.state.with(py, |state| std::mem::take(&mut state.drains));
-        for waiter in waiters {
-            Waiter::wake(waiter.bind(py), this.reactor(py));
-        }
-    }
-
-    /// Writes what is queued.
-    pub fn flush(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        #[cfg(unix)]
-        if let Some(token) = this.token(py) {
-            sockets::flush(this.reactor_bound(py), token);
-            return;
-        }
-        let ready = this.state.with(py, |state| {
-            let transport = state.transport.as_ref()?.clone_ref(py);
-            let Wire::Loop { queued, written, blocked } = &mut state.wire else { return None };
-            if *blocked || queued.is_empty() {
-                return None;
-            }
-            *written += queued.len() as u64;
-            Some((transport, std::mem::take(queued)))
-        });
-        let Some((transport, bytes)) = ready else { return };
-        let data = PyBytes::new(py, &bytes);
-        if let Err(error) = transport.call_method1(py, intern!(py, "write"), (data,)) {
-            this.reactor(py).report(py, "the transport refused to write", error);
-        }
-        if this.awaits_writes(py) {
-            Self::written(slf, this.queued_bytes(py));
-        }
-    }
-
-    /// Bytes queued here and in the transport.
-    pub fn queued_bytes(&self, py: Python<'_>) -> usize {
-        #[cfg(unix)]
-        if let Some(token) = self.token(py) {
-            return self
-                .reactor(py)
-                .sockets
-                .with(py, |sockets| {
-                    sockets.engine().and_then(|engine| engine.out_ref(token).map(|out| out.len()))
-                })
-                .unwrap_or(0);
-        }
-        let (here, transport) = self.state.with(py, |state| match &state.wire {
-            Wire::Loop { queued, .. } => {
-                (queued.len(), state.transport.as_ref().map(|one| one.clone_ref(py)))
-            }
-            _ => (0, None),
-        });
-        let there = transport.and_then(|transport| {
-            let size = transport.call_method0(py, intern!(py, "get_write_buffer_size"));
-            size.and_then(|size| size.extract::<usize>(py)).ok()
-        });
-        here + there.unwrap_or(0)
-    }
-
-    fn total_queued(&self, py: Python<'_>) -> u64 {
-        #[cfg(unix)]
-        if let Some(token) = self.token(py) {
-            return self
-                .reactor(py)
-                .sockets
-                .with(py, |sockets| {
-                    sockets
-                        .engine()
-                        .and_then(|engine| engine.out_ref(token).map(|out| out.total_queued()))
-                })
-                .unwrap_or(0);
-        }
-        self.state.with(py, |state| match &state.wire {
-            Wire::Loop { queued, written, .. } => *written + queued.len() as u64,
-            _ => 0,
-        })
     }
 }
 

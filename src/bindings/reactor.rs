@@ -259,7 +259,7 @@ impl Reactor {
         let (py, this) = (slf.py(), slf.get());
         this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
         #[cfg(unix)]
-        super::sockets::flush_dirty(slf);
+        super::writing::flush_dirty(slf);
         loop {
             let batch = this.agenda.with(py, |agenda| std::mem::take(&mut agenda.dirty));
             if batch.is_empty() {
@@ -293,13 +293,13 @@ impl Reactor {
     /// The poller's descriptor is readable: serve every socket that is ready.
     #[cfg(unix)]
     fn _on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
-        super::sockets::on_ready(slf)
+        super::batch::on_ready(slf)
     }
 
     /// Tries again to accept, some time after the descriptors ran out.
     #[cfg(unix)]
     fn _resume_accepting(slf: &Bound<'_, Self>) {
-        super::sockets::resume_accepting(slf);
+        super::batch::resume_accepting(slf);
     }
 
     /// Accepts on a bound, listening socket (which stays the caller's): `protocol_factory()` makes

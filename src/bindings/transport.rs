@@ -8,6 +8,7 @@ use pyo3::types::PyBytes;
 use super::data::Payload;
 use super::reactor::Reactor;
 use super::sockets::{self, DEFAULT_LIMITS, Held};
+use super::writing;
 use crate::engine::{Address, FLUSH_AT, Token};
 
 /// A payload of at least this many bytes is written from where it is instead of being copied.
@@ -106,7 +107,7 @@ impl EngineTransport {
         });
         let Some(length) = length else { return Ok(()) };
         if length > FLUSH_AT {
-            sockets::flush(reactor, token);
+            writing::flush(reactor, token);
         } else if reactor
             .get()
             .sockets
@@ -136,7 +137,7 @@ impl EngineTransport {
                 engine.shutdown_write(self.token);
             }
         });
-        sockets::flush(self.reactor.bind(py), self.token);
+        writing::flush(self.reactor.bind(py), self.token);
     }
 
     /// Reads no more, writes what is queued, then closes.

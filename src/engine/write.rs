@@ -86,6 +86,20 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         None
     }
 
+    /// Takes a socket out of that list before its turn. False where it is not in it.
+    #[inline]
+    pub fn undirty(&mut self, token: Token) -> bool {
+        let Some(stream) = self.slots.stream_mut(token).filter(|stream| stream.dirty) else {
+            return false;
+        };
+        stream.dirty = false;
+        // Mostly it came last. An entry that stays is passed over by `take_dirty`.
+        if self.dirty.back() == Some(&token) {
+            self.dirty.pop_back();
+        }
+        true
+    }
+
     /// Writes what is queued, as far as the kernel takes it.
     #[inline]
     pub fn flush(&mut self, token: Token) -> Flush {

@@ -1,0 +1,177 @@
+//! The asyncio side of a connection: what its transport calls, and how it ends one.
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyMemoryView};
+
+use super::connection::Connection;
+use super::state::Wire;
+
+/// Bytes that a transport of the loop is offered per read.
+const LOOP_READ: usize = 64 * 1024;
+
+impl Connection {
+    /// A transport begins: one of the engine, or any of the loop.
+    pub fn made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        #[cfg(unix)]
+        let wire = match super::transport::of_engine(transport) {
+            Some(own) if own.get().reactor().is(&this.reactor) => Wire::Engine(own.get().token()),
+            Some(_) => return Err(PyRuntimeError::new_err("the transport is another loop's")),
+            None => Wire::Loop { queued: Vec::new(), written: 0, blocked: false },
+        };
+        #[cfg(not(unix))]
+        let wire = Wire::Loop { queued: Vec::new(), written: 0, blocked: false };
+        if matches!(wire, Wire::Loop { .. }) {
+            // What it does not take at once waits here, where it is counted. TLS transports pause at
+            // the mark, the others above it: at 0 the former would pause when all is written.
+            let tls = !transport.call_method1("get_extra_info", ("sslcontext",))?.is_none();
+            transport.call_method1("set_write_buffer_limits", (usize::from(tls),))?;
+        }
+        let kept = transport.clone().unbind();
+        let old = this.state.with(py, |state| {
+            state.wire = wire;
+            state.transport.replace(kept)
+        });
+        drop(old);
+        Ok(())
+    }
+
+    /// Where a transport of the loop puts what it reads next.
+    pub fn offer_buffer<'py>(
+        &self,
+        py: Python<'py>,
+        sizehint: isize,
+    ) -> PyResult<Bound<'py, PyMemoryView>> {
+        let _ = sizehint;
+        let found = self.incoming.with(py, |slot| slot.as_ref().map(|one| one.clone_ref(py)));
+        let buffer = found.unwrap_or_else(|| {
+            let made = PyByteArray::new(py, &[0; LOOP_READ]).unbind();
+            let kept = made.clone_ref(py);
+            self.incoming.with(py, |slot| *slot = Some(kept));
+            made
+        });
+        // A view, because asyncio's TLS writes into slices of it.
+        PyMemoryView::from(buffer.bind(py))
+    }
+
+    /// `nbytes` are in the buffer.
+    pub fn take_buffer(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        let Some(incoming) = this.incoming.with(py, Option::take) else {
+            return Err(PyRuntimeError::new_err("buffer_updated() without get_buffer()"));
+        };
+        let mut bytes = incoming.bind(py).to_vec();
+        if nbytes > bytes.len() {
+            return Err(PyValueError::new_err(format!(
+                "{nbytes} bytes are more than the buffer has"
+            )));
+        }
+        bytes.truncate(nbytes);
+        Self::feed(slf, &mut bytes);
+        Ok(())
+    }
+
+    /// The peer's FIN on a transport of the loop; whether that stays open.
+    pub fn eof_on_transport(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let (py, this) = (slf.py(), slf.get());
+        let transport =
+            this.state.with(py, |state| state.transport.as_ref().map(|one| one.clone_ref(py)));
+        let keep = Self::at_eof(slf);
+        // TLS cannot stay open in one direction: its transports say so, and close.
+        match transport {
+            Some(transport) => {
+                Ok(keep
+                    && transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py)?)
+            }
+            None => Ok(keep),
+        }
+    }
+
+    /// The transport is gone: what came before is delivered, then the owner is told.
+    pub fn lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) {
+        let (py, this) = (slf.py(), slf.get());
+        let (transport, writes) = this.state.with(py, |state| {
+            state.wire = Wire::None;
+            state.flow.lost = true;
+            state.flow.next_tick = false;
+            state.lost_error = exc;
+            state.pongs = 0;
+            (state.transport.take(), std::mem::take(&mut state.writes))
+        });
+        drop(transport);
+        Self::wake_senders(slf);
+        Self::deliver_pending(slf);
+        for written in writes {
+            if let Some(callback) = written.callback {
+                let error = super::outbound::connection_closed(py);
+                if let Err(error) = callback.call1(py, (error.into_value(py),)) {
+                    this.reactor(py).report(py, "a send callback raised an exception", error);
+                }
+            }
+        }
+        Self::after_delivery(slf);
+    }
+
+    /// A transport of the loop has room again.
+    pub fn writing_resumed(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        this.state.with(py, |state| {
+            if let Wire::Loop { blocked, .. } = &mut state.wire {
+                *blocked = false;
+            }
+        });
+        Self::flush(slf);
+        Self::written(slf, this.queued_bytes(py));
+    }
+
+    /// Ends the writing half when what is queued is written.
+    pub fn end_wire(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, this) = (slf.py(), slf.get());
+        Self::flush(slf);
+        let transport = this.state.with(py, |state| {
+            let live = !matches!(state.wire, Wire::None);
+            state.transport.as_ref().filter(|_| live).map(|one| one.clone_ref(py))
+        });
+        let Some(transport) = transport else { return Ok(()) };
+        let half = transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py)?;
+        let method = if half { "write_eof" } else { "close" };
+        transport.call_method0(py, method).map(drop)
+    }
+
+    /// Ends the transport at once; nothing more is delivered.
+    pub fn abort_wire(&self, py: Python<'_>) {
+        let live = self.state.with(py, |state| {
+            state.flow.concluded = true;
+            !matches!(std::mem::replace(&mut state.wire, Wire::None), Wire::None)
+        });
+        if live {
+            self.on_transport(py, "abort");
+        }
+    }
+
+    /// The peer's FIN. True: the transport stays open until what came before is delivered.
+    pub fn at_eof(slf: &Bound<'_, Self>) -> bool {
+        slf.get().state.with(slf.py(), |state| state.flow.eof = true);
+        Self::after_delivery(slf);
+        true
+    }
+
+    /// Closes the transport when what is queued is written.
+    pub fn close_wire(slf: &Bound<'_, Self>) {
+        Self::flush(slf);
+        slf.get().on_transport(slf.py(), "close");
+    }
+
+    fn on_transport(&self, py: Python<'_>, method: &str) {
+        let transport = self
+            .state
+            .with(py, |state| state.transport.as_ref().map(|transport| transport.clone_ref(py)));
+        if let Some(transport) = transport
+            && let Err(error) = transport.call_method0(py, method)
+        {
+            self.reactor(py).report(py, "a transport's method failed", error);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! From the queue to the tasks that wait for messages, or to a listener that came later.
+
+use pyo3::exceptions::PyStopAsyncIteration;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::connection::Connection;
+use super::waiter::{Awaitable, Found, Waiter, Wish};
+
+impl Connection {
+    /// The connection's one awaitable for `wish`.
+    pub fn waiter(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Py<Awaitable>> {
+        let (py, this) = (slf.py(), slf.get());
+        let found = this.state.with(py, |state| {
+            state.flow.claimed = true;
+            let slot = if wish == Wish::Next { &state.next } else { &state.recv };
+            slot.as_ref().map(|waiter| waiter.clone_ref(py))
+        });
+        if let Some(waiter) = found {
+            return Ok(waiter);
+        }
+        let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), wish))?;
+        let made = Py::new(py, Awaitable { waiter })?;
+        let kept = made.clone_ref(py);
+        this.state.with(py, |state| {
+            let slot = if wish == Wish::Next { &mut state.next } else { &mut state.recv };
+            *slot = Some(kept);
+        });
+        Ok(made)
+    }
+
+    /// Wakes the task that waits for a message, if there is something for it.
+    pub fn wake_receiver(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        let waiters = this.state.with(py, |state| {
+            let something = !state.queue.is_empty() || state.finish.is_some();
+            let clone = |awaitable: &Option<Py<Awaitable>>| {
+                let waiter = &awaitable.as_ref()?.get().waiter;
+                waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
+            };
+            something.then(|| [clone(&state.recv), clone(&state.next)])
+        });
+        for waiter in waiters.into_iter().flatten().flatten() {
+            Waiter::wake(waiter.bind(py), this.reactor(py));
+        }
+    }
+
+    /// What a waiter finds: the next message, room to write, the end, or nothing yet.
+    pub fn look(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Found> {
+        let (py, this) = (slf.py(), slf.get());
+        if wish == Wish::Room {
+            return Self::look_for_room(slf);
+        }
+        let (message, resume, end) = this.state.with(py, |state| {
+            state.flow.claimed = true;
+            let message = state.queue.pop_front();
+            if let Some((_, size, _)) = &message {
+                state.queued_bytes -= size;
+            }
+            let resume = state.flow.stalled && state.queue.is_empty();
+            if resume {
+                state.flow.stalled = false;
+            }
+            let end = match &state.finish {
+                Some(finish) if message.is_none() => {
+                    Some((finish.error.clone_ref(py), finish.orderly))
+                }
+                _ => None,
+            };
+            (message, resume, end)
+        });
+        if resume {
+            this.reactor(py).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+        }
+        match (message, end) {
+            (Some((data, ..)), _) => Ok(Found::Value(data)),
+            (None, Some((_, true))) if wish == Wish::Next => Err(PyStopAsyncIteration::new_err(())),
+            (None, Some((error, _))) => Err(PyErr::from_value(error.into_bound(py))),
+            (None, None) => Ok(Found::Nothing),
+        }
+    }
+
+    /// Gives messages that waited for `recv` to a listener that has come since.
+    pub fn deliver_queued(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        loop {
+            let next = this.state.with(py, |state| {
+                if state.flow.claimed || state.flow.paused {
+                    return None;
+                }
+                let listener = state.listener.as_ref()?.clone_ref(py);
+                let (data, size, binary) = state.queue.pop_front()?;
+                state.queued_bytes -= size;
+                Some((listener, data, binary))
+            });
+            let Some((listener, data, binary)) = next else { break };
+            // Waiting messages are kept as `recv` gives them: text as str.
+            let data = match data.bind(py).cast::<pyo3::types::PyString>() {
+                Ok(text) => match text.to_str() {
+                    Ok(text) => PyBytes::new(py, text.as_bytes()).into_any().unbind(),
+                    Err(_) => data,
+                },
+                Err(_) => data,
+            };
+            Self::call_listener(slf, this.reactor(py), &listener, data, binary);
+        }
+        let resume = this.state.with(py, |state| {
+            let resume = state.flow.stalled && state.queue.is_empty();
+            state.flow.stalled &= !resume;
+            resume
+        });
+        if resume {
+            Self::deliver_pending(slf);
+            Self::after_delivery(slf);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One step of a delivery: an event of the receiver, made into the object that its listener gets.
+
+use std::borrow::Cow;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes};
+
+use super::buffer::BytesBuffer;
+use super::reactor::Shared;
+use super::state::{BinaryType, State};
+use super::text::decode;
+use crate::protocol::buffer::MessageBuffer;
+use crate::protocol::error::ProtocolError;
+use crate::protocol::receiver::{Data, Event, Input};
+
+/// What to do after one step of the receiver, with nothing borrowed any more.
+pub enum Step {
+    /// The input is used up.
+    NeedMore,
+    /// Delivery must wait: paused, stalled, or the next tick.
+    Wait,
+    /// The queue is full; whoever waits for messages may make room.
+    Full,
+    /// A message went to the queue.
+    Queued,
+    /// A message as its fragments: their list is made with nothing borrowed, since a list is an
+    /// object of the garbage collector, which may run any finaliser when one is made.
+    Pieces {
+        pieces: Vec<Py<PyBytes>>,
+        size: usize,
+        to_queue: bool,
+    },
+    /// A message for the listener.
+    Message {
+        listener: Py<PyAny>,
+        data: Py<PyAny>,
+        binary: bool,
+    },
+    Ping {
+        data: Py<PyBytes>,
+        tell: bool,
+        pong: bool,
+    },
+    Pong {
+        data: Py<PyBytes>,
+        tell: bool,
+    },
+    Close {
+        code: u16,
+        reason: Py<PyBytes>,
+    },
+    Fail(ProtocolError),
+    Error(PyErr),
+}
+
+/// Takes one event from the receiver. Runs under the borrow: no Python code in here.
+pub fn next_step(
+    py: Python<'_>,
+    state: &mut State,
+    shared: &mut Shared,
+    input: &mut Input<'_>,
+) -> Step {
+    if !state.may_deliver() {
+        return Step::Wait;
+    }
+    if let Some(fault) = state.fault.take() {
+        return Step::Fail(fault);
+    }
+    let to_queue = state.listener.is_none() || state.flow.claimed;
+    if to_queue && !state.flow.lost && state.queue_full() {
+        if !state.discard {
+            return Step::Full;
+        }
+        // Bytes, str and lists of bytes: dropping them runs no Python.
+        state.queue.clear();
+        state.queued_bytes = 0;
+    }
+    let event = match state.receiver.next(input, &mut shared.codec) {
+        Ok(Some(event)) => event,
+        Ok(None) => return Step::NeedMore,
+        Err(error) => return Step::Fail(error),
+    };
+    match event {
+        Event::Ping(data) => {
+            let data = PyBytes::new(py, data).unbind();
+            let limit = state.settings.max_pending_auto_pongs;
+            let pong = state.settings.auto_pong && (limit == 0 || state.pongs < limit);
+            Step::Ping { data, tell: state.wants_ping, pong }
+        }
+        Event::Pong(data) => {
+            Step::Pong { data: PyBytes::new(py, data).unbind(), tell: state.wants_pong }
+        }
+        Event::Close { code, reason } => {
+            Step::Close { code, reason: PyBytes::new(py, reason).unbind() }
+        }
+        Event::Message { binary, data } => {
+            let to_text = !binary && to_queue;
+            let lossy = state.settings.skip_utf8_validation;
+            let size = size_of(&data);
+            if binary && state.binary_type == BinaryType::Fragments {
+                return match pieces(py, data) {
+                    Ok(pieces) => Step::Pieces { pieces, size, to_queue },
+                    Err(error) => Step::Error(error),
+                };
+            }
+            let made = message_object(py, data, binary, to_text, lossy, state.binary_type);
+            match made {
+                Err(error) => Step::Error(error),
+                Ok(object) => place(py, state, object, size, binary, to_queue),
+            }
+        }
+    }
+}
+
+/// Puts a message where it belongs: the queue, the listener, or (rarely) both.
+#[inline]
+pub fn place(
+    py: Python<'_>,
+    state: &mut State,
+    object: Py<PyAny>,
+    size: usize,
+    binary: bool,
+    to_queue: bool,
+) -> Step {
+    let Some(listener) = &state.listener else {
+        state.queued_bytes += size;
+        state.queue.push_back((object, size, binary));
+        return Step::Queued;
+    };
+    let listener = listener.clone_ref(py);
+    if !to_queue {
+        return Step::Message { listener, data: object, binary };
+    }
+    // Iterated and listened to: the listener gets bytes, the iterator str.
+    let data = match object.bind(py).cast::<pyo3::types::PyString>() {
+        Ok(text) => {
+            PyBytes::new(py, text.to_str().unwrap_or_default().as_bytes()).into_any().unbind()
+        }
+        Err(_) => object.clone_ref(py),
+    };
+    state.queued_bytes += size;
+    state.queue.push_back((object, size, binary));
+    Step::Message { listener, data, binary }
+}
+
+/// A message as the bytes of its fragments.
+fn pieces(py: Python<'_>, data: Data<'_, BytesBuffer>) -> PyResult<Vec<Py<PyBytes>>> {
+    match data {
+        Data::Slice(bytes) => Ok(vec![PyBytes::new(py, bytes).unbind()]),
+        Data::Buffer(buffer) => Ok(vec![buffer.into_bytes(py)?.unbind()]),
+        Data::Fragments(pieces) => {
+            pieces.into_iter().map(|one| Ok(one.into_bytes(py)?.unbind())).collect()
+        }
+    }
+}
+
+/// The Python object of a message: bytes, str or bytearray, none of which the garbage collector
+/// knows.
+#[inline]
+fn message_object(
+    py: Python<'_>,
+    data: Data<'_, BytesBuffer>,
+    binary: bool,
+    to_text: bool,
+    lossy: bool,
+    form: BinaryType,
+) -> PyResult<Py<PyAny>> {
+    let bytes = match &data {
+        Data::Slice(bytes) => Cow::Borrowed(*bytes),
+        Data::Buffer(buffer) => Cow::Borrowed(MessageBuffer::as_slice(buffer)),
+        Data::Fragments(pieces) => {
+            let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
+            Cow::Owned(slices.concat())
+        }
+    };
+    if to_text {
+        return decode(py, &bytes, lossy);
+    }
+    if binary && form == BinaryType::ByteArray {
+        return Ok(PyByteArray::new(py, &bytes).into_any().unbind());
+    }
+    match data {
+        Data::Buffer(buffer) => Ok(buffer.into_bytes(py)?.into_any().unbind()),
+        _ => Ok(PyBytes::new(py, &bytes).into_any().unbind()),
+    }
+}
+
+/// Bytes of a message.
+fn size_of(data: &Data<'_, BytesBuffer>) -> usize {
+    match data {
+        Data::Slice(bytes) => bytes.len(),
+        Data::Buffer(buffer) => MessageBuffer::len(buffer),
+        Data::Fragments(pieces) => pieces.iter().map(MessageBuffer::len).sum(),
+    }
+}

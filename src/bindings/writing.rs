@@ -1,0 +1,70 @@
+//! Writing what sockets have queued, and telling their clients.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::client::Kind;
+use super::connection::Connection;
+use super::reactor::Reactor;
+use super::sockets::lose;
+use crate::engine::{Flush, Token};
+
+/// Writes what the dirty sockets have queued.
+pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    while let Some(token) = this.sockets.with(py, |sockets| sockets.engine()?.take_dirty()) {
+        flush(reactor, token);
+    }
+}
+
+/// Writes what one socket has queued, and tells its client how it went.
+pub fn flush(reactor: &Bound<'_, Reactor>, token: Token) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let (outcome, kind, closing) = this.sockets.with(py, |sockets| {
+        let outcome = sockets.engine().map(|engine| engine.flush(token));
+        match sockets.client(token) {
+            Some(client) => {
+                let told = client.wants_to_know(py);
+                (outcome, told, client.closing)
+            }
+            None => (None, None, false),
+        }
+    });
+    let left = match outcome {
+        None => return,
+        Some(Flush::Lost(error)) => return lose(reactor, token, Some(error.into())),
+        Some(Flush::Drained) => 0,
+        Some(Flush::Pending(left)) => left,
+    };
+    match kind {
+        Some(Kind::Native(connection)) => Connection::written(connection.bind(py), left),
+        Some(Kind::Stream(protocol) | Kind::Buffered(protocol)) => {
+            control_writing(reactor, token, protocol.bind(py), left);
+        }
+        _ => {}
+    }
+    if closing && left == 0 {
+        lose(reactor, token, None);
+    }
+}
+
+/// asyncio's flow control for a protocol in Python: above the high mark pause, at the low one resume.
+fn control_writing(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    protocol: &Bound<'_, PyAny>,
+    left: usize,
+) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let change = this
+        .sockets
+        .with(py, |sockets| sockets.client(token).and_then(|client| client.limits.cross(left)));
+    let outcome = match change {
+        Some(true) => protocol.call_method0(intern!(py, "pause_writing")),
+        Some(false) => protocol.call_method0(intern!(py, "resume_writing")),
+        None => return,
+    };
+    if let Err(error) = outcome {
+        this.report(py, "a protocol's flow control raised an exception", error);
+    }
+}

@@ -18,7 +18,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 __all__ = ["Backend", "Connection", "ConnectionOwner", "Listener", "PerMessageDeflate", "Reactor", "load"]
 
@@ -30,6 +30,7 @@ Extensions = list[tuple[str, dict[str, list[str | bool]]]]
 
 MessageListener = Callable[[Any, bool], object]
 SendCallback = Callable[[BaseException | None], object]
+SendMethod = TypeVar("SendMethod", bound=Callable[..., Awaitable[None]])
 
 
 class ConnectionOwner(Protocol):
@@ -195,6 +196,13 @@ class Backend(Protocol):
     NAME: str
     Connection: type[Connection]
     PerMessageDeflate: type[PerMessageDeflate]
+
+    def send_method(self, function: SendMethod) -> SendMethod:
+        """`function`, which is `WebSocket.send`, or a native method that does the same.
+
+        A native one finds the connection in `_conn` and leaves what is not its usual case (`_ready_state`
+        OPEN, no `options`) to `_send_otherwise`, which takes all arguments by position.
+        """
 
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
         """The loop's engine, made when first asked for; None where only the loop's transports serve."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from wsrs import _lifecycle
+from wsrs._chosen import core
 from wsrs._client import Handshake
 from wsrs._data import byte_length, reason_bytes
 from wsrs._lifecycle import CLOSED, CONNECTING, OPEN, STATES, Lifecycle
@@ -159,14 +160,30 @@ class WebSocket(Lifecycle):
         TypeError for data that cannot be sent and WebSocketError while CONNECTING; after the end nothing
         is sent, and `callback` and whoever awaits are told.
         """
-        if self._ready_state == 1 and options is None:
+        if self._ready_state == OPEN and options is None:
             return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]
+        return self._send_otherwise(data, options, callback, binary, compress, fin, mask)
+
+    # The same, natively where the core can: a frame of Python takes longer than the framing.
+    send = core.send_method(send)
+
+    def _send_otherwise(
+        self,
+        data: object,
+        options: Mapping[str, Any] | SendCallback | None,
+        callback: SendCallback | None,
+        binary: bool | None,
+        compress: bool | None,
+        fin: bool,
+        mask: bool | None,
+    ) -> Awaitable[None]:
+        """`send` with ws's options in a mapping, or not OPEN."""
         if callable(options):
             options, callback = None, options
         if options is not None:
             chosen = SEND.resolve(options)
             return self.send(data, None, callback, **chosen)
-        if self._ready_state == 1:
+        if self._ready_state == OPEN:
             return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]
         return self._send_after_close(data, callback)
 

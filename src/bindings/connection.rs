@@ -21,7 +21,7 @@ use super::waiter::{Awaitable, Wish};
 use crate::engine::Token;
 use crate::protocol::Role;
 use crate::protocol::receiver::{Receiver, ReceiverOptions};
-use crate::protocol::sender::{SendOptions, Sender};
+use crate::protocol::sender::Sender;
 
 /// See `wsrs._backend.Connection`, the protocol that this class has in common with the pure core.
 #[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
@@ -338,14 +338,7 @@ impl Connection {
         mask: Option<bool>,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let payload = Payload::of(data)?;
-        let options = SendOptions {
-            binary: binary.unwrap_or_else(|| !payload.is_text()),
-            compress: compress.unwrap_or(true),
-            fin,
-        };
-        let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
-        Self::queue_message(slf, &payload, options, mask, callback)
+        Self::send_now(slf, data, (binary, compress, fin, mask), callback)
     }
 
     #[pyo3(signature = (data = None, mask = None, callback = None))]

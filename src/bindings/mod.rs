@@ -23,6 +23,8 @@ mod reactor;
 mod reading;
 mod receiving;
 #[cfg(unix)]
+mod sending;
+#[cfg(unix)]
 mod sockets;
 mod state;
 mod step;
@@ -58,6 +60,15 @@ fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, rea
     }
 }
 
+/// A method that does what `function`, `WebSocket.send` in Python, does.
+#[pyfunction]
+fn send_method(function: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
+    #[cfg(unix)]
+    return sending::native(function.py());
+    #[cfg(not(unix))]
+    Ok(function)
+}
+
 /// `Connection` as asyncio knows it: its transports ask whether a protocol is an instance of
 /// `asyncio.BufferedProtocol`, so the class that Python sees has both bases.
 fn connection_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
@@ -87,6 +98,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add_class::<transport::EngineTransport>()?;
     }
     module.add_function(wrap_pyfunction!(reactor_of, module)?)?;
+    module.add_function(wrap_pyfunction!(send_method, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::parse_request, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::parse_response, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::check_upgrade, module)?)?;

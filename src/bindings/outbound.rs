@@ -177,6 +177,24 @@ impl Connection {
         })
     }
 
+    /// Sends a message or fragment: binary or text, compressed, final, masked as told, else as usual.
+    #[inline]
+    pub fn send_now(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        (binary, compress, fin, mask): (Option<bool>, Option<bool>, bool, Option<bool>),
+        callback: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let payload = Payload::of(data)?;
+        let options = SendOptions {
+            binary: binary.unwrap_or_else(|| !payload.is_text()),
+            compress: compress.unwrap_or(true),
+            fin,
+        };
+        let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
+        Self::queue_message(slf, &payload, options, mask, callback)
+    }
+
     /// Frames and queues a message or fragment.
     #[inline]
     pub fn queue_message(

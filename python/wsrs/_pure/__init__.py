@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from wsrs._backend import Reactor
+from wsrs._backend import Reactor, SendMethod
 from wsrs._pure.connection import Connection
 from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.handshake import (
@@ -36,9 +36,15 @@ __all__ = [
     "parse_response",
     "parse_subprotocols",
     "reactor",
+    "send_method",
 ]
 
 NAME = "pure"
+
+
+def send_method(function: SendMethod) -> SendMethod:
+    """`function`: what is Python already needs nothing in its place."""
+    return function
 
 
 def reactor(loop: asyncio.AbstractEventLoop) -> Reactor | None:

@@ -27,12 +27,17 @@ pub enum Ready {
 
 impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     /// Asks the poller once, without waiting, and begins a new batch: how many events it has (at
-    /// most [`super::MAX_EVENTS`]). What was left of the last batch is dropped; the poller is
-    /// level-triggered and says it again.
+    /// most [`super::MAX_EVENTS`]). Where the last batch was not gone through, its rest comes first,
+    /// alone: the poller would not say it again.
     ///
     /// # Errors
     /// Only for a broken poller (`EBADF`, `EINVAL`); a signal is no error.
     pub fn poll(&mut self) -> io::Result<usize> {
+        self.end_turn();
+        let rest = self.events.len() - self.next_event;
+        if rest > 0 {
+            return Ok(rest);
+        }
         self.events.clear();
         self.next_event = 0;
         loop {
@@ -48,6 +53,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     /// since the batch began are skipped, even if its slot or descriptor is in use again.
     #[inline]
     pub fn next_ready(&mut self) -> Option<Ready> {
+        self.end_turn();
         while let Some(event) = self.events.get(self.next_event).copied() {
             self.next_event += 1;
             let token = Token::from_raw(event.token);
@@ -74,14 +80,17 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         // because it will not block any more.
         let readable = wanted.read && (event.readable || event.hangup);
         let writable = wanted.write && (event.writable || event.hangup);
+        stream.ending |= event.hangup || event.ended;
         if readable || writable {
+            stream.unread |= readable;
+            self.turn = Some(token);
             if writable {
                 stream.blocked = false;
             }
             return Some(Ready::Socket { token, readable, writable, hangup: event.hangup });
         }
-        // An event that nobody wants (paused, at its end, broken) would come again and again.
-        // Should this fail, it does come again, and is tried again.
+        // An event that nobody wants (paused, at its end, broken). Out of the poller with it: what
+        // is ready is reported when the socket returns there.
         let _ = self.sync(token);
         None
     }
@@ -110,15 +119,41 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         };
         if stream.paused {
             stream.paused = false;
-            if stream.wanted().read
-                && !stream.armed.read
-                && let Err(error) = self.sync(token)
-            {
+            if let Err(error) = self.read_on(token) {
                 self.pause(token);
                 return Err(error.into());
             }
         }
         Ok(true)
+    }
+
+    /// Sees to it that a socket which may have something to read, and is to be read, is reported.
+    pub(super) fn read_on(&mut self, token: Token) -> Result<(), Errno> {
+        let Some(stream) = self.slots.stream_mut(token) else { return Ok(()) };
+        let (old, new) = (stream.armed, stream.wanted());
+        if !new.read {
+            return Ok(());
+        }
+        if !old.read {
+            return self.sync(token);
+        }
+        if stream.unread {
+            self.sys.modify(&self.poller, &stream.fd, token.raw(), old, new)?;
+            stream.armed = new;
+        }
+        Ok(())
+    }
+
+    /// Ends the turn of the socket that was reported last: if it was not read until drained (and is
+    /// not paused), the next [`Self::poll`] reports it again.
+    #[inline]
+    fn end_turn(&mut self) {
+        let Some(token) = self.turn.take() else { return };
+        if self.slots.stream(token).is_some_and(|stream| stream.unread) {
+            // No call is made for what is in the poller already but the asking itself, which fails
+            // for want of memory only; then the socket's next event reports it.
+            let _ = self.read_on(token);
+        }
     }
 
     /// Whether reading is paused. False for a stale token.
@@ -151,7 +186,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         if let Some(listener) = self.slots.listener_mut(token)
             && !listener.armed
         {
-            self.sys.add(&self.poller, &listener.fd, token.raw(), Interest::READ)?;
+            self.sys.add(&self.poller, &listener.fd, token.raw(), Interest::ACCEPT)?;
             listener.armed = true;
         }
         Ok(())
@@ -163,7 +198,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
             && listener.armed
         {
             // Fails only for what is not in there.
-            let _ = self.sys.delete(&self.poller, &listener.fd, Interest::READ);
+            let _ = self.sys.delete(&self.poller, &listener.fd, Interest::ACCEPT);
             listener.armed = false;
         }
     }

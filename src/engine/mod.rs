@@ -15,6 +15,8 @@
 //! What one echo costs in system calls is one `recv` and one `send`. Interest in reading is
 //! registered once and left alone: it is withdrawn only when an event has come that nobody wants
 //! (a paused socket, one at its end), interest in writing only while the kernel's buffer is full.
+//! Connections are watched edge-triggered, which saves the kernel a second look at each; what was
+//! not read until drained is asked for again, so that the caller sees no difference.
 //!
 //! After `fork` the child shares the poller with its parent (epoll): there the engine must be
 //! dropped, which only closes the child's copies of the descriptors, and nothing else be called.

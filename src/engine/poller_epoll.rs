@@ -1,4 +1,4 @@
-//! The poller on Linux and Android: epoll, level-triggered.
+//! The poller on Linux and Android: epoll.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -18,6 +18,7 @@ fn flags(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::empty();
     flags.set(EventFlags::IN, interest.read);
     flags.set(EventFlags::OUT, interest.write);
+    flags.set(EventFlags::ET | EventFlags::RDHUP, interest.edge);
     flags
 }
 
@@ -63,6 +64,7 @@ impl Poller {
                 readable: flags.contains(EventFlags::IN),
                 writable: flags.contains(EventFlags::OUT),
                 hangup: flags.intersects(EventFlags::HUP | EventFlags::ERR),
+                ended: flags.contains(EventFlags::RDHUP),
             }
         }));
         Ok(())

@@ -1,5 +1,6 @@
 //! The poller on macOS and the BSDs: kqueue. Reading and writing are two filters of one descriptor,
-//! each level-triggered (no `EV_CLEAR`), so that a socket may have two events in a batch.
+//! so that a socket may have two events in a batch. Each is level-triggered (no `EV_CLEAR`) whatever
+//! was asked: events that come more often than needed are no fault.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -93,6 +94,7 @@ impl Poller {
                 writable: writing,
                 // The end of the reading half is no hang-up: what was sent is still to be read.
                 hangup: writing && event.flags().contains(EventFlags::EOF),
+                ended: !writing && event.flags().contains(EventFlags::EOF),
             }
         }));
         Ok(())

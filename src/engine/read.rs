@@ -15,7 +15,8 @@ pub enum Read {
         /// How many bytes at the start of the buffer are initialised now; not 0, unless the buffer
         /// is empty.
         n: usize,
-        /// Fewer than asked: a stream socket has no more for now, no need to read again to be told.
+        /// Fewer than asked, and no end was reported: a stream socket has no more for now, no need
+        /// to read again to be told.
         drained: bool,
     },
     /// Nothing to read now.
@@ -42,14 +43,21 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         loop {
             return match self.sys.recv(&stream.fd, buf) {
                 Ok(0) => {
-                    stream.ended = true;
+                    (stream.ended, stream.unread) = (true, false);
                     Read::Eof
                 }
-                Ok(n) => Read::Data { n, drained: n < buf.len() },
-                Err(Errno::AGAIN) => Read::WouldBlock,
+                Ok(n) => {
+                    let drained = n < buf.len() && !stream.ending;
+                    stream.unread = !drained;
+                    Read::Data { n, drained }
+                }
+                Err(Errno::AGAIN) => {
+                    stream.unread = false;
+                    Read::WouldBlock
+                }
                 Err(Errno::INTR) => continue,
                 Err(error) => {
-                    stream.ended = true;
+                    (stream.ended, stream.unread) = (true, false);
                     Read::Lost(error.into())
                 }
             };

@@ -47,6 +47,11 @@ pub(super) struct Stream<F, H> {
     pub armed: Interest,
     /// The caller does not want to read now.
     pub paused: bool,
+    /// Something was reported as readable, and no read since has come to the end of it: with an
+    /// edge-triggered poller it will not be reported again unless asked for.
+    pub unread: bool,
+    /// The end or an error was reported: a short read is not the last.
+    pub ending: bool,
     /// Reading has come to its end or to an error; there is nothing more to wait for.
     pub ended: bool,
     /// The kernel's buffer was full at the last write, and no event has said otherwise since.
@@ -68,6 +73,8 @@ impl<F, H> Stream<F, H> {
             fd,
             armed: Interest::NONE,
             paused: false,
+            unread: false,
+            ending: false,
             ended: false,
             blocked: false,
             broken: false,
@@ -80,7 +87,9 @@ impl<F, H> Stream<F, H> {
 
     /// What the poller ought to know.
     pub fn wanted(&self) -> Interest {
-        Interest { read: !self.paused && !self.ended, write: self.blocked && !self.broken }
+        let read = !self.paused && !self.ended;
+        let write = self.blocked && !self.broken;
+        Interest { read, write, edge: read || write }
     }
 }
 

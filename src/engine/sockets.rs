@@ -17,6 +17,8 @@ pub struct Engine<S: Sys, H: AsRef<[u8]>> {
     /// The batch that is being handed out, and how far it is.
     pub(super) events: Vec<RawEvent>,
     pub(super) next_event: usize,
+    /// The socket that was reported last, while it may be being read.
+    pub(super) turn: Option<Token>,
     pub(super) dirty: VecDeque<Token>,
     pub(super) spare: SpareBuffers,
     /// Listeners that wait for descriptors or memory.
@@ -41,6 +43,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
             slots: Slots::new(),
             events: Vec::with_capacity(MAX_EVENTS),
             next_event: 0,
+            turn: None,
             dirty: VecDeque::new(),
             spare: SpareBuffers::new(),
             exhausted: Vec::new(),
@@ -135,7 +138,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
                 (stream.fd, stream.armed)
             }
             Some(Entry::Listener(listener)) => {
-                (listener.fd, Interest { read: listener.armed, write: false })
+                (listener.fd, if listener.armed { Interest::ACCEPT } else { Interest::NONE })
             }
             _ => return false,
         };

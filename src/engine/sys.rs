@@ -18,18 +18,23 @@ pub struct Interest {
     pub read: bool,
     /// Report when there is room to write.
     pub write: bool,
+    /// Report a change once (edge-triggered) instead of for as long as it holds: a socket that was
+    /// read empty then costs no second look at the next wait. Of connections, not of listeners.
+    pub edge: bool,
 }
 
 impl Interest {
     /// Not registered at all.
-    pub const NONE: Self = Self { read: false, write: false };
-    /// Reading only, as every socket begins.
-    pub const READ: Self = Self { read: true, write: false };
+    pub const NONE: Self = Self { read: false, write: false, edge: false };
+    /// Connections to accept.
+    pub const ACCEPT: Self = Self { read: true, write: false, edge: false };
+    /// Reading only, as every connection begins.
+    pub const READ: Self = Self { read: true, write: false, edge: true };
 
     /// True when there is no reason to be in the poller. A descriptor of which nothing is wanted
     /// must leave it: epoll reports errors and hang-ups whatever one asked for.
     pub fn is_none(self) -> bool {
-        self == Self::NONE
+        !self.read && !self.write
     }
 }
 
@@ -44,6 +49,8 @@ pub struct RawEvent {
     pub writable: bool,
     /// An error is pending, or nothing more can be written.
     pub hangup: bool,
+    /// The peer's half has ended: behind what is to be read is the end.
+    pub ended: bool,
 }
 
 /// An address of a socket's own end or of its peer's.
@@ -70,7 +77,8 @@ pub trait Sys {
     fn create_poller(&mut self) -> Result<Self::Poller, Errno>;
     /// The poller's own descriptor, readable while it has events to report.
     fn poller_fd(&self, poller: &Self::Poller) -> RawFd;
-    /// Registers `fd`, level-triggered; its events carry `token`. `interest` is not `NONE`.
+    /// Registers `fd`; its events carry `token`. `interest` is not `NONE`. What is ready already is
+    /// reported.
     fn add(
         &mut self,
         poller: &Self::Poller,
@@ -78,7 +86,8 @@ pub trait Sys {
         token: u64,
         interest: Interest,
     ) -> Result<(), Errno>;
-    /// Changes a registered `fd` from `old` to `new` interest, neither being `NONE`.
+    /// Changes a registered `fd` from `old` to `new` interest, neither being `NONE`. What is ready is
+    /// reported (again), also where `old` and `new` are the same.
     fn modify(
         &mut self,
         poller: &Self::Poller,

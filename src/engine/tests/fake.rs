@@ -1,8 +1,8 @@
-//! A kernel that does what a test tells it. Its poller behaves as a level-triggered epoll: what is
-//! ready is reported at every wait, and a hang-up also where it was not asked for.
+//! A kernel that does what a test tells it. Its poller behaves as epoll: a change is reported once
+//! where the edge was asked for, else at every wait, and a hang-up also where it was not asked for.
 
 use std::cell::{RefCell, RefMut};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -26,12 +26,15 @@ pub struct State {
     pub readable: bool,
     pub writable: bool,
     pub hangup: bool,
+    pub ended: bool,
 }
 
 #[derive(Default)]
 pub struct Kernel {
     pub states: BTreeMap<RawFd, State>,
     pub registered: BTreeMap<RawFd, (u64, Interest)>,
+    /// What has changed since it was reported.
+    edges: BTreeSet<RawFd>,
     /// Answers to `recv`, in order; an empty vector is the end, none left is EAGAIN.
     pub inbound: BTreeMap<RawFd, VecDeque<Result<Vec<u8>, Errno>>>,
     /// How much each write takes; none left takes all.
@@ -57,6 +60,7 @@ impl Kernel {
 
     pub fn set(&mut self, fd: RawFd, change: impl FnOnce(&mut State)) {
         change(self.states.get_mut(&fd).expect("an open descriptor"));
+        self.edges.insert(fd);
     }
 
     pub fn arrive(&mut self, fd: RawFd, bytes: &[u8]) {
@@ -161,6 +165,7 @@ impl Sys for Fake {
             return Err(error);
         }
         assert_eq!(kernel.registered.insert(fd.0, (token, interest)), None, "added twice");
+        kernel.edges.insert(fd.0);
         Ok(())
     }
 
@@ -176,6 +181,7 @@ impl Sys for Fake {
         kernel.call("modify", fd);
         assert!(!new.is_none());
         assert_eq!(kernel.registered.insert(fd.0, (token, new)), Some((token, old)));
+        kernel.edges.insert(fd.0);
         Ok(())
     }
 
@@ -191,17 +197,26 @@ impl Sys for Fake {
         if let Some(error) = kernel.wait_errors.pop_front() {
             return Err(error);
         }
+        let mut reported = Vec::new();
         let ready = kernel.registered.iter().filter_map(|(fd, (token, interest))| {
+            if interest.edge && !kernel.edges.contains(fd) {
+                return None;
+            }
             let state = kernel.states.get(fd)?;
             let event = RawEvent {
                 token: *token,
                 readable: state.readable && interest.read,
                 writable: state.writable && interest.write,
                 hangup: state.hangup,
+                ended: state.ended && interest.edge,
             };
-            (event.readable || event.writable || event.hangup).then_some(event)
+            (event.readable || event.writable || event.hangup).then_some((*fd, event))
         });
-        events.extend(ready.take(MAX_EVENTS));
+        for (fd, event) in ready.take(MAX_EVENTS) {
+            reported.push(fd);
+            events.push(event);
+        }
+        kernel.edges.retain(|fd| !reported.contains(fd));
         Ok(())
     }
 

@@ -48,12 +48,12 @@ fn the_end_does_not_spin_and_writing_goes_on() {
     assert_eq!(batch(&mut engine), [readable(token)]);
     assert!(matches!(read(&mut engine, token, 64).1, Read::Eof));
     assert_eq!(batch(&mut engine), []);
-    assert_eq!(engine.poll().unwrap(), 0, "the end is level-triggered too");
+    assert_eq!(engine.poll().unwrap(), 0);
     engine.out(token).unwrap().push(b"late answer");
     assert!(matches!(engine.flush(token), Flush::Drained));
     assert_eq!(fake.kernel().sent[&fd], b"late answer");
     engine.resume(token).unwrap();
-    assert_eq!(fake.kernel().interest(fd), None, "nothing is left to be resumed");
+    assert_eq!(batch(&mut engine), [], "nothing is left to be resumed");
 }
 
 #[test]

@@ -100,6 +100,8 @@ fn a_wake_up_without_room_waits_on() {
     fake.kernel().set(fd, |state| state.writable = true);
     assert_eq!(batch(&mut engine), [writable(token)]);
     assert!(matches!(engine.flush(token), Flush::Pending(2)));
+    assert_eq!(batch(&mut engine), []);
+    fake.kernel().set(fd, |state| state.writable = true);
     assert_eq!(batch(&mut engine), [writable(token)]);
     assert!(matches!(engine.flush(token), Flush::Drained));
     assert_eq!(fake.kernel().sent[&fd], b"xyz");
@@ -229,6 +231,7 @@ fn the_end_follows_what_is_queued() {
     fake.kernel().set(fd, |state| state.writable = true);
     assert_eq!(batch(&mut engine), [writable(token)]);
     assert!(matches!(engine.flush(token), Flush::Pending(1)));
+    fake.kernel().set(fd, |state| state.writable = true);
     assert_eq!(batch(&mut engine), [writable(token)]);
     assert!(matches!(engine.flush(token), Flush::Drained));
     let calls = ["send", "send", "modify", "shutdown"].map(|call| format!("{call} {fd}"));

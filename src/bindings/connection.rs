@@ -213,8 +213,9 @@ impl Connection {
     }
 
     fn resume(slf: &Bound<'_, Self>) {
+        // The transport reads again once what waits is delivered, in `_next_tick`: read now, it would be
+        // added to that, and with a listener that pauses at each message there would be ever more.
         slf.get().state.with(slf.py(), |state| state.flow.paused = false);
-        Self::after_delivery(slf);
         slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
     }
 

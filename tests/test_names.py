@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import _option_types, options
+from wsrs import _option_types, _stream_options, options
 from wsrs._names import Option, OptionTable, snake_case
 from wsrs.http import HttpServer, Request, Response, ServerResponse
 
@@ -15,7 +15,15 @@ from wsrs.http import HttpServer, Request, Response, ServerResponse
 class TestOptionTables:
     @pytest.mark.parametrize(
         "table",
-        [options.SERVER, options.CLIENT, options.DEFLATE, options.SEND, options.HTTP_SERVER, options.LISTEN],
+        [
+            options.SERVER,
+            options.CLIENT,
+            options.DEFLATE,
+            options.SEND,
+            options.HTTP_SERVER,
+            options.LISTEN,
+            _stream_options.STREAM,
+        ],
     )
     def test_the_spellings_belong_together(self, table: OptionTable) -> None:
         for row in table.rows:
@@ -29,6 +37,7 @@ class TestOptionTables:
             (options.CLIENT, _option_types.ClientOptions),
             (options.HTTP_SERVER, _option_types.HttpServerOptions),
             (options.LISTEN, _option_types.ListenOptions),
+            (_stream_options.STREAM, _stream_options.StreamOptions),
         ],
     )
     def test_type_checkers_know_all_of_them_and_no_others(self, table: OptionTable, types: Any) -> None:
@@ -89,10 +98,11 @@ class TestMembers:
         assert [getattr(wsrs.WebSocket, name) for name in states] == [0, 1, 2, 3]
         assert [getattr(wsrs, name) for name in states] == [0, 1, 2, 3]
         assert wsrs.Server is wsrs.WebSocketServer
+        assert wsrs.createWebSocketStream is wsrs.create_websocket_stream
 
     def test_what_is_exported_is_there(self) -> None:
         assert all(hasattr(wsrs, name) for name in wsrs.__all__)
         assert wsrs.__all__ == sorted(
-            wsrs.__all__, key=lambda name: (not name.isupper(), name.islower(), name)
+            wsrs.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
         )
         assert wsrs.backend in ("core", "pure")

@@ -13,6 +13,7 @@ from wsrs.errors import ConnectionClosed, HandshakeError, WebSocketError
 from wsrs.event_target import CloseEvent, ErrorEvent, Event, MessageEvent, OpenEvent
 from wsrs.events import EventEmitter
 from wsrs.server import WebSocketServer
+from wsrs.stream import WebSocketStream, create_websocket_stream
 from wsrs.websocket import WebSocket
 
 __all__ = [
@@ -33,8 +34,11 @@ __all__ = [
     "WebSocket",
     "WebSocketError",
     "WebSocketServer",
+    "WebSocketStream",
     "__version__",
     "backend",
+    "createWebSocketStream",
+    "create_websocket_stream",
     "http",
 ]
 
@@ -42,6 +46,9 @@ __version__ = "0.1.0"
 
 Server = WebSocketServer
 """ws's other name of `WebSocketServer`."""
+
+createWebSocketStream = create_websocket_stream
+"""ws's name of `create_websocket_stream`."""
 
 CONNECTING = WebSocket.CONNECTING
 OPEN = WebSocket.OPEN

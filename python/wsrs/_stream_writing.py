@@ -1,0 +1,196 @@
+"""The writing end of a stream over a WebSocket: `asyncio.StreamWriter`'s methods.
+
+Rules kept here:
+
+- A write is a message: sent at once while the WebSocket is OPEN, kept while it is CONNECTING.
+- What the network has not yet taken counts; `drain` waits while that is above the high-water mark, until a
+  quarter of it is left, as asyncio's transports do.
+- As with asyncio, a write to a connection that has ended is dropped in silence, and `drain` raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from wsrs._data import byte_length
+from wsrs._running import Waiters
+
+if TYPE_CHECKING:
+    from wsrs.websocket import WebSocket
+
+__all__ = ["WritingEnd"]
+
+_CONNECTING, _OPEN = 0, 1
+
+
+class WritingEnd:
+    """See `wsrs.stream.WebSocketStream`."""
+
+    _ws: WebSocket
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._objects_out: bool = options["writable_object_mode"]
+        self._decode_strings: bool = options["decode_strings"]
+        self._default_encoding: str = options["default_encoding"]
+        self._write_mark: int = options["writable_high_water_mark"]
+        self._low_mark = self._write_mark // 4
+        self._connecting: list[tuple[Any, int]] = []
+        """Writes, and their sizes, that wait for the opening."""
+        self._sizes: deque[int] = deque()
+        """The sizes of the messages that the network has not yet taken, in their order."""
+        self._queued = 0
+        """The sum of both: bytes, or messages in object mode."""
+        self._room = Waiters(self._ws._loop)
+        self._ended = False
+        """`write_eof` was called."""
+        self._dropped = False
+        """Something was written that could not be sent."""
+        self._broken: BaseException | None = None
+        """Why nothing can be sent any more, once the connection is over."""
+
+    def _set_marks(self, high: int, low: int) -> None:
+        self._write_mark = high
+        self._low_mark = low
+        if self._queued <= low:
+            self._room.done()
+
+    # asyncio's methods ------------------------------------------------------------------------
+
+    def write(self, data: Any) -> None:
+        """Send `data` as one message, or nothing if it is empty. Follow it by `await drain()`.
+
+        Bytes-like; a str is encoded, or with `decode_strings=False` sent as text. In object mode whatever
+        `WebSocket.send` takes, empty messages included. Raises TypeError for other data, RuntimeError after
+        `write_eof`.
+        """
+        self._may_write("write")
+        if self._objects_out:
+            self._put(data, 1)
+            return
+        data, size = self._in_bytes(data)
+        if size:
+            self._put(data, size)
+
+    def writelines(self, data: Iterable[Any]) -> None:
+        """Send an iterable of bytes-like objects, joined, as one message; in object mode one message each."""
+        self._may_write("writelines")
+        if self._objects_out or not self._decode_strings:
+            for each in data:
+                self.write(each)
+            return
+        self.write(b"".join([self._in_bytes(each)[0] for each in data]))
+
+    def _may_write(self, method: str) -> None:
+        if self._ended:
+            raise RuntimeError(f"{method}() called after write_eof()")
+
+    def _in_bytes(self, data: Any) -> tuple[Any, int]:
+        """What to send for a write to a stream of bytes, and how many bytes that is."""
+        if isinstance(data, str):
+            if not self._decode_strings:
+                return data, byte_length(data)
+            data = data.encode(self._default_encoding)
+        elif not isinstance(data, (bytes, bytearray, memoryview)):
+            try:
+                data = memoryview(data)
+            except TypeError:
+                kind = type(data).__name__
+                raise TypeError(
+                    f"data of a stream of bytes must be bytes-like or a str, not {kind}"
+                ) from None
+        return data, data.nbytes if isinstance(data, memoryview) else len(data)
+
+    def _put(self, data: Any, size: int) -> None:
+        state = self._ws.ready_state
+        if self.is_closing() or state > _OPEN:
+            self._dropped = True
+        elif state == _CONNECTING:
+            byte_length(data)  # raises for what cannot be sent
+            # A copy: the caller may change what is mutable as soon as this returns.
+            kept = data if isinstance(data, (str, int, float, bytes)) else bytes(data)
+            self._connecting.append((kept, size))
+            self._queued += size
+        else:
+            self._queued += size
+            self._send(data, size)
+
+    def _send(self, data: Any, size: int) -> None:
+        self._sizes.append(size)
+        try:
+            self._ws.send(data, callback=self._sent)
+        except BaseException:
+            self._sizes.pop()
+            self._queued -= size
+            raise
+
+    def _sent(self, error: BaseException | None) -> None:
+        """A message was taken by the network, or could not be."""
+        self._queued -= self._sizes.popleft()
+        if error is not None:
+            self._dropped = True
+        if self._queued <= self._low_mark:
+            self._room.done()
+
+    async def drain(self) -> None:
+        """Wait while more than the high-water mark is queued. Raises the error that ended the connection."""
+        if self._broken is None:
+            # So that an end that is already there is noticed, as with asyncio.
+            if self._ws.ready_state > _OPEN or self._dropped:
+                await asyncio.sleep(0)
+            if self._queued > self._write_mark:
+                await self._room.wait()
+        error = self._broken
+        if error is None and self._dropped:
+            error = self._closed_error()
+        if error is not None:
+            raise error.with_traceback(None)
+
+    def can_write_eof(self) -> bool:
+        """True: see `write_eof`."""
+        return True
+
+    def write_eof(self) -> None:
+        """End the writing: after what is written, a close frame without a code, as in ws.
+
+        Reading goes on until the peer has answered that. A peer answers as soon as it has the close frame,
+        so it can send no more than it had before; and what it sent is to be read within the WebSocket's
+        `close_timeout`, 30 seconds unless set.
+        """
+        if not self._ended:
+            self._ended = True
+            self._close_if_open()
+
+    def _close_if_open(self) -> None:
+        """Begin the closing handshake, or leave that to the opening."""
+        if self._ws.ready_state == _OPEN:
+            self._ws.close()
+
+    # What the WebSocket brings ----------------------------------------------------------------
+
+    def _begin_writing(self) -> None:
+        """The WebSocket is open."""
+        waiting, self._connecting = self._connecting, []
+        for data, size in waiting:
+            self._send(data, size)
+
+    def _end_writing(self, error: BaseException | None) -> None:
+        """Nothing can be sent any more; an `error` where that is one. Only the first call counts."""
+        if self._broken is None:
+            if self._connecting or self._sizes:
+                self._dropped = True
+            self._broken = error
+        self._connecting.clear()
+        self._room.done()
+
+    # Of the whole -----------------------------------------------------------------------------
+
+    def is_closing(self) -> bool:
+        """Whether the stream is closed, or about to be."""
+        raise NotImplementedError
+
+    def _closed_error(self) -> BaseException:
+        """The error of a write that comes too late."""
+        raise NotImplementedError

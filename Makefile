@@ -8,7 +8,7 @@ RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.
 # The protocol and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
 
-.PHONY: demo test test-rust test-python conformance conformance-fast check format build bench lock clean help
+.PHONY: demo test test-rust test-python test-slow redis conformance conformance-fast check format build bench lock clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -34,10 +34,16 @@ test: test-rust test-python conformance-fast ## the whole suite
 test-rust:
 	$(CARGO_TEST)
 
-test-python: build
+test-python: build redis
 	$(PY) -m pytest -q
 	WSRS_TEST_BACKEND=pure $(PY) -m pytest -q tests/core
 	$(PY) -m pytest -q benches/tests
+
+test-slow: build ## what takes long: 1 GiB through a stream, each way
+	$(PY) -m pytest -q -s -m slow
+
+redis: ## redis-server, which a test talks to, by apt-get where that is
+	@command -v redis-server >/dev/null || requirements/apt.sh redis-server
 
 conformance-fast: build
 	$(PY) -m tests.conformance --fast

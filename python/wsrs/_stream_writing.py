@@ -155,9 +155,9 @@ class WritingEnd:
     def write_eof(self) -> None:
         """End the writing: after what is written, a close frame without a code, as in ws.
 
-        Reading goes on until the peer has answered that. A peer answers as soon as it has the close frame,
-        so it can send no more than it had before; and what it sent is to be read within the WebSocket's
-        `close_timeout`, 30 seconds unless set.
+        Reading goes on until the peer has answered that. A peer answers as soon as it gets the close frame,
+        so it can send no more than it had before. All of it, the reading at both ends included, has to be
+        done within the WebSocket's `close_timeout` (30 seconds; 0 is no limit).
         """
         if not self._ended:
             self._ended = True

@@ -111,6 +111,22 @@ def test_a_listener_may_pause(server: Reentrant) -> None:
     assert server.transport.is_reading()
 
 
+def test_reading_goes_on_only_once_what_a_pause_held_back_is_delivered(server: Reentrant) -> None:
+    server.act = server.connection.pause
+    server.feed(texts("a", "b", "c"))
+    for number in (1, 2):
+        assert len(server.events) == number
+        server.connection.resume()
+        # Read now, more would come than the listener takes.
+        assert not server.transport.is_reading()
+        server.tick()
+        assert not server.transport.is_reading()
+    server.connection.resume()
+    server.tick()
+    assert server.events == [("text", b"a"), ("text", b"b"), ("text", b"c")]
+    assert server.transport.is_reading()
+
+
 def test_a_listener_may_send_close_and_abort(server: Reentrant) -> None:
     def answer() -> None:
         server.connection.send("answer")

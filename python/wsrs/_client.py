@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from functools import lru_cache
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from wsrs import _url
 from wsrs._backend import PerMessageDeflate
 from wsrs._chosen import core, new_deflate
-from wsrs._client_request import ClientRequest, build_request, user_fields
-from wsrs._connect import connect_tcp, connect_unix
+from wsrs._client_answer import check_answer
+from wsrs._client_body import Body
+from wsrs._client_options import check_together
+from wsrs._client_request import ClientRequest, Fields, basic, build_request, user_fields
+from wsrs._client_tls import client_context
+from wsrs._client_transport import open_transport
 from wsrs._lifecycle import CONNECTING, connection_options
+from wsrs._names import Options
 from wsrs._response_protocol import ResponseProtocol
 from wsrs.errors import HandshakeError
 from wsrs.events import keep
@@ -27,8 +31,9 @@ __all__ = ["Handshake"]
 class Handshake:
     """The opening handshake of one client, over all of its redirects. Gone once it is open or has failed."""
 
-    def __init__(self, ws: WebSocket, address: Any, options: dict[str, Any]) -> None:
-        """Check everything that can be checked now: raises TypeError and ValueError."""
+    def __init__(self, ws: WebSocket, address: Any, options: Options) -> None:
+        """Check everything that can be checked now: raises TypeError, ValueError, and what loading
+        certificates raises."""
         self._ws = ws
         self._loop = ws._loop
         self._options = options
@@ -38,75 +43,83 @@ class Handshake:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
+        self._reader: ResponseProtocol | None = None
         self._unexpected: Response | None = None
-        self._prepare(_url.parse(address))
-        self._original = self.address
-        if options["ssl"] is not None and not self.address.secure and not options["follow_redirects"]:
-            raise ValueError(f"WebSocket: ssl has no meaning for {self.address.href!r}, which is not secure")
+        self._original = self.address = _url.parse(address)
+        check_together(options, self.address)
+        self._context = client_context(options)
+        self._prepare()
 
     # The request ------------------------------------------------------------------------------
 
-    def _prepare(self, address: _url.Address, user: list[tuple[str, str]] | None = None) -> None:
-        self.address = address
+    def _prepare(self) -> None:
+        """Make the request for `self.address`."""
+        address, options = self.address, self._options
+        user, auth = self._user, address.auth if address.auth is not None else options["auth"]
+        if self._redirects and not self._ws.listener_count("redirect"):
+            user, auth = self._without_credentials(user, auth)
+        if auth is not None and options["follow_redirects"] and not _has(self._user, "authorization"):
+            # As in ws and curl: the first credentials win, and go along with the redirects.
+            self._user = [*self._user, ("Authorization", basic(auth))]
         self._ws._url = address.href
-        options = self._options
         self._deflate: PerMessageDeflate | None = None
         if options["per_message_deflate"] is not None:
             self._deflate = new_deflate(is_server=False, **options["per_message_deflate"])
         offer = self._deflate.offer() if self._deflate is not None else ""
-        self.request = build_request(address, options, self._user if user is None else user, offer)
-        key = self.request.get_header("sec-websocket-key")
-        assert isinstance(key, str)
-        self._key = key
+        self._key = core.new_key()
+        self.request = build_request(address, options, user, auth, self._key, offer)
         self.request._end = self._flush
         self.request._destroy = self._destroyed
 
+    def _without_credentials(self, user: Fields, auth: str | None) -> tuple[Fields, str | None]:
+        """Credentials go to no other host, and from no secure connection to a plain one (as in ws)."""
+        same_host = self.address.is_host_of(self._original)
+        if same_host and (self.address.secure or not self._original.secure):
+            return user, auth
+        dropped = {"authorization", "cookie"} if same_host else {"authorization", "cookie", "host"}
+        return [(name, value) for name, value in user if name.lower() not in dropped], None
+
     def start(self) -> None:
-        """Begin to connect; the request follows when it is ended."""
+        """Begin to connect; the request follows when it is ended. Raises what `finish_request` raises."""
         seconds = self._options["handshake_timeout"]
         if seconds:
             self._timer = self._loop.call_later(seconds, self._timed_out)
-        finish_request = self._options["finish_request"]
-        self._task = self._loop.create_task(self._connect())
+        self._reader = ResponseProtocol(self)
+        self._task = self._loop.create_task(self._connect(self._reader))
         keep(self._task)
+        finish_request = self._options["finish_request"]
         if finish_request is None:
             self.request.end()
-        else:
-            finish_request(self.request, self._ws)
-
-    async def _connect(self) -> None:
+            return
         try:
-            address = self.address
-            if address.unix is not None:
-                sock = await connect_unix(address.unix)
-            else:
-                sock = await connect_tcp(address.host, address.port)
-            try:
-                await self._adopt(sock)
-            except BaseException:
-                sock.close()
-                raise
+            result = finish_request(self.request, self._ws)
+        except BaseException:
+            self.cancel()
+            raise
+        if asyncio.iscoroutine(result):
+            keep(self._loop.create_task(self._finish(result, self.request)))
+
+    async def _connect(self, reader: ResponseProtocol) -> None:
+        try:
+            await open_transport(self.address, self._options, self._context, reader)
         except Exception as error:
             self._fail(error)
 
-    async def _adopt(self, sock: Any) -> None:
-        """Make a transport of the connected socket: the engine's where there is one, else the loop's."""
-        protocol = ResponseProtocol(self)
-        reactor = None if self.address.secure else core.reactor(self._loop)
-        if reactor is not None:
-            reactor.adopt(sock, protocol)
-        elif self.address.unix is not None:
-            await self._loop.create_unix_connection(lambda: protocol, sock=sock)
-        elif self.address.secure:
-            context = self._options["ssl"] or _default_context()
-            host = self.address.host.partition("%")[0]
-            await self._loop.create_connection(lambda: protocol, sock=sock, ssl=context, server_hostname=host)
-        else:
-            await self._loop.create_connection(lambda: protocol, sock=sock)
+    async def _finish(self, work: Coroutine[Any, Any, object], request: ClientRequest) -> None:
+        """Run a `finish_request` that is a coroutine function."""
+        try:
+            await work
+        except Exception as error:
+            if request is self.request and self._ws._handshake is self:
+                self._fail(error)
+            else:
+                self._ws._listener_raised("finish_request", error)
 
     def connected(self, transport: asyncio.Transport) -> None:
         """There is a transport."""
         self._transport = transport
+        self.request.socket = transport
+        self.request.emit("socket", transport)
         self._flush()
 
     def _flush(self) -> None:
@@ -117,14 +130,15 @@ class Handshake:
 
     def answered(
         self, minor: int, status: int, reason: str, raw: list[tuple[str, str]], rest: bytes
-    ) -> asyncio.StreamReader | None:
-        """The head of the final response is there, `rest` after it. Returns who reads the body, if any."""
-        body = asyncio.StreamReader(loop=self._loop)
-        response = Response(status, reason, Headers(raw), f"1.{minor}", body)
+    ) -> Body | None:
+        """The head of the final response is there, `rest` after it. Returns who takes the body, if any."""
+        headers = Headers(raw)
+        body = Body(self._loop, status, headers)
+        response = Response(status, reason, headers, f"1.{minor}", body)
         if status == 101:
             self._upgraded(response, rest)
             return None
-        location = response.headers.get("location")
+        location = headers.get("location")
         if location and self._options["follow_redirects"] and 300 <= status < 400:
             self._redirected(location)
             return None
@@ -157,7 +171,7 @@ class Handshake:
             # A listener has closed it.
             return
         try:
-            protocol = self._check(response.headers)
+            protocol, deflate = check_answer(response.headers, self._key, self._protocols, self._deflate)
         except HandshakeError as error:
             self._fail(error)
             return
@@ -166,44 +180,8 @@ class Handshake:
         ws._protocol = protocol
         self._release()
         keywords = connection_options(self._options, self._loop, is_server=False)
-        ws._set_socket(transport, self._deflate, keywords)
+        ws._set_socket(transport, deflate, keywords)
         ws._start(rest)
-
-    def _check(self, headers: Headers) -> str:
-        """RFC 6455 4.1, "the client MUST validate the server's response": returns the subprotocol."""
-        options = [option.strip() for option in headers.get("connection", "").lower().split(",")]
-        if headers.get("upgrade", "").lower() != "websocket":
-            raise HandshakeError("Invalid Upgrade header", status=101)
-        if "upgrade" not in options:
-            raise HandshakeError("Invalid Connection header", status=101)
-        if headers.get("sec-websocket-accept") != core.accept_key(self._key):
-            raise HandshakeError("Invalid Sec-WebSocket-Accept header", status=101)
-        protocol = headers.get("sec-websocket-protocol")
-        if protocol is None and self._protocols:
-            raise HandshakeError("Server sent no subprotocol", status=101)
-        if protocol is not None and not self._protocols:
-            raise HandshakeError("Server sent a subprotocol but none was requested", status=101)
-        if protocol is not None and protocol not in self._protocols:
-            raise HandshakeError("Server sent an invalid subprotocol", status=101)
-        extensions = headers.get("sec-websocket-extensions")
-        if extensions is None:
-            self._deflate = None
-        else:
-            self._accept_extensions(extensions)
-        return protocol or ""
-
-    def _accept_extensions(self, value: str) -> None:
-        if self._deflate is None:
-            message = "Server sent a Sec-WebSocket-Extensions header but no extension was requested"
-            raise HandshakeError(message, status=101)
-        try:
-            found = core.parse_extensions(value)
-            if not found or any(name != "permessage-deflate" for name, _ in found):
-                message = "Server indicated an extension that was not requested"
-                raise HandshakeError(message, status=101)
-            self._deflate.accept([parameters for _, parameters in found])
-        except ValueError as error:
-            raise HandshakeError("Invalid Sec-WebSocket-Extensions header", status=101) from error
 
     # Redirects --------------------------------------------------------------------------------
 
@@ -214,31 +192,21 @@ class Handshake:
             return
         self._release()
         self._drop_transport()
+        # Whoever still holds the answered request no longer holds the handshake.
+        self.request._end = self.request._destroy = None
         try:
-            address = _url.join(self.address, location)
-            user = self._user
-            if self._redirects == 1 and self._original.auth is not None:
-                # As in ws: the first credentials stay with the headers, for the same host.
-                user = self._user = [*user, *_authorization(self.request, user)]
-            if not self._ws.listener_count("redirect"):
-                user, address = self._without_credentials(address)
-            self._prepare(address, user)
+            self.address = _url.join(self.address, location)
+            self._prepare()
         except ValueError as error:
             self._fail(error)
             return
-        self._ws.emit("redirect", address.href, self.request)
-        if self._ws._ready_state == CONNECTING:
+        self._ws.emit("redirect", self.address.href, self.request)
+        if self._ws._ready_state != CONNECTING:
+            return
+        try:
             self.start()
-
-    def _without_credentials(self, address: _url.Address) -> tuple[list[tuple[str, str]], _url.Address]:
-        """Credentials go to no other host, and from no secure connection to a plain one (as in ws)."""
-        first = self._original
-        same_host = (address.unix, address.authority) == (first.unix, first.authority)
-        if same_host and (address.secure or not first.secure):
-            return self._user, address
-        dropped = {"authorization", "cookie"} if same_host else {"authorization", "cookie", "host"}
-        self._options = {**self._options, "auth": None}
-        return [(n, v) for n, v in self._user if n.lower() not in dropped], address._replace(auth=None)
+        except Exception as error:
+            self._fail(error)
 
     # The end ----------------------------------------------------------------------------------
 
@@ -268,10 +236,9 @@ class Handshake:
 
     def _drop_transport(self) -> None:
         transport, self._transport = self._transport, None
+        if self._reader is not None:
+            self._reader.forget()
         if transport is not None:
-            protocol = transport.get_protocol()
-            if isinstance(protocol, ResponseProtocol):
-                protocol.forget()
             transport.abort()
 
 
@@ -289,14 +256,5 @@ def _checked_protocols(protocols: Any) -> list[str]:
     return names
 
 
-def _authorization(request: ClientRequest, user: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    value = request.get_header("authorization")
-    if any(name.lower() == "authorization" for name, _ in user) or not isinstance(value, str):
-        return []
-    return [("Authorization", value)]
-
-
-@lru_cache(maxsize=1)
-def _default_context() -> ssl.SSLContext:
-    """The system's trusted authorities; made once, because reading them takes milliseconds."""
-    return ssl.create_default_context()
+def _has(fields: Fields, name: str) -> bool:
+    return any(each.lower() == name for each, _ in fields)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
 from typing import Any
 
-from wsrs._chosen import core
 from wsrs._url import Address
+from wsrs.events import EventEmitter
 from wsrs.http._messages import check_field, check_line, fields
 
-__all__ = ["ClientRequest", "build_request", "user_fields"]
+__all__ = ["ClientRequest", "Fields", "basic", "build_request", "user_fields"]
+
+Fields = list[tuple[str, str]]
+"""Header fields in their order."""
 
 _OWNED = frozenset(
     {
@@ -26,25 +30,30 @@ _OWNED = frozenset(
 """Header fields that the handshake sets itself."""
 
 
-class ClientRequest:
+class ClientRequest(EventEmitter):
     """What `finish_request`, and the events `'redirect'` and `'unexpected-response'`, are given.
 
     Its headers can be changed until `end()`, which lets it be sent. `destroy()` gives the handshake up.
+    Event: `'socket'` (transport), once there is a connection to the server.
     """
 
-    __slots__ = ("_destroy", "_end", "_fields", "ended", "host", "method", "path")
+    __slots__ = ("_destroy", "_end", "_fields", "ended", "host", "method", "path", "socket")
 
     method: str
     host: str
     path: str
     ended: bool
     """Whether it may be sent."""
+    socket: asyncio.Transport | None
+    """The transport that it goes by, once there is one."""
 
     def __init__(self, address: Address) -> None:
+        super().__init__()
         self.method = "GET"
         self.host = address.authority
         self.path = address.path
         self.ended = False
+        self.socket = None
         self._fields: dict[str, list[tuple[str, str]]] = {}
         self._end: Callable[[], object] | None = None
         self._destroy: Callable[[BaseException | None], object] | None = None
@@ -83,6 +92,10 @@ class ClientRequest:
         if self._destroy is not None:
             self._destroy(error)
 
+    def abort(self) -> None:
+        """The same as `destroy()`: Node's older name."""
+        self.destroy()
+
     def head(self) -> bytes:
         """The bytes of the request."""
         check_line("the request target", self.path)
@@ -98,7 +111,7 @@ class ClientRequest:
     getHeaders = get_headers
 
 
-def user_fields(options: dict[str, Any]) -> list[tuple[str, str]]:
+def user_fields(options: dict[str, Any]) -> Fields:
     """The `headers` option, checked. ValueError for a field that the handshake sets itself."""
     checked = fields(options["headers"])
     for name, _ in checked:
@@ -107,10 +120,15 @@ def user_fields(options: dict[str, Any]) -> list[tuple[str, str]]:
     return checked
 
 
+def basic(auth: str) -> str:
+    """The value of `Authorization` for `user:password` (RFC 7617)."""
+    return "Basic " + base64.b64encode(auth.encode()).decode()
+
+
 def build_request(
-    address: Address, options: dict[str, Any], user: list[tuple[str, str]], offer: str
+    address: Address, options: dict[str, Any], user: Fields, auth: str | None, key: str, offer: str
 ) -> ClientRequest:
-    """The request for `address`; its key is in its headers. `offer` is the extension offer, or ""."""
+    """The request for `address`. `auth` is `user:password`, `offer` the extension offer, or ""."""
     request = ClientRequest(address)
     request.set_header("Host", address.authority)
     by_name: dict[str, list[str]] = {}
@@ -121,7 +139,7 @@ def build_request(
         request.set_header(spelled[lower], values)
     version = options["protocol_version"]
     request.set_header("Sec-WebSocket-Version", version)
-    request.set_header("Sec-WebSocket-Key", core.new_key())
+    request.set_header("Sec-WebSocket-Key", key)
     request.set_header("Connection", "Upgrade")
     request.set_header("Upgrade", "websocket")
     if offer:
@@ -131,7 +149,6 @@ def build_request(
     if options["origin"]:
         # Version 8 is the draft whose field had another name.
         request.set_header("Origin" if version == 13 else "Sec-WebSocket-Origin", options["origin"])
-    auth = address.auth if address.auth is not None else options["auth"]
     if auth is not None and not request.has_header("authorization"):
-        request.set_header("Authorization", "Basic " + base64.b64encode(auth.encode()).decode())
+        request.set_header("Authorization", basic(auth))
     return request

@@ -3,43 +3,140 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import ipaddress
 import itertools
 import socket
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
-__all__ = ["connect_tcp", "connect_unix"]
+__all__ = ["ATTEMPT_DELAY", "Lookup", "Where", "connect_tcp", "connect_unix"]
 
 ATTEMPT_DELAY = 0.25
 """Seconds until the next address is tried beside the earlier ones (RFC 8305 5)."""
 
+Lookup = Callable[..., Any]
+"""The option `lookup`: as Node's, `(hostname, options)`, or `(hostname, options, callback)`."""
+
 _Info = tuple[int, tuple[Any, ...]]
+
+
+class Where(NamedTuple):
+    """What to connect to, and how."""
+
+    host: str
+    port: int
+    family: int = 0
+    """AF_INET or AF_INET6; 0 for any."""
+    local: tuple[str, int] | None = None
+    """What to bind to."""
+    lookup: Lookup | None = None
+    """Instead of `getaddrinfo`."""
+    delay: float = ATTEMPT_DELAY
 
 
 async def connect_unix(path: str) -> socket.socket:
     """A non-blocking socket that is connected to a Unix socket."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("unix sockets are not supported by this system")
-    return await _connect((socket.AF_UNIX, path))
+    return await _connect((socket.AF_UNIX, path), None)  # type: ignore[arg-type]
 
 
-async def connect_tcp(host: str, port: int) -> socket.socket:
-    """A non-blocking socket that is connected to the first address of `host` that answers.
+async def connect_tcp(where: Where) -> socket.socket:
+    """A non-blocking socket that is connected to the first address of a host that answers.
 
     Raises OSError; where several addresses failed in different ways, its message has them all.
     """
-    found = await lookup(host, port)
-    infos = interleave((family, address) for family, _, _, _, address in found)
+    infos = interleave(await _addresses(where))
+    if where.local is not None:
+        local = await _numeric(where.local[0], where.local[1], 0)
+        infos = [info for info in infos if info[0] == local[0]]
+        if not infos:
+            raise OSError(f"{where.host!r} has no address of the family of {where.local[0]!r}")
+        bind = local[1]
+    else:
+        bind = None
     if not infos:
-        raise OSError(f"getaddrinfo found no address of {host!r}")
+        raise OSError(f"the lookup found no address of {where.host!r}")
     if len(infos) == 1:
-        return await _connect(infos[0])
-    return await _race(infos)
+        return await _connect(infos[0], bind)
+    return await _race(infos, bind, where.delay)
 
 
-async def lookup(host: str, port: int) -> list[Any]:
-    """What `getaddrinfo` knows about `host`."""
-    return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+async def _addresses(where: Where) -> list[_Info]:
+    # As in Node, an IP address is not looked up.
+    if where.lookup is None or _is_ip(where.host):
+        found = await asyncio.get_running_loop().getaddrinfo(
+            where.host, where.port, family=where.family, type=socket.SOCK_STREAM
+        )
+        return [(family, address) for family, _, _, _, address in found]
+    infos = [await _numeric(text, where.port, 0) for text in await _looked_up(where.lookup, where)]
+    return [info for info in infos if where.family in (0, info[0])]
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+async def _numeric(text: str, port: int, family: int) -> _Info:
+    """The address of a socket for an IP address, its zone included."""
+    if not _is_ip(text):
+        raise OSError(f"the lookup gave {text!r}, which is no IP address")
+    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+    found = await asyncio.get_running_loop().getaddrinfo(
+        text, port, family=family, type=socket.SOCK_STREAM, flags=flags
+    )
+    return found[0][0], found[0][4]
+
+
+async def _looked_up(lookup: Lookup, where: Where) -> list[str]:
+    """The addresses that the option `lookup` gives, by its result or by its callback."""
+    family = {socket.AF_INET: 4, socket.AF_INET6: 6}.get(where.family, 0)  # type: ignore[call-overload]
+    options = {"all": True, "family": family, "hints": 0, "port": where.port}
+    if _takes_callback(lookup):
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def callback(error: BaseException | None, addresses: Any = None, family: int = 0) -> None:
+            if answer.done():
+                return
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(addresses)
+
+        result = lookup(where.host, options, callback)
+        if inspect.isawaitable(result):
+            await result
+        result = await answer
+    else:
+        result = lookup(where.host, options)
+        if inspect.isawaitable(result):
+            result = await result
+    return [
+        _address_text(each) for each in ([result] if isinstance(result, (str, Mapping)) else result or ())
+    ]
+
+
+def _takes_callback(lookup: Lookup) -> bool:
+    """Whether `lookup` wants three arguments: Node's way."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(lookup).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return sum(each.kind in kinds and each.default is each.empty for each in parameters) >= 3
+
+
+def _address_text(found: object) -> str:
+    """One address of a lookup: a str, or Node's `{"address": ..., "family": ...}`."""
+    text = found.get("address") if isinstance(found, Mapping) else found
+    if not isinstance(text, str):
+        raise TypeError(f"a lookup must give IP addresses as str, not {found!r}")
+    return text
 
 
 def interleave(found: Iterable[_Info]) -> list[_Info]:
@@ -51,7 +148,7 @@ def interleave(found: Iterable[_Info]) -> list[_Info]:
     return [info for turn in turns for info in turn if info is not None]
 
 
-async def _connect(info: tuple[int, Any]) -> socket.socket:
+async def _connect(info: _Info, bind: tuple[Any, ...] | None) -> socket.socket:
     family, address = info
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -59,6 +156,8 @@ async def _connect(info: tuple[int, Any]) -> socket.socket:
         if family in (socket.AF_INET, socket.AF_INET6):
             # Frames are written whole: nothing is won by holding back the last segment.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if bind is not None:
+            sock.bind(bind)
         await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()
@@ -66,16 +165,16 @@ async def _connect(info: tuple[int, Any]) -> socket.socket:
     return sock
 
 
-async def _race(infos: list[_Info]) -> socket.socket:
-    """Start an attempt every 250 ms, or once all earlier ones have failed; the first to connect wins."""
+async def _race(infos: list[_Info], bind: tuple[Any, ...] | None, seconds: float) -> socket.socket:
+    """Start an attempt every `seconds`, and when an earlier one fails; the first to connect wins."""
     waiting = list(reversed(infos))
     running: set[asyncio.Task[socket.socket]] = set()
     errors: list[OSError] = []
     try:
         while waiting or running:
             if waiting:
-                running.add(asyncio.ensure_future(_connect(waiting.pop())))
-            delay = ATTEMPT_DELAY if waiting else None
+                running.add(asyncio.ensure_future(_connect(waiting.pop(), bind)))
+            delay = seconds if waiting else None
             while running:
                 done, running = await asyncio.wait(
                     running, timeout=delay, return_when=asyncio.FIRST_COMPLETED

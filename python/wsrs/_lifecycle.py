@@ -175,7 +175,7 @@ class Lifecycle(EventTarget):
         self._handshake = None
         self._end().error = error
         if self._open_waiters is not None:
-            self._end().told = self._open_waiters.fail(error)
+            self._end().told |= self._open_waiters.fail(error)
             self._open_waiters = None
         if self.listener_count("error"):
             self.emit("error", error)

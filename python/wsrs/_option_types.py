@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ssl import SSLContext
 from typing import Any, TypedDict
 
@@ -12,6 +13,7 @@ from wsrs.http._messages import HeadersLike
 
 __all__ = ["ClientOptions", "HttpServerOptions", "ListenOptions", "ServerOptions"]
 
+Pem = str | bytes | os.PathLike[str]
 Deflate = bool | Mapping[str, Any] | None
 VerifyClient = Callable[[Any], bool | Awaitable[bool]] | Callable[[Any, Any], Any]
 
@@ -88,7 +90,34 @@ class ServerOptions(_Connection, _HttpLimits, _Listen, total=False):
     WebSocket: type[Any] | None
 
 
-class ClientOptions(_Connection, total=False):
+class _Connecting(TypedDict, total=False):
+    agent: Any
+    auto_select_family_attempt_timeout: float | None
+    autoSelectFamilyAttemptTimeout: float | None
+    create_connection: Callable[[dict[str, Any]], Any] | None
+    createConnection: Callable[[dict[str, Any]], Any] | None
+    family: int | None
+    local_address: str | None
+    localAddress: str | None
+    local_port: int | None
+    localPort: int | None
+    lookup: Callable[[str, dict[str, Any]], Any] | Callable[[str, dict[str, Any], Any], Any] | None
+    proxy: str | None
+    socket: socket.socket | asyncio.Transport | None
+
+
+class _Tls(TypedDict, total=False):
+    ca: Pem | Sequence[Pem] | None
+    cert: Pem | None
+    key: Pem | None
+    passphrase: str | bytes | None
+    reject_unauthorized: bool | None
+    rejectUnauthorized: bool | None
+    servername: str | None
+    ssl: SSLContext | None
+
+
+class ClientOptions(_Connection, _Connecting, _Tls, total=False):
     """Keywords of `WebSocket`."""
 
     auth: str | None
@@ -107,4 +136,3 @@ class ClientOptions(_Connection, total=False):
     protocol_version: int | None
     protocolVersion: int | None
     protocols: str | Iterable[str] | None
-    ssl: SSLContext | None

@@ -10,6 +10,7 @@ from wsrs.errors import HandshakeError, HeadError
 
 if TYPE_CHECKING:
     from wsrs._client import Handshake
+    from wsrs._client_body import Body
 
 __all__ = ["ResponseProtocol"]
 
@@ -28,7 +29,7 @@ class ResponseProtocol(asyncio.Protocol):
         self._handshake: Handshake | None = handshake
         self._buffer = b""
         self._searched = 0
-        self._body: asyncio.StreamReader | None = None
+        self._body: Body | None = None
 
     def forget(self) -> None:
         """The handshake has ended: nothing that comes matters any more."""
@@ -43,7 +44,7 @@ class ResponseProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._body is not None:
-            self._body.feed_data(data)
+            self._body.feed(data)
             return
         self._buffer += data
         while self._handshake is not None and self._body is None:
@@ -76,7 +77,7 @@ class ResponseProtocol(asyncio.Protocol):
         if body is not None and self._handshake is not None:
             self._body = body
             if rest:
-                body.feed_data(rest)
+                body.feed(rest)
 
     def _failed(self, error: BaseException) -> None:
         if self._handshake is not None:

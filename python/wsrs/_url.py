@@ -34,6 +34,16 @@ class Address(NamedTuple):
     unix: str | None
     """The path of the Unix socket."""
 
+    @property
+    def shown(self) -> str:
+        """The URL without credentials, for messages."""
+        scheme, slashes, rest = self.href.partition("://")
+        return self.href if self.auth is None else scheme + slashes + rest.partition("@")[2]
+
+    def is_host_of(self, other: Address) -> bool:
+        """Whether both are the same host and port, or the same Unix socket, as ws compares them."""
+        return (self.unix, self.authority) == (other.unix, other.authority)
+
 
 def parse(address: Any) -> Address:
     """Parse a str, a `urllib.parse` result or a `yarl.URL`.
@@ -51,7 +61,7 @@ def parse(address: Any) -> Address:
         raise ValueError(f"Invalid URL: {address!r}")
     scheme = _SCHEMES.get(url.partition(":")[0].lower())
     if scheme is None:
-        known = '"ws:", "wss:", "http:", "https:" or "ws+unix:"'
+        known = '"ws:", "wss:", "http:", "https:", or "ws+unix:"'
         raise ValueError(f"The URL's protocol must be one of {known}: {address!r}")
     if "#" in url:
         # RFC 6455 3: fragment identifiers are meaningless in WebSocket URIs and must not be used.

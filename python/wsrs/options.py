@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from wsrs import _client_options as client
+from wsrs._connect import ATTEMPT_DELAY
 from wsrs._names import Check, Option, OptionTable
 
 __all__ = ["CLIENT", "DEFLATE", "HTTP_SERVER", "LISTEN", "SEND", "SERVER", "deflate_options", "protocol_list"]
@@ -236,11 +238,42 @@ SERVER = OptionTable(
     ],
 )
 
+_CONNECTING = [
+    Option("agent", "agent", client.connecting_agent),
+    Option(
+        "auto_select_family_attempt_timeout",
+        "autoSelectFamilyAttemptTimeout",
+        duration,
+        ATTEMPT_DELAY,
+        time=True,
+    ),
+    Option("create_connection", "createConnection", function),
+    Option("family", "family", client.address_family, 0),
+    Option("local_address", "localAddress", client.ip_address),
+    Option("local_port", "localPort", integer(0, 65535), 0),
+    Option("lookup", "lookup", function),
+    Option("proxy", "proxy", client.proxy_url),
+    Option("socket", "socket", client.stream_socket),
+]
+"""How a client connects: as `http.request` does."""
+
+_TLS = [
+    Option("ca", "ca", client.pems),
+    Option("cert", "cert", client.pem),
+    Option("key", "key", client.pem),
+    Option("passphrase", "passphrase", client.secret),
+    Option("reject_unauthorized", "rejectUnauthorized", boolean, True),
+    Option("servername", "servername", client.server_name),
+    _SSL,
+]
+"""The TLS of a client: as `tls.connect` has it."""
 
 CLIENT = OptionTable(
     "WebSocket",
     [
         *_CONNECTION,
+        *_CONNECTING,
+        *_TLS,
         Option("auth", "auth", text),
         Option("finish_request", "finishRequest", function),
         Option("follow_redirects", "followRedirects", boolean, False),
@@ -257,6 +290,5 @@ CLIENT = OptionTable(
         ),
         Option("protocol_version", "protocolVersion", _protocol_version, 13),
         Option("protocols", "protocols", protocol_list, ()),
-        _SSL,
     ],
 )

@@ -79,6 +79,8 @@ class WebSocket(Lifecycle):
             protocols, options = None, protocols
         resolved = CLIENT.resolve(options, keywords)
         if protocols is not None:
+            if "protocols" in resolved.given:
+                raise TypeError("WebSocket: option 'protocols' is given twice")
             resolved["protocols"] = protocol_list("WebSocket: protocols", protocols)
         super().__init__(running_loop("WebSocket"), resolved)
         self._handshake = Handshake(self, address, resolved)
@@ -322,6 +324,8 @@ class WebSocket(Lifecycle):
         try:
             await self.wait_open()
         except asyncio.CancelledError:
+            # Whoever is cancelled has the exception; nobody else need hear of the handshake given up.
+            self._end().told = True
             self.terminate()
             raise
         return self

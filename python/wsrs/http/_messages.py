@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from http import HTTPStatus
+from typing import Protocol
 
 from wsrs._chosen import core
 
@@ -88,8 +89,14 @@ class Request:
         return f"<Request {self.method} {self.url!r}>"
 
 
+class _Body(Protocol):
+    """What a body is read from."""
+
+    async def read(self, limit: int) -> bytes: ...
+
+
 class Response:
-    """The head of a response that a client received; `await read()` gives its body."""
+    """The head of a response that a client received; `await read()` or `async for` give its body."""
 
     __slots__ = ("__dict__", "_body", "headers", "http_version", "status", "status_message")
 
@@ -104,7 +111,7 @@ class Response:
         status_message: str,
         headers: Headers,
         http_version: str,
-        body: asyncio.StreamReader,
+        body: _Body,
     ) -> None:
         self.status = status
         self.status_message = status_message
@@ -113,17 +120,24 @@ class Response:
         self._body = body
 
     async def read(self, limit: int = 1024 * 1024) -> bytes:
-        """The body, as it is on the wire, up to `limit` bytes: what Content-Length says, or to the end."""
-        length = self.headers.get("content-length", "")
-        left = min(limit, int(length)) if length.isascii() and length.isdigit() else limit
+        """The body, at most `limit` bytes of it; what is left is for the next call, b"" says the end.
+
+        It ends as RFC 9112 6.3 says: by Content-Length, by the last chunk, or with the connection. Raises
+        HandshakeError where it is cut off or malformed.
+        """
         parts = []
-        while left:
-            part = await self._body.read(left)
+        while limit > 0:
+            part = await self._body.read(limit)
             if not part:
                 break
             parts.append(part)
-            left -= len(part)
+            limit -= len(part)
         return b"".join(parts)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces of the body as they come, for one that is too large to hold."""
+        while part := await self._body.read(64 * 1024):
+            yield part
 
     @property
     def statusCode(self) -> int:

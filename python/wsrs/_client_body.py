@@ -1,0 +1,127 @@
+"""The body of a response that is no upgrade (RFC 9112 6): its framing undone, its memory bounded."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wsrs.errors import HandshakeError
+from wsrs.http._messages import Headers
+
+__all__ = ["Body"]
+
+_MAX_LINE = 16 * 1024
+"""Bytes of a chunk's size line, and of all trailers."""
+_BUFFERED = 64 * 1024
+"""Bytes: beyond twice of it, nothing more is read until somebody takes them."""
+
+_SIZE, _DATA, _DATA_END, _TRAILERS, _UNTIL_CLOSE, _DONE = range(6)
+
+
+class Body:
+    """A response's body. `feed` and `feed_eof` are for the connection, `read` for who has the response."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, status: int, headers: Headers) -> None:
+        self._reader = asyncio.StreamReader(_BUFFERED, loop)
+        self._error: HandshakeError | None = None
+        self._pending = b""
+        self._left = 0
+        self._chunked = False
+        self._trailers = 0
+        self._state = self._framing(status, headers)
+        if self._state == _DONE:
+            self._reader.feed_eof()
+
+    def _framing(self, status: int, headers: Headers) -> int:
+        """RFC 9112 6.3: how the end of the body is known."""
+        if status in (204, 304):
+            return _DONE
+        coding = headers.get("transfer-encoding")
+        if coding is not None:
+            # "if ... the chunked transfer coding is not the final encoding, the message body length is
+            # determined by reading the connection until it is closed by the server"
+            self._chunked = coding.lower().split(",")[-1].strip() == "chunked"
+            return _SIZE if self._chunked else _UNTIL_CLOSE
+        if "content-length" not in headers:
+            return _UNTIL_CLOSE
+        lengths = {length.strip() for length in headers["content-length"].split(",")}
+        length = lengths.pop()
+        if lengths or not (length.isascii() and length.isdigit() and len(length) < 20):
+            self._broken(f"its Content-Length is {headers['content-length']!r}")
+            return _DONE
+        self._left = int(length)
+        return _DATA if self._left else _DONE
+
+    def set_transport(self, transport: asyncio.Transport) -> None:
+        """The transport that is paused while nobody reads."""
+        self._reader.set_transport(transport)
+
+    def feed(self, data: bytes) -> None:
+        """What came behind the head."""
+        data = self._pending + data if self._pending else data
+        self._pending = b""
+        while data and self._state != _DONE:
+            if self._state == _UNTIL_CLOSE:
+                self._reader.feed_data(data)
+                return
+            data = self._content(data) if self._state == _DATA else self._line(data)
+
+    def _content(self, data: bytes) -> bytes:
+        part, data = data[: self._left], data[self._left :]
+        self._left -= len(part)
+        self._reader.feed_data(part)
+        if not self._left:
+            if self._chunked:
+                self._state = _DATA_END
+            else:
+                self._end()
+        return data
+
+    def _line(self, data: bytes) -> bytes:
+        """Take one line of the chunked coding (RFC 9112 7.1)."""
+        line, newline, rest = data.partition(b"\n")
+        self._trailers += len(line) if self._state == _TRAILERS and newline else 0
+        if max(len(line), self._trailers) > _MAX_LINE:
+            self._broken("a line of its chunked coding is too long")
+            return b""
+        if not newline:
+            self._pending = data
+            return b""
+        line = line.removesuffix(b"\r")
+        if self._state == _SIZE:
+            self._size(line.partition(b";")[0].strip(b" \t"))
+        elif self._state == _DATA_END:
+            self._state = _SIZE
+            if line:
+                self._broken("a chunk is longer than its size")
+        elif not line:
+            self._end()
+        return rest
+
+    def _size(self, digits: bytes) -> None:
+        if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):
+            self._broken(f"the size of a chunk is {digits[:32]!r}")
+            return
+        self._left = int(digits, 16)
+        self._state = _DATA if self._left else _TRAILERS
+
+    def _end(self) -> None:
+        self._state = _DONE
+        self._reader.feed_eof()
+
+    def _broken(self, why: str) -> None:
+        self._error = HandshakeError(f"The body of the server's response is invalid: {why}")
+        self._end()
+
+    def feed_eof(self) -> None:
+        """The connection has ended."""
+        if self._state not in (_DONE, _UNTIL_CLOSE):
+            self._error = HandshakeError("The connection was closed before the end of the response's body")
+        if self._state != _DONE:
+            self._end()
+
+    async def read(self, limit: int) -> bytes:
+        """At most `limit` bytes; b"" at the end. HandshakeError where the body is cut off or malformed."""
+        part = await self._reader.read(limit)
+        if not part and limit and self._error is not None:
+            raise self._error
+        return part

@@ -1,0 +1,160 @@
+"""Options of a client that Node's `http.request` and `tls.connect` know: their checks, alone and together."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from typing import Any
+
+from wsrs._names import Options
+from wsrs._proxy import ProxyAddress, parse_proxy
+from wsrs._url import Address
+
+__all__ = [
+    "TLS_OPTIONS",
+    "address_family",
+    "check_together",
+    "connecting_agent",
+    "ip_address",
+    "pem",
+    "pems",
+    "proxy_url",
+    "secret",
+    "server_name",
+    "stream_socket",
+]
+
+TLS_OPTIONS = ("ca", "cert", "key", "passphrase", "reject_unauthorized", "servername", "ssl")
+_IN_THE_CONTEXT = ("ca", "cert", "key", "passphrase", "reject_unauthorized")
+_WAYS = ("agent", "create_connection", "proxy", "socket")
+_UNUSED = {
+    "proxy": ("auto_select_family_attempt_timeout", "family", "lookup"),
+    "socket": ("auto_select_family_attempt_timeout", "family", "local_address", "local_port", "lookup"),
+}
+"""What has no effect, and is therefore refused, beside another option."""
+
+_FAMILIES = {0: 0, 4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def _wrong_type(name: str, wanted: str, value: object) -> TypeError:
+    return TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
+
+
+def address_family(name: str, value: Any) -> int:
+    """A check for 0 (any), 4 or 6, or `socket.AF_INET` and `AF_INET6`: as a constant of `socket`."""
+    if isinstance(value, socket.AddressFamily) and value in _FAMILIES.values():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type(name, "an int", value)
+    if value not in _FAMILIES:
+        raise ValueError(f"{name} must be 0, 4 or 6, not {value!r}")
+    return int(_FAMILIES[value])
+
+
+def ip_address(name: str, value: Any) -> str:
+    """A check for an IP address as text."""
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a str", value)
+    try:
+        ipaddress.ip_address(value.partition("%")[0])
+    except ValueError:
+        raise ValueError(f"{name} must be an IP address, not {value!r}") from None
+    return value
+
+
+def pem(name: str, value: Any) -> str | bytes:
+    """A check for a PEM text, or the path of a file with one."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if not isinstance(value, (str, bytes)):
+        raise _wrong_type(name, "a PEM text or a path", value)
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    return value
+
+
+def pems(name: str, value: Any) -> list[str | bytes]:
+    """A check for one or several PEM texts or paths."""
+    several = value if isinstance(value, (list, tuple)) else [value]
+    return [pem(name, each) for each in several]
+
+
+def secret(name: str, value: Any) -> str | bytes:
+    """A check for a passphrase. Its value is in no error message."""
+    if not isinstance(value, (str, bytes)):
+        raise _wrong_type(name, "a str or bytes", value)
+    return value
+
+
+def server_name(name: str, value: Any) -> str:
+    """A check for the name that a server's certificate must have."""
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a str", value)
+    if not value or any(character <= " " or character == "\x7f" for character in value):
+        raise ValueError(f"{name} must be a host name, not {value!r}")
+    return value
+
+
+def stream_socket(name: str, value: Any) -> Any:
+    """A check for a connected stream socket, or a transport."""
+    if isinstance(value, socket.socket):
+        if value.type & 0xF != socket.SOCK_STREAM:
+            raise ValueError(f"{name} must be a stream socket, not {value!r}")
+    elif not (hasattr(value, "set_protocol") and hasattr(value, "write")):
+        raise _wrong_type(name, "a socket or a transport", value)
+    return value
+
+
+def connecting_agent(name: str, value: Any) -> Any:
+    """A check for an agent: its `create_connection` (or Node's `createConnection`), None for False."""
+    if value is False:
+        return None
+    for spelling in ("create_connection", "createConnection"):
+        function = getattr(value, spelling, None)
+        if callable(function):
+            return function
+    raise TypeError(f"{name} must be False or have a method create_connection: {value!r}")
+
+
+def proxy_url(name: str, value: Any) -> ProxyAddress:
+    """A check for the URL of a proxy."""
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a str", value)
+    return parse_proxy(name, value)
+
+
+def check_together(options: Options, address: Address) -> None:
+    """Raise ValueError for options that exclude each other, or mean nothing for `address`."""
+    given = {name for name in options.given if options[name] is not None}
+    _check_ways(given)
+    if "socket" in given and options["follow_redirects"]:
+        raise ValueError("WebSocket: socket cannot be combined with follow_redirects: it serves one request")
+    for name, other in (("key", "cert"), ("passphrase", "cert"), ("local_port", "local_address")):
+        if name in given and other not in given:
+            raise ValueError(f"WebSocket: {name} needs {other}")
+    if not options["follow_redirects"]:
+        # A redirect may lead to any kind of address.
+        _check_address(given, address)
+
+
+def _check_ways(given: set[str]) -> None:
+    ways = [name for name in _WAYS if name in given]
+    if len(ways) > 1:
+        raise ValueError(f"WebSocket: {ways[0]} cannot be combined with {ways[1]}")
+    for way in ways:
+        for name in _UNUSED.get(way, ()):
+            if name in given:
+                raise ValueError(f"WebSocket: {name} has no meaning beside {way}")
+    for name in _IN_THE_CONTEXT:
+        if name in given and "ssl" in given:
+            raise ValueError(f"WebSocket: {name} cannot be combined with ssl, which has its own")
+
+
+def _check_address(given: set[str], address: Address) -> None:
+    for name in TLS_OPTIONS:
+        if name in given and not address.secure:
+            raise ValueError(f"WebSocket: {name} has no meaning for {address.shown!r}, which is not secure")
+    for name in ("proxy", "family", "lookup", "local_address"):
+        if name in given and address.unix is not None:
+            raise ValueError(f"WebSocket: {name} has no meaning for {address.shown!r}")

@@ -1,0 +1,90 @@
+"""The TLS of a client: an `ssl.SSLContext` of the options that Node's `tls.connect` knows."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+__all__ = ["client_context", "default_context"]
+
+
+@lru_cache(maxsize=2)
+def default_context(verified: bool = True) -> ssl.SSLContext:
+    """The context without options; made once, because reading the system's authorities takes milliseconds."""
+    return _unverified(ssl.create_default_context()) if not verified else ssl.create_default_context()
+
+
+def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
+    """The context that `ca`, `cert`, `key` and `passphrase` ask for; None for the default one.
+
+    Raises OSError where a file cannot be read and ssl.SSLError or ValueError where its content is bad.
+    """
+    verified = options["reject_unauthorized"]
+    if options["ssl"] is not None:
+        context: ssl.SSLContext = options["ssl"]
+        return context
+    if options["ca"] is None and options["cert"] is None:
+        return None if verified else default_context(False)
+    if options["ca"] is None:
+        context = ssl.create_default_context()
+    else:
+        # As in Node: authorities of one's own take the place of the system's.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for each in options["ca"]:
+            _trust(context, each)
+    if options["cert"] is not None:
+        _identify(context, options["cert"], options["key"], options["passphrase"])
+    return context if verified else _unverified(context)
+
+
+def _unverified(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _is_text(value: str | bytes) -> bool:
+    return ("-----BEGIN" if isinstance(value, str) else b"-----BEGIN") in value  # type: ignore[operator]
+
+
+def _trust(context: ssl.SSLContext, authority: str | bytes) -> None:
+    if _is_text(authority):
+        context.load_verify_locations(
+            cadata=authority if isinstance(authority, str) else authority.decode("ascii")
+        )
+    else:
+        context.load_verify_locations(cafile=authority)
+
+
+def _identify(
+    context: ssl.SSLContext, cert: str | bytes, key: str | bytes | None, passphrase: str | bytes | None
+) -> None:
+    """Load our own certificate. Python's ssl reads it from files only: texts pass through private ones."""
+
+    def without_asking() -> str | bytes:
+        # Without a callback OpenSSL would ask at the terminal, and the event loop would wait for the answer.
+        if passphrase is None:
+            raise ValueError("WebSocket: the key is encrypted and needs the option passphrase")
+        return passphrase
+
+    with tempfile.TemporaryDirectory(prefix="wsrs-") as folder:
+        paths = [
+            _as_file(Path(folder, name), value)
+            for name, value in (("cert", cert), ("key", key))
+            if value is not None
+        ]
+        context.load_cert_chain(paths[0], paths[1] if len(paths) == 2 else None, without_asking)
+
+
+def _as_file(path: Path, value: str | bytes) -> str | bytes:
+    if not _is_text(value):
+        return value
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(value.encode() if isinstance(value, str) else value)
+    return str(path)

@@ -1,0 +1,95 @@
+"""From an address to a transport: by a socket, a function, a proxy, or by connecting ourselves."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import ssl
+from typing import Any
+
+from wsrs._chosen import core
+from wsrs._client_options import stream_socket
+from wsrs._client_tls import default_context
+from wsrs._connect import Where, connect_tcp, connect_unix
+from wsrs._proxy import connect_by_proxy
+from wsrs._url import Address
+
+__all__ = ["open_transport"]
+
+
+async def open_transport(
+    address: Address, options: dict[str, Any], context: ssl.SSLContext | None, protocol: asyncio.Protocol
+) -> None:
+    """Connect `protocol` to the server at `address`; its `connection_made` tells of the success.
+
+    Raises what connecting raises. `context` is that of a secure address, None for the default.
+    """
+    loop = asyncio.get_running_loop()
+    connected = await _connected(address, options)
+    if not isinstance(connected, socket.socket):
+        # A transport is used as it is, TLS included, as Node uses a stream of `createConnection`.
+        connected.set_protocol(protocol)
+        protocol.connection_made(connected)
+        return
+    try:
+        connected.setblocking(False)
+        reactor = None if address.secure else core.reactor(loop)
+        if reactor is not None:
+            reactor.adopt(connected, protocol)
+        elif address.secure:
+            name = options["servername"] or address.host.partition("%")[0]
+            await loop.create_connection(
+                lambda: protocol, sock=connected, ssl=context or default_context(), server_hostname=name
+            )
+        elif connected.family in (socket.AF_INET, socket.AF_INET6):
+            await loop.create_connection(lambda: protocol, sock=connected)
+        else:
+            await loop.create_unix_connection(lambda: protocol, sock=connected)
+    except BaseException:
+        connected.close()
+        raise
+
+
+async def _connected(address: Address, options: dict[str, Any]) -> Any:
+    """A connected socket, or somebody's transport."""
+    create = options["create_connection"] or options["agent"]
+    if options["socket"] is not None:
+        return options["socket"]
+    if create is not None:
+        return await _created(create, address, options)
+    if address.unix is not None:
+        return await connect_unix(address.unix)
+    local = None
+    if options["local_address"] is not None:
+        local = (options["local_address"], options["local_port"])
+    if options["proxy"] is not None:
+        return await connect_by_proxy(options["proxy"], address.host, address.port, local)
+    where = Where(
+        address.host,
+        address.port,
+        options["family"],
+        local,
+        options["lookup"],
+        options["auto_select_family_attempt_timeout"],
+    )
+    return await connect_tcp(where)
+
+
+async def _created(create: Any, address: Address, options: dict[str, Any]) -> Any:
+    """What `create_connection`, or that of an agent, gives: a socket or a transport."""
+    passed = {
+        "host": address.host,
+        "port": address.port,
+        "path": address.unix,
+        "secure": address.secure,
+        "servername": options["servername"] or address.host,
+        **{name: options[name] for name in ("family", "local_address", "local_port", "lookup")},
+    }
+    result = create(passed)
+    if inspect.isawaitable(result):
+        result = await result
+    if isinstance(result, tuple) and len(result) == 2:
+        # As `loop.create_connection` gives them.
+        result = result[0]
+    return stream_socket("WebSocket: what create_connection gives", result)

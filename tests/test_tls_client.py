@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 import wsrs
 
 from .conftest import Serve
-from .peers import within
+from .peers import RawServer, within
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
+ENCRYPTED = Path(__file__).with_name("localhost-encrypted.pem")
+"""The same certificate; its key is encrypted with the passphrase "secret"."""
 
 
 class TestTls:
@@ -48,3 +51,91 @@ class TestTls:
         server = await serve(ssl=context)
         with pytest.raises(ssl.SSLCertVerificationError):
             await within(wsrs.WebSocket(f"wss://localhost:{server.address()['port']}").wait_open())
+
+    @pytest.mark.parametrize(
+        "ca",
+        [CERTIFICATE, str(CERTIFICATE), CERTIFICATE.read_text(), CERTIFICATE.read_bytes(), [CERTIFICATE]],
+    )
+    async def test_authorities_of_ones_own(self, serve: Serve, context: ssl.SSLContext, ca: Any) -> None:
+        server = await serve(ssl=context)
+        async with wsrs.WebSocket(f"wss://localhost:{server.address()['port']}", ca=ca) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_trusting_blindly(self, serve: Serve, context: ssl.SSLContext) -> None:
+        url = f"wss://localhost:{(await serve(ssl=context)).address()['port']}"
+        async with wsrs.WebSocket(url, {"rejectUnauthorized": False}) as ws:
+            assert ws.ready_state == wsrs.OPEN
+        options = {"reject_unauthorized": False, "ca": CERTIFICATE, "servername": "other.example"}
+        async with wsrs.WebSocket(url, options) as ws:
+            assert ws.ready_state == wsrs.OPEN
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await within(wsrs.WebSocket(url).wait_open())
+
+    async def test_the_name_in_the_certificate(self, serve: Serve, context: ssl.SSLContext) -> None:
+        names: list[Any] = []
+        context.sni_callback = lambda sock, name, context: names.append(name)
+        port = (await serve(ssl=context)).address()["port"]
+        url = f"wss://elsewhere.example:{port}"
+        options = {"ca": CERTIFICATE, "lookup": lambda host, options: "127.0.0.1"}
+        async with wsrs.WebSocket(url, options, servername="localhost") as ws:
+            assert ws.ready_state == wsrs.OPEN
+        with pytest.raises(ssl.SSLCertVerificationError, match=r"elsewhere\.example"):
+            await within(wsrs.WebSocket(url, options).wait_open())
+        assert names == ["localhost", "elsewhere.example"]
+
+    @pytest.mark.parametrize(
+        "identity",
+        [
+            {"cert": CERTIFICATE},
+            {"cert": CERTIFICATE.read_text()},
+            {"cert": CERTIFICATE.read_bytes(), "key": CERTIFICATE},
+            {"cert": CERTIFICATE, "key": ENCRYPTED.read_text(), "passphrase": "secret"},
+            {"cert": ENCRYPTED, "passphrase": b"secret"},
+        ],
+    )
+    async def test_a_certificate_of_the_client(
+        self, serve: Serve, context: ssl.SSLContext, identity: Any
+    ) -> None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(CERTIFICATE)
+        seen: list[Any] = []
+        server = await serve(
+            lambda ws, request: seen.append(request.socket.get_extra_info("peercert")["subject"]),
+            ssl=context,
+        )
+        url = f"wss://localhost:{server.address()['port']}"
+        async with wsrs.WebSocket(url, {"ca": CERTIFICATE, **identity}):
+            assert seen == [((("commonName", "localhost"),),)]
+
+    @pytest.mark.parametrize(
+        ("identity", "error", "text"),
+        [
+            ({"cert": ENCRYPTED}, ValueError, "the key is encrypted and needs the option passphrase"),
+            ({"cert": ENCRYPTED, "passphrase": "wrong"}, ssl.SSLError, None),
+            ({"cert": CERTIFICATE, "key": "-----BEGIN nothing"}, ssl.SSLError, None),
+        ],
+    )
+    async def test_a_key_that_cannot_be_used(
+        self, identity: Any, error: type[Exception], text: str | None
+    ) -> None:
+        with pytest.raises(error, match=text):
+            wsrs.WebSocket("wss://localhost:1", identity)
+
+    async def test_over_a_socket_of_the_caller(self, serve: Serve, context: ssl.SSLContext) -> None:
+        server = await serve(ssl=context)
+        sock = socket.create_connection(("127.0.0.1", server.address()["port"]))
+        async with wsrs.WebSocket("wss://localhost", socket=sock, ca=CERTIFICATE) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_a_server_without_it(self, raw_server: RawServer) -> None:
+        ws = wsrs.WebSocket(f"wss://127.0.0.1:{raw_server.port}")
+        (await raw_server.peer()).write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with pytest.raises(ssl.SSLError):
+            await within(ws.wait_open())
+
+    async def test_giving_up_during_its_handshake(self, raw_server: RawServer) -> None:
+        ws = wsrs.WebSocket(f"wss://127.0.0.1:{raw_server.port}", handshake_timeout=0.05)
+        with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):
+            await within(ws.wait_open())
+        peer = await raw_server.peer()
+        assert (await peer.rest_or_reset())[:1] in (b"\x16", b"")

@@ -65,7 +65,7 @@ class PerMessageDeflate(Protocol):
     """RFC 7692 for one connection: the options, then (after `accept`) what was negotiated.
 
     Made with keywords: is_server, server_no_context_takeover, client_no_context_takeover (bool or
-    None), server_max_window_bits (8..15 or None), client_max_window_bits (8..15, bool or None),
+    None), server_max_window_bits and client_max_window_bits (8..15, bool or None; False refuses it),
     threshold (bytes), level (-1..9), mem_level (1..9), strategy (0..4), concurrency_limit.
     """
 

@@ -1,4 +1,4 @@
-"""What the client demands of a 101 answer (RFC 6455 4.1, "the client MUST validate the server's response")."""
+"""What a client demands of a 101 answer: "the client MUST validate the server's response" (RFC 6455 4.1)."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class PerMessageDeflate:
         is_server: bool,
         server_no_context_takeover: bool | None = None,
         client_no_context_takeover: bool | None = None,
-        server_max_window_bits: int | None = None,
+        server_max_window_bits: int | bool | None = None,
         client_max_window_bits: int | bool | None = None,
         threshold: int = 1024,
         level: int = ...,

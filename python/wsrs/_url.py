@@ -135,4 +135,8 @@ def join(base: Address, location: str) -> Address:
         return parse(location)
     # urllib joins only schemes that it knows.
     http = "http" + base.href[2:]
-    return parse(urljoin(http, location))
+    try:
+        joined = urljoin(http, location)
+    except ValueError as error:
+        raise ValueError(f"Invalid URL: {location!r}: {error}") from None
+    return parse(joined)

@@ -82,6 +82,10 @@ def _window_bits(name: str, value: Any) -> int:
     return int(integer(8, 15)(name, value))
 
 
+def _window_bits_or_false(name: str, value: Any) -> int | bool:
+    return value if value is False else _window_bits(name, value)
+
+
 def _window_bits_or_bool(name: str, value: Any) -> int | bool:
     return value if isinstance(value, bool) else _window_bits(name, value)
 
@@ -153,7 +157,7 @@ DEFLATE = OptionTable(
     [
         Option("server_no_context_takeover", "serverNoContextTakeover", boolean),
         Option("client_no_context_takeover", "clientNoContextTakeover", boolean),
-        Option("server_max_window_bits", "serverMaxWindowBits", _window_bits),
+        Option("server_max_window_bits", "serverMaxWindowBits", _window_bits_or_false),
         Option("client_max_window_bits", "clientMaxWindowBits", _window_bits_or_bool),
         Option("zlib_deflate_options", "zlibDeflateOptions", _zlib),
         Option("zlib_inflate_options", "zlibInflateOptions", lambda name, value: ZLIB_INFLATE.resolve(value)),

@@ -32,17 +32,12 @@ impl PerMessageDeflate {
 }
 
 /// `True`, `False` or 8..=15.
-fn bits(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Bits>> {
+fn bits(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Bits>> {
     let Some(value) = value else { return Ok(None) };
     if let Ok(flag) = value.extract::<bool>() {
         return Ok(Some(if flag { Bits::Any } else { Bits::Refused }));
     }
-    window(Some(value.extract::<i64>()?), "client_max_window_bits")
-        .map(|bits| bits.map(Bits::Value))
-}
-
-fn window(value: Option<i64>, name: &str) -> PyResult<Option<u8>> {
-    value.map(|value| in_range(value, 8, 15, name)).transpose()
+    in_range(value.extract::<i64>()?, 8, 15, name).map(|bits| Some(Bits::Value(bits)))
 }
 
 fn in_range<T: TryFrom<i64>>(value: i64, low: i64, high: i64, name: &str) -> PyResult<T> {
@@ -63,7 +58,7 @@ impl PerMessageDeflate {
         is_server: bool,
         server_no_context_takeover: Option<bool>,
         client_no_context_takeover: Option<bool>,
-        server_max_window_bits: Option<i64>,
+        server_max_window_bits: Option<&Bound<'_, PyAny>>,
         client_max_window_bits: Option<&Bound<'_, PyAny>>,
         threshold: usize,
         level: i64,
@@ -74,8 +69,8 @@ impl PerMessageDeflate {
         let config = Config {
             server_no_context_takeover,
             client_no_context_takeover,
-            server_max_window_bits: window(server_max_window_bits, "server_max_window_bits")?,
-            client_max_window_bits: bits(client_max_window_bits)?,
+            server_max_window_bits: bits(server_max_window_bits, "server_max_window_bits")?,
+            client_max_window_bits: bits(client_max_window_bits, "client_max_window_bits")?,
             threshold,
             level: in_range(level, -1, 9, "level")?,
             mem_level: in_range(mem_level, 1, 9, "mem_level")?,

@@ -14,15 +14,24 @@ const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_BITS: &str = "server_max_window_bits";
 const CLIENT_BITS: &str = "client_max_window_bits";
 
-/// ws's `clientMaxWindowBits`.
+/// ws's `serverMaxWindowBits` and `clientMaxWindowBits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bits {
-    /// `true`: the client may be told a value.
+    /// `true`: a value may be told.
     Any,
     /// `false`: the parameter is not used.
     Refused,
     /// Exactly this value, 8 to 15.
     Value(u8),
+}
+
+impl Bits {
+    fn value(self) -> Option<u8> {
+        match self {
+            Self::Value(bits) => Some(bits),
+            Self::Any | Self::Refused => None,
+        }
+    }
 }
 
 /// ws's `perMessageDeflate` options. None: as the peer wishes.
@@ -32,8 +41,8 @@ pub struct Config {
     pub server_no_context_takeover: Option<bool>,
     /// Whether the client forgets its history after each message.
     pub client_no_context_takeover: Option<bool>,
-    /// The server's window, 8 to 15 bits.
-    pub server_max_window_bits: Option<u8>,
+    /// The server's window.
+    pub server_max_window_bits: Option<Bits>,
     /// The client's window.
     pub client_max_window_bits: Option<Bits>,
     /// Messages of fewer bytes are not compressed where our own history is not kept.
@@ -172,7 +181,7 @@ pub fn offer(config: &Config) -> String {
     Params {
         server_no_context_takeover: config.server_no_context_takeover == Some(true),
         client_no_context_takeover: config.client_no_context_takeover == Some(true),
-        server_max_window_bits: config.server_max_window_bits,
+        server_max_window_bits: config.server_max_window_bits.and_then(Bits::value),
         client_max_window_bits: config.client_max_window_bits.or(Some(Bits::Any)),
     }
     .answer()
@@ -230,7 +239,8 @@ fn is_acceptable(config: &Config, offer: &Params) -> bool {
     let takeover =
         config.server_no_context_takeover == Some(false) && offer.server_no_context_takeover;
     let server_bits = match (config.server_max_window_bits, offer.server_max_window_bits) {
-        (Some(ours), Some(theirs)) => ours > theirs,
+        (Some(Bits::Value(ours)), Some(theirs)) => ours > theirs,
+        (Some(Bits::Refused), Some(_)) => true,
         _ => false,
     };
     let client_bits = matches!(config.client_max_window_bits, Some(Bits::Value(_)))
@@ -255,7 +265,7 @@ pub fn accept_as_server(
     accepted.server_no_context_takeover |= config.server_no_context_takeover == Some(true);
     accepted.client_no_context_takeover |= config.client_no_context_takeover == Some(true);
     accepted.server_max_window_bits =
-        config.server_max_window_bits.or(accepted.server_max_window_bits);
+        config.server_max_window_bits.and_then(Bits::value).or(accepted.server_max_window_bits);
     accepted.client_max_window_bits =
         match (config.client_max_window_bits, accepted.client_max_window_bits) {
             // "the value MUST be equal or smaller" than the client's hint (section 7.1.2.2).
@@ -294,14 +304,13 @@ pub fn accept_as_client(
         }
         _ => {}
     }
-    // The server must take up a window that was asked of it (section 7.1.2.1).
-    if let Some(ours) = config.server_max_window_bits
-        && params.server_max_window_bits.is_none_or(|theirs| theirs > ours)
+    // A server takes up the window that was asked of it "with the same or smaller value as the offer"
+    // (section 7.1.2.1). As in ws, one that leaves our wishes out is accepted: we can read any window.
+    if let (Some(Bits::Value(ours)), Some(theirs)) =
+        (config.server_max_window_bits, params.server_max_window_bits)
+        && theirs > ours
     {
         return Err(NegotiationError::UnexpectedOrInvalid(SERVER_BITS));
-    }
-    if config.server_no_context_takeover == Some(true) && !params.server_no_context_takeover {
-        return Err(NegotiationError::UnexpectedOrInvalid(SERVER_NO_TAKEOVER));
     }
     Ok(params)
 }

@@ -18,6 +18,7 @@ NONE = "None of the extension offers can be accepted"
         ({}, "permessage-deflate; client_max_window_bits"),
         ({"client_max_window_bits": True}, "permessage-deflate; client_max_window_bits"),
         ({"client_max_window_bits": False}, "permessage-deflate"),
+        ({"client_max_window_bits": False, "server_max_window_bits": False}, "permessage-deflate"),
         ({"client_max_window_bits": 10}, "permessage-deflate; client_max_window_bits=10"),
         (
             {"server_no_context_takeover": True, "client_no_context_takeover": True, "server_max_window_bits": 11},
@@ -50,6 +51,8 @@ SERVER: list[tuple[Options, str, str]] = [
     ({"server_max_window_bits": 11}, "; server_max_window_bits=12", "; server_max_window_bits=11"),
     ({"client_max_window_bits": 11}, "; client_max_window_bits", "; client_max_window_bits=11"),
     ({"client_max_window_bits": False}, "; client_max_window_bits=12", ""),
+    ({"server_max_window_bits": False}, "; server_max_window_bits=12, permessage-deflate", ""),
+    ({"server_max_window_bits": True}, "; server_max_window_bits=12", "; server_max_window_bits=12"),
     ({"server_no_context_takeover": False}, "; server_no_context_takeover, permessage-deflate; server_max_window_bits=9", "; server_max_window_bits=9"),
 ]  # fmt: skip
 
@@ -69,6 +72,7 @@ def test_what_a_server_accepts(core: Any, options: Options, offer: str, answer: 
     [
         ({"server_no_context_takeover": False}, "server_no_context_takeover", NONE),
         ({"server_max_window_bits": 11}, "server_max_window_bits=10", NONE),
+        ({"server_max_window_bits": False}, "server_max_window_bits=10", NONE),
         ({"client_max_window_bits": 11}, "server_max_window_bits=10", NONE),
         ({}, "foo", 'Unknown parameter "foo"'),
         ({}, "server_max_window_bits", 'Invalid value for parameter "server_max_window_bits": true'),
@@ -95,6 +99,10 @@ def test_what_a_server_refuses(core: Any, options: Options, offer: str, message:
         ({"client_max_window_bits": 12}, "; client_max_window_bits=10", {"client_max_window_bits": 10}),
         ({}, "; server_no_context_takeover; server_max_window_bits=9", {"server_no_context_takeover": True, "server_max_window_bits": 9}),
         ({}, "; client_no_context_takeover", {"client_no_context_takeover": True}),
+        ({"server_max_window_bits": 10}, "; server_max_window_bits=9", {"server_max_window_bits": 9}),
+        ({"server_max_window_bits": 10}, "", {}),
+        ({"server_max_window_bits": False}, "; server_max_window_bits=9", {"server_max_window_bits": 9}),
+        ({"server_no_context_takeover": True}, "", {}),
     ],
 )  # fmt: skip
 def test_what_a_client_accepts(core: Any, options: Options, answer: str, params: Options) -> None:
@@ -107,6 +115,7 @@ def test_what_a_client_accepts(core: Any, options: Options, answer: str, params:
         ({"client_no_context_takeover": False}, "client_no_context_takeover", 'Unexpected parameter "client_no_context_takeover"'),
         ({"client_max_window_bits": False}, "client_max_window_bits=10", 'Unexpected or invalid parameter "client_max_window_bits"'),
         ({"client_max_window_bits": 10}, "client_max_window_bits=11", 'Unexpected or invalid parameter "client_max_window_bits"'),
+        ({"server_max_window_bits": 10}, "server_max_window_bits=11", 'Unexpected or invalid parameter "server_max_window_bits"'),
         ({}, "client_max_window_bits", 'Invalid value for parameter "client_max_window_bits": true'),
         ({}, "bar=1", 'Unknown parameter "bar"'),
     ],

@@ -56,7 +56,7 @@ class PerMessageDeflate:
         is_server: bool,
         server_no_context_takeover: bool | None = None,
         client_no_context_takeover: bool | None = None,
-        server_max_window_bits: int | None = None,
+        server_max_window_bits: int | bool | None = None,
         client_max_window_bits: int | bool | None = None,
         threshold: int = 1024,
         level: int = -1,
@@ -64,13 +64,12 @@ class PerMessageDeflate:
         strategy: int = 0,
         concurrency_limit: int = 10,
     ) -> None:
-        if server_max_window_bits is not None:
-            _in_range("server_max_window_bits", server_max_window_bits, 8, 15)
-        if client_max_window_bits is not None and not isinstance(client_max_window_bits, bool):
-            _in_range("client_max_window_bits", client_max_window_bits, 8, 15)
+        for name, bits in ((_SERVER_BITS, server_max_window_bits), (_CLIENT_BITS, client_max_window_bits)):
+            if bits is not None and not isinstance(bits, bool):
+                _in_range(name, bits, 8, 15)
         self.is_server = is_server
         self._flags = dict(zip(_FLAGS, (server_no_context_takeover, client_no_context_takeover), strict=True))
-        self._server_bits = server_max_window_bits
+        self._server_bits = None if server_max_window_bits is True else server_max_window_bits
         self._client_bits = client_max_window_bits
         self.threshold = threshold
         self._level = _in_range("level", level, -1, 9)
@@ -87,7 +86,7 @@ class PerMessageDeflate:
     def offer(self) -> str:
         """The header value with which a client offers the extension."""
         params: Params = {name: True for name in _FLAGS if self._flags[name]}
-        if self._server_bits is not None:
+        if self._server_bits:
             params[_SERVER_BITS] = self._server_bits
         # Named without a value it says only that the client follows what the server demands (7.1.2.2).
         if self._client_bits is not False:
@@ -113,7 +112,7 @@ class PerMessageDeflate:
         if accepted is None:
             raise ValueError("None of the extension offers can be accepted")
         accepted.update({name: True for name in _FLAGS if self._flags[name]})
-        if self._server_bits is not None:
+        if self._server_bits:
             accepted[_SERVER_BITS] = self._server_bits
         theirs = accepted.pop(_CLIENT_BITS, True)
         if self._client_bits is None or self._client_bits is True:
@@ -127,7 +126,9 @@ class PerMessageDeflate:
     def _is_acceptable(self, offer: Params) -> bool:
         if self._flags["server_no_context_takeover"] is False and "server_no_context_takeover" in offer:
             return False
-        if self._server_bits is not None and self._server_bits > offer.get(_SERVER_BITS, 15):
+        if self._server_bits is False and _SERVER_BITS in offer:
+            return False
+        if self._server_bits and self._server_bits > offer.get(_SERVER_BITS, 15):
             return False
         # "a server MUST NOT include it in the response if the client's offer did not" (7.1.2.2).
         return isinstance(self._client_bits, bool) or self._client_bits is None or _CLIENT_BITS in offer
@@ -140,11 +141,10 @@ class PerMessageDeflate:
             raise _unexpected(_CLIENT_BITS)
         if ours and self._client_bits not in (None, True):
             answer.setdefault(_CLIENT_BITS, ours)
-        # What was asked of the server it must have taken up (sections 7.1.1.1 and 7.1.2.1).
-        if self._server_bits is not None and answer.get(_SERVER_BITS, 16) > self._server_bits:
+        # A server takes up the window that was asked of it "with the same or smaller value as the offer"
+        # (section 7.1.2.1). As in ws, one that leaves our wishes out is accepted: any window can be read.
+        if self._server_bits and answer.get(_SERVER_BITS, 0) > self._server_bits:
             raise _unexpected(_SERVER_BITS)
-        if self._flags["server_no_context_takeover"] and "server_no_context_takeover" not in answer:
-            raise _unexpected("server_no_context_takeover")
         return answer
 
     def contexts(self) -> tuple[Inflater, Deflater]:

@@ -37,7 +37,7 @@ fn client(config: &Config, text: &str) -> Result<String, String> {
 
 #[test]
 fn the_server_takes_the_first_offer_that_suits() {
-    let bits = Config { server_max_window_bits: Some(12), ..PLAIN.clone() };
+    let bits = Config { server_max_window_bits: Some(Bits::Value(12)), ..PLAIN.clone() };
     let fixed = Config { client_max_window_bits: Some(Bits::Value(10)), ..PLAIN.clone() };
     let refused = Config { client_max_window_bits: Some(Bits::Refused), ..PLAIN.clone() };
     let keep = Config { server_no_context_takeover: Some(false), ..PLAIN.clone() };
@@ -46,6 +46,7 @@ fn the_server_takes_the_first_offer_that_suits() {
         client_no_context_takeover: Some(true),
         ..PLAIN.clone()
     };
+    let unbound = Config { server_max_window_bits: Some(Bits::Refused), ..PLAIN.clone() };
     let none = "None of the extension offers can be accepted";
     for (config, offer, answer) in [
         (&PLAIN, "x", Ok("x")),
@@ -54,6 +55,8 @@ fn the_server_takes_the_first_offer_that_suits() {
         (&PLAIN, "x; server_max_window_bits=9", Ok("x; server_max_window_bits=9")),
         (&bits, "x; server_max_window_bits=10", Err(none)),
         (&bits, "x; server_max_window_bits=10, x", Ok("x; server_max_window_bits=12")),
+        (&unbound, "x; server_max_window_bits=14", Err(none)),
+        (&unbound, "x; server_max_window_bits=14, x", Ok("x")),
         (&bits, "x; server_max_window_bits=14", Ok("x; server_max_window_bits=12")),
         (&fixed, "x", Err(none)),
         (&fixed, "x; client_max_window_bits", Ok("x; client_max_window_bits=10")),
@@ -103,7 +106,8 @@ fn the_client_takes_no_more_than_it_offered() {
     let fixed = Config { client_max_window_bits: Some(Bits::Value(10)), ..PLAIN.clone() };
     let refused = Config { client_max_window_bits: Some(Bits::Refused), ..PLAIN.clone() };
     let keep = Config { client_no_context_takeover: Some(false), ..PLAIN.clone() };
-    let small = Config { server_max_window_bits: Some(9), ..PLAIN.clone() };
+    let small = Config { server_max_window_bits: Some(Bits::Value(9)), ..PLAIN.clone() };
+    let fresh = Config { server_no_context_takeover: Some(true), ..PLAIN.clone() };
     let bad = "Unexpected or invalid parameter \"client_max_window_bits\"";
     for (config, answer, outcome) in [
         (&PLAIN, "x", Ok("x")),
@@ -116,7 +120,13 @@ fn the_client_takes_no_more_than_it_offered() {
             "x; client_no_context_takeover",
             Err("Unexpected parameter \"client_no_context_takeover\""),
         ),
-        (&small, "x", Err("Unexpected or invalid parameter \"server_max_window_bits\"")),
+        (&small, "x", Ok("x")),
+        (
+            &small,
+            "x; server_max_window_bits=10",
+            Err("Unexpected or invalid parameter \"server_max_window_bits\""),
+        ),
+        (&fresh, "x", Ok("x")),
         (&small, "x; server_max_window_bits=9", Ok("x; server_max_window_bits=9")),
         (&PLAIN, "x, x", Err("None of the extension offers can be accepted")),
     ] {
@@ -130,7 +140,7 @@ fn offers_say_what_is_wished() {
     assert_eq!(offer(&PLAIN), "permessage-deflate; client_max_window_bits");
     let config = Config {
         client_max_window_bits: Some(Bits::Refused),
-        server_max_window_bits: Some(10),
+        server_max_window_bits: Some(Bits::Value(10)),
         server_no_context_takeover: Some(true),
         ..PLAIN
     };

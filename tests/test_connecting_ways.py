@@ -1,0 +1,216 @@
+"""The ways to a server: looked-up addresses, happy eyeballs, sockets and transports of the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import wsrs
+from wsrs import _connect
+
+from .conftest import Reports, Serve
+from .peers import RawServer, within
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address and port that never answer: the queue of connections is full, so that SYNs are dropped."""
+    family, host = (socket.AF_INET6, "::1") if _has_ipv6() else (socket.AF_INET, "127.0.0.2")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family))
+        listener.bind((host, 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket(family))
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield host, listener.getsockname()[1]
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+class TestSeveralAddresses:
+    def test_families_take_turns(self) -> None:
+        six, four = socket.AF_INET6, socket.AF_INET
+        found: list[Any] = [(six, (1,)), (six, (2,)), (six, (1,)), (four, (3,)), (six, (4,)), (four, (5,))]
+        assert [address for _, (address,) in _connect.interleave(found)] == [1, 3, 2, 5, 4]
+
+    async def test_a_dead_ipv6_address_does_not_hinder(self, serve: Serve) -> None:
+        port = (await serve()).address()["port"]
+
+        def lookup(host: str, options: Any) -> list[str]:
+            assert host == "two.example"
+            return ["::1", "127.0.0.1"]
+
+        async with wsrs.WebSocket(f"ws://two.example:{port}", lookup=lookup) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_a_silent_address_does_not_hinder(
+        self, silent: tuple[str, int], serve: Serve, reports: Reports
+    ) -> None:
+        host, port = silent
+        await serve(host="127.0.0.1", port=port)
+        ws = wsrs.WebSocket(
+            f"ws://two.example:{port}",
+            lookup=lambda name, options: [host, "127.0.0.1"],
+            autoSelectFamilyAttemptTimeout=20,
+        )
+        async with ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_giving_up_ends_all_attempts(self, silent: tuple[str, int], reports: Reports) -> None:
+        host, port = silent
+        ws = wsrs.WebSocket(
+            f"ws://two.example:{port}",
+            {"lookup": lambda name, options: [host, host], "handshakeTimeout": 50},
+        )
+        with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):
+            await within(ws.wait_open())
+
+    async def test_where_all_fail_the_error_tells_it(self, raw_server: RawServer, reports: Reports) -> None:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+            ws = wsrs.WebSocket(
+                f"ws://two.example:{port}", lookup=lambda name, options: ["127.0.0.1", "127.0.0.2"]
+            )
+            with pytest.raises(OSError, match=str(port)):
+                await within(ws.wait_open())
+
+
+class TestLookup:
+    @pytest.mark.parametrize("found", ["127.0.0.1", {"address": "127.0.0.1", "family": 4}, ["127.0.0.1"]])
+    async def test_by_result(self, raw_server: RawServer, reports: Reports, found: Any) -> None:
+        seen: list[Any] = []
+
+        async def lookup(host: str, options: Any) -> Any:
+            seen.append((host, options["family"], options["all"], options["port"]))
+            return found
+
+        ws = wsrs.WebSocket(f"ws://some.example:{raw_server.port}", lookup=lookup, family=4)
+        peer = await raw_server.accept()
+        await within(ws.wait_open())
+        assert seen == [("some.example", 4, True, raw_server.port)]
+        peer.reset()
+
+    async def test_by_callback_as_in_node(self, raw_server: RawServer, reports: Reports) -> None:
+        def lookup(host: str, options: Any, callback: Any) -> None:
+            asyncio.get_running_loop().call_soon(callback, None, "127.0.0.1", 4)
+
+        ws = wsrs.WebSocket(f"ws://some.example:{raw_server.port}", lookup=lookup)
+        await raw_server.accept()
+        await within(ws.wait_open())
+
+    async def test_by_callback_with_an_error(self, raw_server: RawServer, reports: Reports) -> None:
+        def lookup(host: str, options: Any, callback: Any) -> None:
+            callback(socket.gaierror(socket.EAI_NONAME, "no such host"))
+
+        with pytest.raises(socket.gaierror, match="no such host"):
+            await within(wsrs.WebSocket("ws://some.example", lookup=lookup).wait_open())
+
+    async def test_an_ip_address_is_not_looked_up(self, raw_server: RawServer, reports: Reports) -> None:
+        ws = wsrs.WebSocket(raw_server.url, lookup=lambda host, options: pytest.fail("looked up"))
+        await raw_server.accept()
+        await within(ws.wait_open())
+
+    @pytest.mark.parametrize(
+        ("found", "error", "text"),
+        [
+            ([], OSError, "found no address of 'some.example'"),
+            (None, OSError, "found no address of 'some.example'"),
+            ("elsewhere", OSError, "'elsewhere', which is no IP address"),
+            ([5], TypeError, "IP addresses as str, not 5"),
+            ("::1", OSError, "found no address"),
+        ],
+    )
+    async def test_bad_results(self, reports: Reports, found: Any, error: type[Exception], text: str) -> None:
+        ws = wsrs.WebSocket("ws://some.example", lookup=lambda host, options: found, family=4)
+        with pytest.raises(error, match=text):
+            await within(ws.wait_open())
+
+
+class TestLocalAddress:
+    async def test_is_where_the_connection_comes_from(self, serve: Serve) -> None:
+        seen: list[Any] = []
+        server = await serve(lambda ws, request: seen.append(request.socket.get_extra_info("peername")))
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        async with wsrs.WebSocket(server.url, local_address="127.0.0.1", localPort=port):
+            assert seen == [("127.0.0.1", port)]
+
+    async def test_of_another_family(self, raw_server: RawServer, reports: Reports) -> None:
+        with pytest.raises(OSError, match="no address of the family of '::1'"):
+            await within(wsrs.WebSocket(raw_server.url, local_address="::1").wait_open())
+
+
+class TestConnectionsOfTheCaller:
+    async def test_a_socket(self, raw_server: RawServer, reports: Reports) -> None:
+        sock = socket.create_connection(("127.0.0.1", raw_server.port))
+        ws = wsrs.WebSocket("ws://some.example/x", socket=sock)
+        peer = await raw_server.peer()
+        line, fields = await peer.head()
+        assert (line, fields["host"]) == ("GET /x HTTP/1.1", "some.example")
+        peer.write(raw_server.answer(fields["sec-websocket-key"]))
+        await within(ws.wait_open())
+
+    async def test_what_create_connection_makes(self, echo: Any, reports: Reports) -> None:
+        loop, port = asyncio.get_running_loop(), echo.address()["port"]
+        seen: list[Any] = []
+
+        def a_socket(options: Any) -> socket.socket:
+            seen.append(options)
+            return socket.create_connection(("127.0.0.1", port))
+
+        async def a_socket_later(options: Any) -> socket.socket:
+            return a_socket(options)
+
+        async def a_transport(options: Any) -> Any:
+            return (await loop.create_connection(asyncio.Protocol, "127.0.0.1", port))[0]
+
+        def a_transport_and_its_protocol(options: Any) -> Any:
+            return loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
+
+        for function in (a_socket, a_socket_later, a_transport, a_transport_and_its_protocol):
+            async with wsrs.WebSocket("ws://some.example:81/x", create_connection=function) as ws:
+                await ws.send("hello")
+                assert await within(ws.recv()) == "hello"
+        assert (seen[0]["host"], seen[0]["port"], seen[0]["path"], seen[0]["secure"]) == (
+            "some.example", 81, None, False,
+        )  # fmt: skip
+
+    async def test_an_agent(self, echo: Any, reports: Reports) -> None:
+        class Agent:
+            def createConnection(self, options: Any) -> socket.socket:
+                return socket.create_connection(("127.0.0.1", echo.address()["port"]))
+
+        async with wsrs.WebSocket("ws://some.example", agent=Agent()) as ws:
+            assert ws.ready_state == wsrs.OPEN
+        async with wsrs.WebSocket(echo.url, agent=False) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_what_is_no_connection(self, reports: Reports) -> None:
+        ws = wsrs.WebSocket("ws://some.example", create_connection=lambda options: 5)
+        with pytest.raises(
+            TypeError, match="what create_connection gives must be a socket or a transport, not int"
+        ):
+            await within(ws.wait_open())
+
+    async def test_what_it_raises(self, reports: Reports) -> None:
+        def fail(options: Any) -> None:
+            raise PermissionError("not today")
+
+        with pytest.raises(PermissionError, match="not today"):
+            await within(wsrs.WebSocket("ws://some.example", create_connection=fail).wait_open())

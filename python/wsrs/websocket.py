@@ -50,10 +50,26 @@ class WebSocket(Lifecycle):
 
     The constructor begins to connect, inside a running event loop. Options of a client: `headers`,
     `origin`, `auth`, `protocols`, `protocol_version` (13 or 8), `handshake_timeout` (s; none by default),
-    `follow_redirects`, `max_redirects`, `finish_request`, `ssl`, `per_message_deflate` (default True),
+    `follow_redirects`, `max_redirects`, `finish_request`, `per_message_deflate` (default True),
     `generate_mask`, `max_payload` (100 MiB), `max_fragments`, `max_buffered_chunks`,
     `max_pending_auto_pongs`, `auto_pong`, `skip_utf8_validation`, `allow_synchronous_events`,
-    `close_timeout` (30 s), `high_water_mark` (64 KiB).
+    `close_timeout` (30 s), `high_water_mark` (64 KiB). As of Node's `http.request`:
+
+    - `ssl` (an SSLContext), or `ca`, `cert`, `key` (each a PEM text or a path), `passphrase`,
+      `reject_unauthorized` (default True); `servername`, the name that the certificate must have;
+    - `local_address` and `local_port` to connect from; `family` (4, 6, or 0 for both);
+      `lookup(hostname, options)`, which gives IP addresses, at once or awaited, or with a third parameter
+      by Node's callback; `auto_select_family_attempt_timeout` (0.25 s), after which the next address is
+      tried beside the earlier ones (RFC 8305);
+    - one of `socket` (connected; it is taken over), `create_connection(options)` or `agent` (an object with
+      a `create_connection`), which give a socket or a transport, at once or awaited, and `proxy`
+      (`http://user:password@host:port`, or the schemes socks4, socks4a, socks5, socks5h; needs
+      `wsrs[proxy]`). TLS is spoken over a socket where the address is secure, a transport is used as it is.
+
+    A listener of `'unexpected-response'` decides what becomes of the connection: it may read the body
+    (`await response.read()`) and should call `terminate()` or `request.destroy(error)`. Without one the
+    handshake fails with a HandshakeError. An answer without `Connection: Upgrade` is refused
+    (RFC 6455 4.1).
     """
 
     __slots__ = ()

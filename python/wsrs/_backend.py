@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
@@ -203,6 +203,9 @@ class Backend(Protocol):
         A native one finds the connection in `_conn` and leaves what is not its usual case (`_ready_state`
         OPEN, no `options`) to `_send_otherwise`, which takes all arguments by position.
         """
+
+    def Messages(self, ws: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """`ws`, or an iterator that does the same natively while `_direct` is True: `_conn.next()`."""
 
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
         """The loop's engine, made when first asked for; None where only the loop's transports serve."""

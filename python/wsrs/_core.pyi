@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from contextvars import Context
 from typing import Any, Final, Literal, final
 
@@ -18,6 +18,7 @@ __all__ = [
     "Done",
     "EngineTransport",
     "Listener",
+    "Messages",
     "PerMessageDeflate",
     "Reactor",
     "Waiter",
@@ -31,6 +32,7 @@ __all__ = [
     "parse_response",
     "parse_subprotocols",
     "reactor",
+    "send_method",
 ]
 
 NAME: Final[str]
@@ -197,7 +199,14 @@ if sys.platform != "win32":
         def get_loop(self) -> asyncio.AbstractEventLoop: ...
 
 def reactor(loop: asyncio.AbstractEventLoop) -> Reactor | None: ...
-def send_method(function: SendMethod, /) -> SendMethod: ...
+
+@final
+class Messages:
+    def __new__(cls, ws: AsyncIterator[Any]) -> Self: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaitable: ...
+
+def send_method(function: SendMethod) -> SendMethod: ...
 def parse_request(head: bytes, max_headers: int) -> tuple[str, str, int, Headers]: ...
 def parse_response(head: bytes, max_headers: int) -> tuple[int, int, str, Headers]: ...
 def check_upgrade(method: str, headers: Headers) -> tuple[str, int]: ...

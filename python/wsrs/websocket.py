@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from wsrs import _lifecycle
@@ -254,9 +254,9 @@ class WebSocket(Lifecycle):
             return await self._conn.recv()  # type: ignore[union-attr]
         return await self._pull(ended=False)
 
-    def __aiter__(self) -> Self:
+    def __aiter__(self) -> AsyncIterator[Any]:
         self._begin_pulling()
-        return self
+        return core.Messages(self)
 
     def __anext__(self) -> Awaitable[Any]:
         if self._direct:

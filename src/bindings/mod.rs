@@ -23,8 +23,6 @@ mod reactor;
 mod reading;
 mod receiving;
 #[cfg(unix)]
-mod sending;
-#[cfg(unix)]
 mod sockets;
 mod state;
 mod step;
@@ -32,6 +30,7 @@ mod text;
 #[cfg(unix)]
 mod transport;
 mod waiter;
+mod websocket;
 #[cfg(unix)]
 mod writing;
 
@@ -64,7 +63,7 @@ fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, rea
 #[pyfunction]
 fn send_method(function: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     #[cfg(unix)]
-    return sending::native(function.py());
+    return websocket::send_method(function.py());
     #[cfg(not(unix))]
     Ok(function)
 }
@@ -92,6 +91,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<waiter::Awaitable>()?;
     module.add_class::<waiter::Done>()?;
     module.add_class::<waiter::Waiter>()?;
+    module.add_class::<websocket::Messages>()?;
     #[cfg(unix)]
     {
         module.add_class::<sockets::Listener>()?;

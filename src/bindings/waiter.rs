@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -114,9 +114,15 @@ fn call_in_context(
     outcome
 }
 
-/// `StopIteration(value)`: an `await` ends with `value`.
-fn stop_iteration(value: Py<PyAny>) -> PyErr {
-    PyStopIteration::new_err((value,))
+/// Ends an `await` with `value`, which is neither a tuple nor an exception: `StopIteration(value)` is
+/// set as the error and "no next item" returned, as CPython's own futures do. By way of a `PyErr` it
+/// would cost two allocations a message.
+fn stop_iteration<T>(py: Python<'_>, value: &Py<PyAny>) -> Option<T> {
+    if !value.is_none(py) {
+        // SAFETY: the GIL is held; both objects are alive, and new references are taken.
+        unsafe { ffi::PyErr_SetObject(ffi::PyExc_StopIteration, value.as_ptr()) };
+    }
+    None
 }
 
 fn cancelled_error(py: Python<'_>) -> PyErr {
@@ -154,14 +160,14 @@ impl Waiter {
         slf
     }
 
-    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Self>>> {
         let (py, this) = (slf.py(), slf.get());
         let occupied = this.state.with(py, |state| state.waiting && !state.callbacks.is_empty());
         if occupied && this.wish != Wish::Room {
             return Err(PyRuntimeError::new_err("another task is already waiting for a message"));
         }
         match Connection::look(this.connection.bind(py), this.wish)? {
-            Found::Value(value) => Err(stop_iteration(value)),
+            Found::Value(value) => Ok(stop_iteration(py, &value)),
             Found::Nothing => {
                 if this.wish == Wish::Room {
                     // Woken, but another sender was faster: wait for the next time.
@@ -171,7 +177,7 @@ impl Waiter {
                     state.waiting = true;
                     state.blocking = true;
                 });
-                Ok(slf.clone().unbind())
+                Ok(Some(slf.clone().unbind()))
             }
         }
     }

@@ -6,6 +6,8 @@ It offers what `wsrs._core` does, and nothing that it does not: see `wsrs._backe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 from wsrs._backend import Reactor, SendMethod
 from wsrs._pure.connection import Connection
@@ -25,6 +27,7 @@ from wsrs._pure.handshake import (
 __all__ = [
     "NAME",
     "Connection",
+    "Messages",
     "PerMessageDeflate",
     "accept_key",
     "check_upgrade",
@@ -45,6 +48,11 @@ NAME = "pure"
 def send_method(function: SendMethod) -> SendMethod:
     """`function`: what is Python already needs nothing in its place."""
     return function
+
+
+def Messages(ws: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """`ws` itself."""
+    return ws
 
 
 def reactor(loop: asyncio.AbstractEventLoop) -> Reactor | None:

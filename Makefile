@@ -8,7 +8,7 @@ RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.
 # The protocol and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
 
-.PHONY: demo test test-rust test-python test-slow redis conformance conformance-fast check format build bench lock clean help
+.PHONY: demo test test-rust test-python test-slow redis conformance conformance-fast check format build bench docs lock clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -51,13 +51,14 @@ conformance-fast: build
 conformance: build ## all of Autobahn's cases, 12 and 13 included
 	$(PY) -m tests.conformance
 
-check: build ## formatters, clippy, ruff, mypy, stubtest
+check: build ## formatters, clippy, ruff, mypy, pyright, stubtest
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 	$(BIN)/python -m mypy.stubtest wsrs._core
 
 format: $(VENV)/.installed
@@ -67,6 +68,9 @@ format: $(VENV)/.installed
 
 bench: build ## the table of benches/RESULTS.md; QUICK=1 in two minutes
 	$(PY) benches/run.py $(if $(QUICK),--quick)
+
+docs: build ## docs/parity.md, from the table of the tests
+	$(PY) -m tests.parity
 
 lock: ## renew requirements/test.txt from requirements/test.in
 	rm -rf target/lock && $(PYTHON) -m venv target/lock

@@ -77,7 +77,8 @@ async def serve(reports: Reports) -> AsyncIterator[Serve]:
     """Makes listening servers: `await serve(on_connection, **options)`; `.url` is where they are."""
     servers: list[wsrs.WebSocketServer] = []
 
-    async def make(on_connection: Callable[..., object] | None = None, **options: Any) -> Any:
+    async def make(on_connection: Callable[..., object] | None = None, **keywords: Any) -> Any:
+        options: Any = keywords
         if "unix" not in options and "sock" not in options and "server" not in options:
             options = {"port": 0, "host": "127.0.0.1", **options}
         server: Any = wsrs.WebSocketServer(options)

@@ -59,7 +59,7 @@ class TestAddresses:
     async def test_wrong_types(self) -> None:
         for address in (b"ws://h", 5, ["ws://h"]):
             with pytest.raises(TypeError, match="the address must be a str or a parsed URL"):
-                wsrs.WebSocket(address)
+                wsrs.WebSocket(address)  # type: ignore[arg-type]
 
     def test_credentials_in_the_url(self) -> None:
         assert _url.parse("ws://us%65r:p%40ss@h/").auth == "user:p@ss"

@@ -271,7 +271,7 @@ class TestEventTarget:
         ws.addEventListener("message", once, {"once": True})
         ws.add_event_listener("message", removed, once=True)
         ws.remove_event_listener("message", removed)
-        ws.add_event_listener("nothing", always)
+        ws.add_event_listener("nothing", always)  # type: ignore[call-overload]
         assert ws.listener_count("message") == 2
         assert ws.listener_count("nothing") == 0
         await within(ws.wait_open())
@@ -295,5 +295,113 @@ class TestEventTarget:
         with pytest.raises(TypeError, match="onmessage must be callable"):
             ws.onmessage = 5  # type: ignore[assignment]
         with pytest.raises(TypeError, match="handle_event"):
-            ws.add_event_listener("message", 5)  # type: ignore[arg-type]
+            ws.add_event_listener("message", 5)  # type: ignore[call-overload]
         await within(ws.wait_open())
+
+    async def test_attributes_hear_each_event(self, serve: Serve, reports: Reports) -> None:
+        sides: list[wsrs.WebSocket] = []
+        server = await serve(lambda ws, request: sides.append(ws))
+        ws = wsrs.WebSocket(server.url)
+        seen: list[tuple[Any, ...]] = []
+        closed = asyncio.Event()
+
+        def on_close(event: wsrs.CloseEvent) -> None:
+            seen.append((event.type, event.code, event.reason, event.was_clean))
+            closed.set()
+
+        ws.onopen = lambda event: seen.append((event.type, event.target is ws))
+        ws.onmessage = lambda event: seen.append((event.type, event.data))
+        ws.onerror = lambda event: seen.append((event.type, event.message, event.error.close_code))
+        ws.onclose = on_close
+        await within(ws.wait_open())
+        sides[0].send(b"x", {"binary": False})
+        sides[0].send("y")
+        # No close frame is received after a fault: that is no clean end.
+        sides[0].send(b"\xff", binary=False)
+        await within(closed.wait())
+        assert seen == [
+            ("open", True),
+            ("message", "x"),
+            ("message", "y"),
+            ("error", "Invalid WebSocket frame: invalid UTF-8 sequence", 1007),
+            ("close", 1006, "", False),
+        ]
+
+    @pytest.mark.parametrize(
+        ("binary_type", "expected"),
+        [
+            ("nodebuffer", b"ab"),
+            ("arraybuffer", bytearray(b"ab")),
+            ("blob", wsrs.Blob(b"ab")),
+            ("fragments", [b"a", b"b"]),
+        ],
+    )
+    async def test_message_data_in_each_binary_type(
+        self, serve: Serve, binary_type: Any, expected: Any
+    ) -> None:
+        sides: list[wsrs.WebSocket] = []
+        server = await serve(lambda ws, request: sides.append(ws))
+        ws = wsrs.WebSocket(server.url)
+        ws.binaryType = binary_type  # before it is open
+        seen: list[Any] = []
+        done = asyncio.Event()
+
+        def heard(event: wsrs.MessageEvent) -> None:
+            seen.append(event.data)
+            if event.data == "end":
+                done.set()
+
+        ws.addEventListener("message", heard)
+        await within(ws.wait_open())
+        sides[0].send(b"a", fin=False)
+        sides[0].send(b"b")
+        sides[0].send("te", fin=False)
+        sides[0].send("xt")
+        sides[0].send("end")
+        await within(done.wait())
+        assert seen == [expected, "text", "end"]
+        assert type(seen[0]) is type(expected)
+
+    async def test_handle_event_in_both_spellings_hears_every_type(self, serve: Serve) -> None:
+        class AsInPython:
+            def handle_event(self, event: wsrs.Event) -> None:
+                seen.append((self, event.type))
+
+        class AsInWs:
+            def handleEvent(self, event: wsrs.Event) -> None:
+                seen.append((self, event.type))
+
+        seen: list[Any] = []
+        ws = wsrs.WebSocket((await serve()).url)
+        python, javascript = AsInPython(), AsInWs()
+        for listener in (python, javascript):
+            ws.add_event_listener("open", listener)
+            ws.addEventListener("message", listener, {"once": True})
+            ws.add_event_listener("close", listener)
+        await within(ws.wait_open())
+        ws.emit("message", b"1", True)
+        ws.emit("message", b"2", True)
+        ws.removeEventListener("close", javascript)
+        ws.close()
+        await within(ws.wait_closed())
+        expected = [(each, name) for name in ("open", "message") for each in (python, javascript)]
+        assert seen == [*expected, (python, "close")]
+
+    async def test_only_its_own_listeners_are_removed(self, serve: Serve) -> None:
+        """As in ws: `remove_event_listener` leaves those of `on` and of the attributes alone."""
+        ws = wsrs.WebSocket((await serve()).url)
+        seen: list[Any] = []
+        ws.on("open", seen.clear)
+        ws.onopen = seen.append
+        ws.remove_event_listener("open", seen.clear)  # type: ignore[call-overload]
+        ws.remove_event_listener("open", seen.append)
+        assert ws.listener_count("open") == 2
+        ws.add_event_listener("open", seen.append, once=True)
+        ws.remove_event_listener("open", seen.append)
+        assert ws.listener_count("open") == 2
+        await within(ws.wait_open())
+        assert [event.type for event in seen] == ["open"]
+        with pytest.raises(TypeError, match=r"'passive'.*'once'"):
+            ws.add_event_listener("open", seen.append, {"passive": True})  # type: ignore[call-overload]
+        with pytest.raises(TypeError, match="once must be a bool"):
+            ws.add_event_listener("open", seen.append, {"once": 1})  # type: ignore[call-overload]

@@ -157,6 +157,68 @@ class TestSending:
         assert await within(peer.reader.readexactly(11)) == b"\x81\x85abcdabcda"
 
 
+class TestSendingAndTheEnd:
+    async def test_what_was_not_written_is_told_of(self, pair: tuple[Any, Peer]) -> None:
+        """The peer reads nothing: callbacks get an error, and nobody waits any longer, once it is over."""
+        ws, _ = pair
+        told: list[Any] = []
+        done = asyncio.Event()
+        waiting = asyncio.ensure_future(ws.send(bytes(32 * 1024 * 1024), gather_into(told, 2, done)))
+        ws.ping(b"behind it", callback=gather_into(told, 2, done))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        assert ws.buffered_amount > 0
+        ws.terminate()
+        await within(ws.wait_closed())
+        await within(done.wait())
+        assert [isinstance(error, Exception) for (error,) in told] == [True, True]
+        await within(asyncio.wait([waiting]))
+
+    async def test_data_is_taken_when_send_is_called(self, pair: tuple[Any, Peer]) -> None:
+        ws, peer = pair
+        data = bytearray(b"before")
+        sent = ws.send(data)
+        data[:] = b"after!"
+        await within(sent)
+        assert (await peer.frame()).payload == b"before"
+
+    async def test_a_callback_that_raises_is_reported(self, pair: tuple[Any, Peer], reports: Reports) -> None:
+        ws, peer = pair
+
+        def told(error: BaseException | None) -> None:
+            raise KeyError("mine")
+
+        ws.send("x", told)
+        ws.send("y")
+        assert [(await peer.frame()).payload for _ in range(2)] == [b"x", b"y"]
+        heard = listen(ws, "pong")
+        peer.write(frame(PONG))
+        await within(heard)
+        assert isinstance(reports.take()["exception"], KeyError)
+
+    async def test_a_blob_there_and_back(self, echo: Any) -> None:
+        async with wsrs.WebSocket(echo.url) as ws:
+            ws.binary_type = "blob"
+            blob = wsrs.Blob([b"a", "ü"], "text/plain")
+            for send in (ws.send(blob), ws.send(blob, {"compress": False})):
+                await within(send)
+                received = await within(ws.recv())
+                assert isinstance(received, wsrs.Blob)
+                assert bytes(received) == bytes(blob)
+            await ws.send(blob, binary=False)
+            assert await within(ws.recv()) == "aü"
+
+    async def test_wrong_types_of_options(self, pair: tuple[Any, Peer]) -> None:
+        ws, peer = pair
+        for name in ("binary", "compress", "fin", "mask"):
+            with pytest.raises(TypeError, match=name):
+                ws.send("x", {name: 1})
+        with pytest.raises(TypeError, match=r"given twice|multiple values|positional"):
+            ws.send("x", {"fin": True}, None, True)
+        ws.send("the next")
+        assert (await peer.frame()).payload == b"the next"
+
+
 class TestReceiving:
     async def test_the_message_event_has_bytes(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair

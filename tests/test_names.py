@@ -37,6 +37,8 @@ class TestOptionTables:
             (options.CLIENT, _option_types.ClientOptions),
             (options.HTTP_SERVER, _option_types.HttpServerOptions),
             (options.LISTEN, _option_types.ListenOptions),
+            (options.DEFLATE, _option_types.DeflateOptions),
+            (options.SEND, _option_types.SendOptions),
             (_stream_options.STREAM, _stream_options.StreamOptions),
         ],
     )

@@ -194,7 +194,7 @@ class TestInOtherEvents:
             closes.append(code)
             closed.set()
 
-        def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
+        def on_connection(ws: Any, request: Any) -> None:
             ws.on("close", on_close).on("error", lambda error: None)
             if event == "connection":
                 act(ws)
@@ -212,7 +212,7 @@ class TestInOtherEvents:
     async def test_open_and_close_of_a_client(self, serve: Serve) -> None:
         server = await serve()
         for early in ("close", "terminate"):
-            ws = wsrs.WebSocket(server.url)
+            ws: Any = wsrs.WebSocket(server.url)
             ws.on("open", getattr(ws, early))
             again = listen(ws, "close")
             ws.on("close", lambda code, reason, ws=ws: ws.close() or ws.terminate())

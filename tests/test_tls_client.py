@@ -66,7 +66,7 @@ class TestTls:
         async with wsrs.WebSocket(url, {"rejectUnauthorized": False}) as ws:
             assert ws.ready_state == wsrs.OPEN
         options = {"reject_unauthorized": False, "ca": CERTIFICATE, "servername": "other.example"}
-        async with wsrs.WebSocket(url, options) as ws:
+        async with wsrs.WebSocket(url, options) as ws:  # type: ignore[arg-type]
             assert ws.ready_state == wsrs.OPEN
         with pytest.raises(ssl.SSLCertVerificationError):
             await within(wsrs.WebSocket(url).wait_open())
@@ -77,10 +77,10 @@ class TestTls:
         port = (await serve(ssl=context)).address()["port"]
         url = f"wss://elsewhere.example:{port}"
         options = {"ca": CERTIFICATE, "lookup": lambda host, options: "127.0.0.1"}
-        async with wsrs.WebSocket(url, options, servername="localhost") as ws:
+        async with wsrs.WebSocket(url, options, servername="localhost") as ws:  # type: ignore[arg-type]
             assert ws.ready_state == wsrs.OPEN
         with pytest.raises(ssl.SSLCertVerificationError, match=r"elsewhere\.example"):
-            await within(wsrs.WebSocket(url, options).wait_open())
+            await within(wsrs.WebSocket(url, options).wait_open())  # type: ignore[arg-type]
         assert names == ["localhost", "elsewhere.example"]
 
     @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ class TestTls:
             ssl=context,
         )
         url = f"wss://localhost:{server.address()['port']}"
-        async with wsrs.WebSocket(url, {"ca": CERTIFICATE, **identity}):
+        async with wsrs.WebSocket(url, {"ca": CERTIFICATE, **identity}):  # type: ignore[arg-type]
             assert seen == [((("commonName", "localhost"),),)]
 
     @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from wsrs.events import Listener, _Once
 
 if TYPE_CHECKING:
     from wsrs._client import Handshake
+    from wsrs._option_types import BinaryType
     from wsrs.server import WebSocketServer
 
 __all__ = ["CLOSED", "CLOSING", "CONNECTING", "OPEN", "STATES", "Lifecycle"]
@@ -105,6 +106,7 @@ class Lifecycle(EventTarget):
         "_url",
     )
 
+    _binary_type: BinaryType
     _conn: Connection | None
     _closing: Closing | None
     _deflate: PerMessageDeflate | None

@@ -5,17 +5,113 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from ssl import SSLContext
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsBytes, TypedDict, Union
 
+from wsrs._client_request import ClientRequest
+from wsrs._upgrade import VerifyInfo
+from wsrs.blob import Blob
+from wsrs.http import Request
 from wsrs.http._messages import HeadersLike
+from wsrs.websocket import WebSocket
 
-__all__ = ["ClientOptions", "HttpServerOptions", "ListenOptions", "ServerOptions"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = [
+    "BinaryType",
+    "ClientOptions",
+    "DeflateOptions",
+    "HttpServerOptions",
+    "ListenOptions",
+    "ParsedUrl",
+    "Protocols",
+    "SendOptions",
+    "Sendable",
+    "ServerOptions",
+    "ZlibOptions",
+]
 
 Pem = str | bytes | os.PathLike[str]
-Deflate = bool | Mapping[str, Any] | None
-VerifyClient = Callable[[Any], bool | Awaitable[bool]] | Callable[[Any, Any], Any]
+
+BinaryType = Literal["nodebuffer", "arraybuffer", "blob", "fragments"]
+"""The values of `binary_type`."""
+
+Sendable = Union[str, float, "Buffer", "list[int]", "tuple[int, ...]", Blob, SupportsBytes]
+"""What can be sent: text, numbers (as text), bytes-like objects, lists of 0 to 255, `Blob`, `__bytes__`."""
+
+Protocols = str | Sequence[str] | AbstractSet[str]
+"""The subprotocols that a client asks for."""
+
+
+class _Parsed(Protocol):
+    def geturl(self) -> str: ...
+
+
+class _Readable(Protocol):
+    def human_repr(self) -> str: ...
+
+
+ParsedUrl = _Parsed | _Readable
+"""An address other than a str: a result of `urllib.parse`, or a `yarl.URL`."""
+
+
+class SendOptions(TypedDict, total=False):
+    """Options of `WebSocket.send`."""
+
+    binary: bool | None
+    compress: bool | None
+    fin: bool | None
+    mask: bool | None
+
+
+class ZlibOptions(TypedDict, total=False):
+    """What `per_message_deflate` tells zlib: `zlib_deflate_options` and `zlib_inflate_options`."""
+
+    chunk_size: int | None
+    chunkSize: int | None
+    finish_flush: int | None
+    finishFlush: int | None
+    flush: int | None
+    info: bool | None
+    level: int | None
+    max_output_length: int | None
+    maxOutputLength: int | None
+    mem_level: int | None
+    memLevel: int | None
+    strategy: int | None
+    window_bits: int | None
+    windowBits: int | None
+
+
+class DeflateOptions(TypedDict, total=False):
+    """The parameters of `per_message_deflate`."""
+
+    server_no_context_takeover: bool | None
+    serverNoContextTakeover: bool | None
+    client_no_context_takeover: bool | None
+    clientNoContextTakeover: bool | None
+    server_max_window_bits: int | None
+    serverMaxWindowBits: int | None
+    client_max_window_bits: int | bool | None
+    clientMaxWindowBits: int | bool | None
+    zlib_deflate_options: ZlibOptions | None
+    zlibDeflateOptions: ZlibOptions | None
+    zlib_inflate_options: ZlibOptions | None
+    zlibInflateOptions: ZlibOptions | None
+    threshold: int | None
+    concurrency_limit: int | None
+    concurrencyLimit: int | None
+
+
+Deflate = bool | DeflateOptions | None
+_Verdict = bool | Awaitable[bool]
+VerifyClient = Callable[[VerifyInfo], _Verdict] | Callable[[VerifyInfo, Callable[..., None]], object]
+HandleProtocols = Callable[[AbstractSet[str], Request], str | bool | None]
+WebSocketClass = type[WebSocket]
+FinishRequest = Callable[[ClientRequest, WebSocket], object]
 
 
 class _HttpLimits(TypedDict, total=False):
@@ -76,18 +172,18 @@ class ServerOptions(_Connection, _HttpLimits, _Listen, total=False):
 
     client_tracking: bool | None
     clientTracking: bool | None
-    handle_protocols: Callable[[Any, Any], str | bool | None] | None
-    handleProtocols: Callable[[Any, Any], str | bool | None] | None
+    handle_protocols: HandleProtocols | None
+    handleProtocols: HandleProtocols | None
     no_server: bool | None
     noServer: bool | None
     path: str | None
     port: int | None
-    server: Any
+    server: Any  # an HttpServer; applications of other frameworks have no common type
     ssl: SSLContext | None
     verify_client: VerifyClient | None
     verifyClient: VerifyClient | None
-    web_socket: type[Any] | None
-    WebSocket: type[Any] | None
+    web_socket: WebSocketClass | None
+    WebSocket: WebSocketClass | None
 
 
 class _Connecting(TypedDict, total=False):
@@ -121,8 +217,8 @@ class ClientOptions(_Connection, _Connecting, _Tls, total=False):
     """Keywords of `WebSocket`."""
 
     auth: str | None
-    finish_request: Callable[[Any, Any], object] | None
-    finishRequest: Callable[[Any, Any], object] | None
+    finish_request: FinishRequest | None
+    finishRequest: FinishRequest | None
     follow_redirects: bool | None
     followRedirects: bool | None
     generate_mask: Callable[[bytearray], object] | None
@@ -135,4 +231,4 @@ class ClientOptions(_Connection, _Connecting, _Tls, total=False):
     origin: str | None
     protocol_version: int | None
     protocolVersion: int | None
-    protocols: str | Iterable[str] | None
+    protocols: Protocols | None

@@ -7,7 +7,7 @@ given into an ordinary listener, which makes the event object.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar, Union, overload
 
 from wsrs._names import Option, OptionTable
 from wsrs.events import EventEmitter, Listener
@@ -83,11 +83,26 @@ class ErrorEvent(Event):
         self.message = message
 
 
-class _HandlesEvent(Protocol):
-    def handle_event(self, event: Any, /) -> object: ...
+_E_contra = TypeVar("_E_contra", contravariant=True)
+_E = TypeVar("_E", bound=Event)
 
 
-EventListener = Union["Callable[[Any], object]", _HandlesEvent]
+class _HandlesEvent(Protocol[_E_contra]):
+    def handle_event(self, event: _E_contra, /) -> object: ...
+
+
+class _HandlesEventAsInWs(Protocol[_E_contra]):
+    def handleEvent(self, event: _E_contra, /) -> object: ...
+
+
+EventListener = Union["Callable[[_E], object]", _HandlesEvent[_E], _HandlesEventAsInWs[_E]]
+
+
+class ListenerOptions(TypedDict, total=False):
+    """Options of `add_event_listener`."""
+
+    once: bool | None
+
 
 _OPTIONS = OptionTable("add_event_listener", [Option("once", "once", boolean, False)])
 
@@ -169,10 +184,46 @@ class EventTarget(EventEmitter):
                 return raw, listener
         return None
 
+    @overload
+    def add_event_listener(
+        self,
+        type: Literal["open"],
+        listener: EventListener[OpenEvent],
+        options: ListenerOptions | None = None,
+        *,
+        once: bool | None = None,
+    ) -> None: ...
+    @overload
+    def add_event_listener(
+        self,
+        type: Literal["message"],
+        listener: EventListener[MessageEvent],
+        options: ListenerOptions | None = None,
+        *,
+        once: bool | None = None,
+    ) -> None: ...
+    @overload
+    def add_event_listener(
+        self,
+        type: Literal["close"],
+        listener: EventListener[CloseEvent],
+        options: ListenerOptions | None = None,
+        *,
+        once: bool | None = None,
+    ) -> None: ...
+    @overload
+    def add_event_listener(
+        self,
+        type: Literal["error"],
+        listener: EventListener[ErrorEvent],
+        options: ListenerOptions | None = None,
+        *,
+        once: bool | None = None,
+    ) -> None: ...
     def add_event_listener(
         self,
         type: str,
-        listener: EventListener,
+        listener: Any,
         options: Mapping[str, Any] | None = None,
         *,
         once: bool | None = None,
@@ -195,7 +246,17 @@ class EventTarget(EventEmitter):
         wrapper: Any = kind(self, listener, False)
         (self.once if once else self.on)(type, wrapper)
 
-    def remove_event_listener(self, type: str, listener: EventListener) -> None:
+    @overload
+    def remove_event_listener(self, type: Literal["open"], listener: EventListener[OpenEvent]) -> None: ...
+    @overload
+    def remove_event_listener(
+        self, type: Literal["message"], listener: EventListener[MessageEvent]
+    ) -> None: ...
+    @overload
+    def remove_event_listener(self, type: Literal["close"], listener: EventListener[CloseEvent]) -> None: ...
+    @overload
+    def remove_event_listener(self, type: Literal["error"], listener: EventListener[ErrorEvent]) -> None: ...
+    def remove_event_listener(self, type: str, listener: Any) -> None:
         """Remove a listener that `add_event_listener` added."""
         found = self._wrapper(type, listener, False)
         if found:

@@ -15,6 +15,7 @@ from wsrs.websocket import WebSocket
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from wsrs._event_types import ServerAdd, ServerOn
     from wsrs._lifecycle import Lifecycle
     from wsrs._option_types import ServerOptions
     from wsrs.http import HttpServer, Request
@@ -54,9 +55,23 @@ class WebSocketServer(ServerHandshake):
     `callback` is added as a listener of `'listening'`.
     """
 
+    if TYPE_CHECKING:
+        # An event's name says what its listener is given: `wsrs._event_types`.
+        on: ServerOn[Self]  # type: ignore[assignment]
+        once: ServerOn[Self]  # type: ignore[assignment]
+        off: ServerAdd[Self]  # type: ignore[assignment]
+        add_listener: ServerAdd[Self]  # type: ignore[assignment]
+        prepend_listener: ServerAdd[Self]  # type: ignore[assignment]
+        prepend_once_listener: ServerAdd[Self]  # type: ignore[assignment]
+        remove_listener: ServerAdd[Self]  # type: ignore[assignment]
+        addListener: ServerAdd[Self]  # type: ignore[assignment]
+        prependListener: ServerAdd[Self]  # type: ignore[assignment]
+        prependOnceListener: ServerAdd[Self]  # type: ignore[assignment]
+        removeListener: ServerAdd[Self]  # type: ignore[assignment]
+
     def __init__(
         self,
-        options: Mapping[str, Any] | None = None,
+        options: ServerOptions | None = None,
         callback: Callable[[], object] | None = None,
         /,
         **keywords: Unpack[ServerOptions],
@@ -83,7 +98,7 @@ class WebSocketServer(ServerHandshake):
         self._http = options["server"]
         if self._http is None:
             self._owned = True
-            self._http = HttpServer({name: options[name] for name in _HTTP_OPTIONS})
+            self._http = HttpServer({name: options[name] for name in _HTTP_OPTIONS})  # type: ignore[arg-type]
         self._http.on("listening", self._on_listening)
         self._http.on("error", self._on_error)
         self._http.on("upgrade", self._on_upgrade)
@@ -92,7 +107,7 @@ class WebSocketServer(ServerHandshake):
                 self.once("listening", callback)
             self._http.once("close", self._check_closed)
             names = ("port", "unix", "sock", *_LISTEN_OPTIONS)
-            self._http.listen({name: options[name] for name in names})
+            self._http.listen({name: options[name] for name in names})  # type: ignore[arg-type]
 
     def _detach(self) -> None:
         if self._http is not None:

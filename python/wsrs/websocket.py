@@ -19,7 +19,8 @@ from wsrs.options import CLIENT, SEND, protocol_list
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from wsrs._option_types import ClientOptions
+    from wsrs._event_types import WebSocketAdd, WebSocketOn
+    from wsrs._option_types import BinaryType, ClientOptions, ParsedUrl, Protocols, Sendable, SendOptions
 
 __all__ = ["WebSocket"]
 
@@ -74,6 +75,20 @@ class WebSocket(Lifecycle):
 
     __slots__ = ()
 
+    if TYPE_CHECKING:
+        # An event's name says what its listener is given: `wsrs._event_types`.
+        on: WebSocketOn[Self]  # type: ignore[assignment]
+        once: WebSocketOn[Self]  # type: ignore[assignment]
+        off: WebSocketAdd[Self]  # type: ignore[assignment]
+        add_listener: WebSocketAdd[Self]  # type: ignore[assignment]
+        prepend_listener: WebSocketAdd[Self]  # type: ignore[assignment]
+        prepend_once_listener: WebSocketAdd[Self]  # type: ignore[assignment]
+        remove_listener: WebSocketAdd[Self]  # type: ignore[assignment]
+        addListener: WebSocketAdd[Self]  # type: ignore[assignment]
+        prependListener: WebSocketAdd[Self]  # type: ignore[assignment]
+        prependOnceListener: WebSocketAdd[Self]  # type: ignore[assignment]
+        removeListener: WebSocketAdd[Self]  # type: ignore[assignment]
+
     CONNECTING: ClassVar[int] = 0
     OPEN: ClassVar[int] = 1
     CLOSING: ClassVar[int] = 2
@@ -81,15 +96,15 @@ class WebSocket(Lifecycle):
 
     def __init__(
         self,
-        address: Any,
-        protocols: Any = None,
-        options: Mapping[str, Any] | None = None,
+        address: str | ParsedUrl,
+        protocols: Protocols | ClientOptions | None = None,
+        options: ClientOptions | None = None,
         /,
         **keywords: Unpack[ClientOptions],
     ) -> None:
         if address is None:
             # A server's, as in ws: `complete_upgrade` gives it its own, checked options and the rest.
-            super().__init__(running_loop("WebSocket"), options)  # type: ignore[arg-type]
+            super().__init__(running_loop("WebSocket"), options)
             return
         if isinstance(protocols, Mapping):
             protocols, options = None, protocols
@@ -140,7 +155,7 @@ class WebSocket(Lifecycle):
         return self._conn is not None and self._conn.is_paused
 
     @property
-    def binary_type(self) -> str:
+    def binary_type(self) -> BinaryType:
         """How binary messages come: "nodebuffer" (bytes), "arraybuffer" (bytearray), "blob", "fragments".
 
         May be changed at any time. "fragments" gives the list of the frames' bytes, unjoined. ws ignores
@@ -149,7 +164,7 @@ class WebSocket(Lifecycle):
         return self._binary_type
 
     @binary_type.setter
-    def binary_type(self, value: str) -> None:
+    def binary_type(self, value: BinaryType) -> None:
         if value not in BINARY_TYPES:
             raise ValueError(f"binary_type must be one of {', '.join(BINARY_TYPES)}, not {value!r}")
         self._binary_type = value
@@ -162,8 +177,8 @@ class WebSocket(Lifecycle):
 
     def send(
         self,
-        data: object,
-        options: Mapping[str, Any] | SendCallback | None = None,
+        data: Sendable,
+        options: SendOptions | SendCallback | None = None,
         callback: SendCallback | None = None,
         *,
         binary: bool | None = None,
@@ -187,8 +202,8 @@ class WebSocket(Lifecycle):
 
     def _send_otherwise(
         self,
-        data: object,
-        options: Mapping[str, Any] | SendCallback | None,
+        data: Sendable,
+        options: SendOptions | SendCallback | None,
         callback: SendCallback | None,
         binary: bool | None,
         compress: bool | None,
@@ -207,7 +222,7 @@ class WebSocket(Lifecycle):
 
     def ping(
         self,
-        data: object = None,
+        data: Sendable | SendCallback | None = None,
         mask: bool | SendCallback | None = None,
         callback: SendCallback | None = None,
     ) -> Awaitable[None]:
@@ -219,7 +234,7 @@ class WebSocket(Lifecycle):
 
     def pong(
         self,
-        data: object = None,
+        data: Sendable | SendCallback | None = None,
         mask: bool | SendCallback | None = None,
         callback: SendCallback | None = None,
     ) -> Awaitable[None]:
@@ -363,7 +378,7 @@ class WebSocket(Lifecycle):
     readyState = ready_state
 
 
-def _shift(data: Any, mask: Any, callback: Any) -> tuple[object, bool | None, SendCallback | None]:
+def _shift(data: Any, mask: Any, callback: Any) -> tuple[Any, bool | None, SendCallback | None]:
     """ws lets the callback take the place of `data` or `mask`."""
     if callable(data) and not hasattr(data, "__bytes__"):
         return None, None, data

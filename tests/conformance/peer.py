@@ -42,7 +42,7 @@ async def ask(url: str) -> Any:
 
 
 async def run_case(url: str, no_takeover: bool) -> None:
-    offer = {"threshold": 0, **({"client_no_context_takeover": True} if no_takeover else {})}
+    offer: Any = {"threshold": 0, **({"client_no_context_takeover": True} if no_takeover else {})}
     ws = WebSocket(url, max_fragments=0, per_message_deflate=offer)
     ws.on("error", nothing)
     ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))

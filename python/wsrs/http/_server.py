@@ -16,7 +16,10 @@ from wsrs.options import HTTP_SERVER, LISTEN
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from wsrs._event_types import HttpServerAdd, HttpServerOn
     from wsrs._option_types import HttpServerOptions, ListenOptions
+    from wsrs.http._messages import Request
+    from wsrs.http._response import ServerResponse
 
 __all__ = ["HttpServer"]
 
@@ -32,10 +35,24 @@ class HttpServer(EventEmitter):
     (128), `ssl`.
     """
 
+    if TYPE_CHECKING:
+        # An event's name says what its listener is given: `wsrs._event_types`.
+        on: HttpServerOn[Self]  # type: ignore[assignment]
+        once: HttpServerOn[Self]  # type: ignore[assignment]
+        off: HttpServerAdd[Self]  # type: ignore[assignment]
+        add_listener: HttpServerAdd[Self]  # type: ignore[assignment]
+        prepend_listener: HttpServerAdd[Self]  # type: ignore[assignment]
+        prepend_once_listener: HttpServerAdd[Self]  # type: ignore[assignment]
+        remove_listener: HttpServerAdd[Self]  # type: ignore[assignment]
+        addListener: HttpServerAdd[Self]  # type: ignore[assignment]
+        prependListener: HttpServerAdd[Self]  # type: ignore[assignment]
+        prependOnceListener: HttpServerAdd[Self]  # type: ignore[assignment]
+        removeListener: HttpServerAdd[Self]  # type: ignore[assignment]
+
     def __init__(
         self,
-        options: Mapping[str, Any] | None = None,
-        callback: Callable[..., object] | None = None,
+        options: HttpServerOptions | None = None,
+        callback: Callable[[Request, ServerResponse], object] | None = None,
         /,
         **keywords: Unpack[HttpServerOptions],
     ) -> None:
@@ -62,7 +79,7 @@ class HttpServer(EventEmitter):
 
     def listen(
         self,
-        port: int | Mapping[str, Any] | None = None,
+        port: int | ListenOptions | None = None,
         host: str | None = None,
         backlog: int | None = None,
         callback: Callable[[], object] | None = None,

@@ -1,0 +1,218 @@
+"""The rows of `WebSocketServer`: its options, the parameters of its hooks, its events and members."""
+
+from __future__ import annotations
+
+from .row import Section, row
+
+LISTENING = "TestListening::test_the_address_is_known_at_once_and_listening_follows"
+CONNECTION = "TestConnections::test_connection_and_its_request"
+VERIFY_ONE, VERIFY_TWO = "TestVerifyClient::test_one_parameter", "TestVerifyClient::test_two_parameters"
+PROTOCOLS = "TestConnections::test_handle_protocols"
+NO_SERVER = "TestConnections::test_no_server_with_an_http_server_of_ones_own"
+HEADS = "TestConnections::test_the_headers_event_may_change_the_answer"
+REFUSED = "TestRefusals::test_ws_client_error_owns_the_socket"
+CLOSING = "TestTheEnd::test_close_waits_for_the_clients"
+
+SECONDS = "By the PEP 8 name it is seconds, as everywhere in asyncio; by the ws name milliseconds."
+ZLIB = "Only what zlib is asked for while it deflates has an effect: the window is negotiated."
+
+CONNECTION_OPTIONS = (
+    row("allowSynchronousEvents", "allow_synchronous_events", "TestBothSides::test_allow_synchronous_events"),
+    row("autoPong", "auto_pong", "TestBothSides::test_auto_pong"),
+    row("closeTimeout", "close_timeout", "TestBothSides::test_close_timeout_in_both_units", SECONDS),
+    row(
+        "maxBufferedChunks",
+        "max_buffered_chunks",
+        "TestBothSides::test_max_buffered_chunks",
+        """It bounds what is held of a message: pieces that are joined as they come are not counted, because
+        they hold nothing apart.""",
+    ),
+    row("maxFragments", "max_fragments", "TestBothSides::test_max_fragments_of_a_message"),
+    row(
+        "maxPayload",
+        "max_payload",
+        "TestBothSides::test_max_payload_counts_the_whole_message TestErrorCodes::test_a_fault_of_a_client",
+    ),
+    row("maxPendingAutoPongs", "max_pending_auto_pongs", "TestBothSides::test_max_pending_auto_pongs"),
+    row("skipUTF8Validation", "skip_utf8_validation", "TestBothSides::test_skip_utf8_validation"),
+)
+
+SERVER_SECTIONS = (
+    Section(
+        "Classes",
+        "class",
+        (
+            row(
+                "WebSocketServer",
+                "WebSocketServer",
+                "TestConstruction::test_one_and_only_one_place TestTheEnd::test_shutdown_closes_every_client_with_1001",
+                """Also an asynchronous context manager, with `wait_listening`, `wait_closed`, `shutdown` and
+                `serve_forever`. Options come as keywords too.""",
+            ),
+            row("Server", "Server", LISTENING, "ws's other name of `WebSocketServer`."),
+            row(
+                "WebSocket",
+                "WebSocket",
+                "TestTheRequest::test_as_it_is_on_the_wire TestContext::test_closes_with_1000",
+                """Also an asynchronous context manager and iterator, with `recv`, `wait_open` and
+                `wait_closed`. Options come as keywords too.""",
+            ),
+        ),
+    ),
+    Section(
+        "Options of `WebSocketServer`",
+        "server option",
+        (
+            *CONNECTION_OPTIONS,
+            row("backlog", "backlog", "TestServer::test_backlog"),
+            row(
+                "clientTracking",
+                "client_tracking",
+                "TestServer::test_client_tracking TestConnections::test_client_tracking_off",
+            ),
+            row(
+                "handleProtocols",
+                "handle_protocols",
+                PROTOCOLS,
+                "The protocols are the keys of a dict: a set that keeps the client's order, as JavaScript's does.",
+            ),
+            row("host", "host", f"{LISTENING} TestListening::test_a_name_is_resolved"),
+            row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),
+            row("path", "path", "TestRefusals::test_say_why TestRefusals::test_the_path_may_have_a_query"),
+            row(
+                "perMessageDeflate",
+                "per_message_deflate",
+                "TestNegotiation::test_off_by_default_in_a_server TestParameters::test_zlib_deflate_options",
+            ),
+            row("port", "port", f"{LISTENING} TestListening::test_a_port_that_is_taken"),
+            row(
+                "server",
+                "server",
+                "TestConnections::test_an_external_server_stays_open",
+                "A `wsrs.http.HttpServer`, which stands for Node's `http.Server` and, with `ssl=`, its `https.Server`.",
+            ),
+            row(
+                "verifyClient",
+                "verify_client",
+                f"{VERIFY_ONE} {VERIFY_TWO} TestVerifyClient::test_one_parameter_of_a_coroutine_function",
+                "It may be a coroutine function too.",
+            ),
+            row("WebSocket", "web_socket", "TestConnections::test_a_class_of_ones_own"),
+        ),
+    ),
+    Section(
+        "Parameters of `WebSocketServer(options, callback)`",
+        "argument",
+        (row("callback", "callback", LISTENING),),
+    ),
+    Section(
+        "What `verifyClient` is given",
+        "verify info",
+        (
+            row("origin", "origin", f"{VERIFY_ONE} TestVerifyClient::test_the_origin_of_version_8"),
+            row("req", "req", VERIFY_ONE),
+            row(
+                "secure", "secure", f"{VERIFY_ONE} TestTls::test_both_sides", "Whether the transport has TLS."
+            ),
+        ),
+    ),
+    Section(
+        "Parameters of `verifyClient`'s callback, by place",
+        "argument",
+        (
+            row("result", "result", VERIFY_TWO),
+            row("code", "code", VERIFY_TWO),
+            row("name", "name", VERIFY_TWO),
+            row("headers", "headers", VERIFY_TWO),
+        ),
+    ),
+    Section(
+        "Parameters of `perMessageDeflate`",
+        "deflate option",
+        (
+            row(
+                "serverNoContextTakeover",
+                "server_no_context_takeover",
+                "TestParameters::test_server_no_context_takeover TestNegotiation::test_a_client_asks_for_what_its_options_say",
+            ),
+            row(
+                "clientNoContextTakeover",
+                "client_no_context_takeover",
+                "TestParameters::test_client_no_context_takeover",
+            ),
+            row(
+                "serverMaxWindowBits", "server_max_window_bits", "TestParameters::test_server_max_window_bits"
+            ),
+            row(
+                "clientMaxWindowBits", "client_max_window_bits", "TestParameters::test_client_max_window_bits"
+            ),
+            row(
+                "zlibDeflateOptions",
+                "zlib_deflate_options",
+                "TestParameters::test_zlib_deflate_options",
+                ZLIB,
+            ),
+            row(
+                "zlibInflateOptions",
+                "zlib_inflate_options",
+                "TestParameters::test_zlib_inflate_options",
+                ZLIB,
+            ),
+            row(
+                "threshold",
+                "threshold",
+                "TestParameters::test_threshold TestParameters::test_the_first_fragment_decides_for_all",
+            ),
+            row("concurrencyLimit", "concurrency_limit", "TestParameters::test_concurrency_limit"),
+        ),
+    ),
+    Section(
+        "Events of `WebSocketServer`",
+        "server event",
+        (
+            row("close", "close", f"{CLOSING} TestTheEnd::test_closing_again"),
+            row("connection", "connection", CONNECTION),
+            row(
+                "error",
+                "error",
+                "TestListening::test_a_port_that_is_taken",
+                "The error is an `OSError`; whoever awaits `wait_listening()` is told by an exception instead.",
+            ),
+            row("headers", "headers", HEADS),
+            row("listening", "listening", LISTENING),
+            row("wsClientError", "ws_client_error", REFUSED, "The socket is an `asyncio.Transport`."),
+        ),
+    ),
+    Section(
+        "Members of `WebSocketServer`",
+        "server member",
+        (
+            row(
+                "address",
+                "address",
+                f"{LISTENING} TestListening::test_a_unix_socket",
+                'A dict with "address", "family" and "port", or the path. With `no_server` a `RuntimeError`.',
+            ),
+            row(
+                "clients",
+                "clients",
+                f"{CONNECTION} TestConnections::test_clients_may_change_while_they_are_iterated",
+                "It may change while it is iterated, as JavaScript's sets may.",
+            ),
+            row("close", "close", f"{CLOSING} TestTheEnd::test_closing_again"),
+            row("completeUpgrade", "complete_upgrade", "TestConnections::test_the_same_socket_twice"),
+            row(
+                "handleUpgrade",
+                "handle_upgrade",
+                f"{NO_SERVER} TestConnections::test_the_same_socket_twice",
+                "The socket is any `asyncio.Transport`; `head` and `callback` may be left out.",
+            ),
+            row(
+                "shouldHandle",
+                "should_handle",
+                "TestRefusals::test_should_handle_can_be_overridden",
+                "Overriding one spelling overrides both.",
+            ),
+        ),
+    ),
+)

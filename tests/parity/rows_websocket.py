@@ -1,0 +1,262 @@
+"""The rows of `WebSocket`: constants, events, members, event objects, the environment and the error codes."""
+
+from __future__ import annotations
+
+from .row import Section, row
+
+STATES = "TestStates::test_the_constants_are_the_states_of_a_connection"
+OBJECTS = "TestEventTarget::test_the_four_events_as_objects"
+BEGIN = "TestTheAnswer::test_frames_behind_it_wait_for_open"
+TYPES, CHANGES = "TestReceiving::test_binary_types", "TestReceiving::test_binary_type_may_change_at_any_time"
+PAUSE = "TestReceiving::test_pause_and_resume"
+PINGS, BEATS = "TestReceiving::test_pings_are_answered_and_heard", "TestSending::test_ping_and_pong"
+AFTERWARDS = "TestAfterwards::test_nothing_is_sent_and_who_asks_is_told"
+PEER_BEGINS, WE_BEGIN = "TestOrderly::test_the_peer_begins", "TestOrderly::test_the_server_begins"
+CALLBACK = "TestSending::test_a_callback_is_told"
+OF_A_CLIENT, OF_A_SERVER = (
+    "TestErrorCodes::test_a_fault_of_a_client",
+    "TestErrorCodes::test_a_fault_of_a_server",
+)
+ENVIRONMENT_TEST = "test_a_variable_keeps_the_native_core_out"
+
+AWAITED = """Also awaitable: it waits while more than the high-water mark is queued, and raises
+`ConnectionClosed` after the end."""
+TEXT_AS_STR = "It is a `str` for text, and for binary what `binary_type` says."
+PURE = "It keeps the whole native core out, and the pure Python one runs."
+
+WEBSOCKET_SECTIONS = (
+    Section(
+        "Ready states, of `WebSocket`, its instances, and of the module",
+        "constant",
+        tuple(row(name, name, STATES) for name in ("CONNECTING", "OPEN", "CLOSING", "CLOSED")),
+    ),
+    Section(
+        "Events of `WebSocket`",
+        "websocket event",
+        (
+            row("close", "close", f"{PEER_BEGINS} {WE_BEGIN}", "`reason` is `bytes`."),
+            row(
+                "error",
+                "error",
+                f"{OF_A_CLIENT} TestDisorderly::test_a_fault_that_nobody_hears_is_reported",
+                """Without a listener it goes to `loop.call_exception_handler` and the process goes on, unless
+                somebody who waits is told by an exception.""",
+            ),
+            row(
+                "message",
+                "message",
+                f"TestReceiving::test_the_message_event_has_bytes {TYPES}",
+                "`data` is `bytes` where ws gives a `Buffer`, also for text.",
+            ),
+            row("open", "open", f"{BEGIN} TestInOtherEvents::test_open_and_close_of_a_client"),
+            row("ping", "ping", PINGS),
+            row("pong", "pong", PINGS),
+            row(
+                "redirect",
+                "redirect",
+                "TestRedirects::test_are_followed TestRedirects::test_with_a_listener_nothing_is_dropped",
+            ),
+            row(
+                "unexpected-response",
+                "unexpected_response",
+                "TestTheAnswer::test_unexpected_response_gives_the_response",
+                "`await response.read()` gives the body.",
+            ),
+            row(
+                "upgrade", "upgrade", f"{BEGIN} TestConnections::test_the_headers_event_may_change_the_answer"
+            ),
+        ),
+    ),
+    Section(
+        "Members of `WebSocket`",
+        "websocket member",
+        (
+            row(
+                "addEventListener",
+                "add_event_listener",
+                f"{OBJECTS} TestEventTarget::test_objects_with_handle_event_once_and_removal",
+            ),
+            row(
+                "binaryType",
+                "binary_type",
+                f"{TYPES} {CHANGES}",
+                """"nodebuffer" is `bytes`, "arraybuffer" a `bytearray`, "blob" a `wsrs.Blob`, "fragments" a
+                `list[bytes]`. An unknown value is a `ValueError`; ws ignores it.""",
+            ),
+            row(
+                "bufferedAmount",
+                "buffered_amount",
+                f"{AFTERWARDS} TestBothSides::test_max_pending_auto_pongs",
+            ),
+            row(
+                "close",
+                "close",
+                f"{WE_BEGIN} TestOrderly::test_codes_that_cannot_be_sent TestOrderly::test_reasons_that_cannot_be_sent",
+            ),
+            row(
+                "extensions",
+                "extensions",
+                "TestNegotiation::test_a_client_asks_for_what_its_options_say",
+                "Plain dicts of the negotiated parameters.",
+            ),
+            row("isPaused", "is_paused", PAUSE),
+            row(
+                "onclose",
+                "onclose",
+                "TestEventTarget::test_attributes_hear_each_event",
+                "Other values than functions and None are a `TypeError`; ws ignores them.",
+            ),
+            row("onerror", "onerror", "TestEventTarget::test_error_event"),
+            row(
+                "onmessage",
+                "onmessage",
+                f"{OBJECTS} TestEventTarget::test_an_attribute_is_one_listener_that_can_be_replaced",
+            ),
+            row("onopen", "onopen", OBJECTS),
+            row(
+                "pause",
+                "pause",
+                f"{PAUSE} TestInAMessageListener::test_pause_holds_the_next_one_back",
+                "Nothing is delivered until `resume`, not even what was read already.",
+            ),
+            row("ping", "ping", f"{BEATS} TestFailing::test_sending_too_early", AWAITED),
+            row("pong", "pong", f"{BEATS} TestFailing::test_sending_too_early", AWAITED),
+            row(
+                "protocol",
+                "protocol",
+                "TestConnections::test_handle_protocols TestConnections::test_the_first_protocol_by_default",
+            ),
+            row("readyState", "ready_state", STATES),
+            row(
+                "removeEventListener",
+                "remove_event_listener",
+                "TestEventTarget::test_objects_with_handle_event_once_and_removal",
+            ),
+            row("resume", "resume", PAUSE),
+            row(
+                "send",
+                "send",
+                f"TestSending::test_every_type TestSending::test_what_cannot_be_sent {CALLBACK} {AFTERWARDS}",
+                AWAITED,
+            ),
+            row("terminate", "terminate", "TestDisorderly::test_terminate TestFailing::test_giving_up"),
+            row(
+                "url",
+                "url",
+                "TestConnections::test_connection_and_its_request TestRedirects::test_are_followed",
+                "None for a server's WebSocket.",
+            ),
+        ),
+    ),
+    Section(
+        "Options of `send`",
+        "send option",
+        (
+            row("binary", "binary", "TestSending::test_binary_or_text_by_choice"),
+            row("compress", "compress", "TestSending::test_compress_by_choice"),
+            row(
+                "fin",
+                "fin",
+                "TestSending::test_fragments_by_hand_with_a_ping_between TestParameters::test_the_first_fragment_decides_for_all",
+            ),
+            row("mask", "mask", "TestSending::test_mask_by_choice TestSending::test_ping_and_pong"),
+        ),
+    ),
+    Section(
+        "Parameters of `send`, `ping`, `pong` and `close`",
+        "argument",
+        (
+            row(
+                "data",
+                "data",
+                "TestSending::test_every_type TestSending::test_what_cannot_be_sent",
+                """`str`; `int` and `float` as text; whatever has the buffer protocol; lists and tuples of 0 to 255;
+                `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are no numbers: a `TypeError`.""",
+            ),
+            row("callback", "callback", f"{CALLBACK} {AFTERWARDS}"),
+            row("mask", "mask", BEATS),
+            row("code", "code", f"{WE_BEGIN} TestOrderly::test_codes_that_cannot_be_sent"),
+            row("reason", "reason", f"{WE_BEGIN} TestOrderly::test_reasons_that_cannot_be_sent"),
+        ),
+    ),
+    Section(
+        "Options of `addEventListener`",
+        "listener option",
+        (row("once", "once", "TestEventTarget::test_objects_with_handle_event_once_and_removal"),),
+    ),
+    Section(
+        "Event objects",
+        "event object",
+        (
+            row(
+                "OpenEvent",
+                "OpenEvent",
+                OBJECTS,
+                "`wsrs` exports it; in ws it is internal. So are the others.",
+            ),
+            row("MessageEvent", "MessageEvent", OBJECTS),
+            row("CloseEvent", "CloseEvent", OBJECTS),
+            row("ErrorEvent", "ErrorEvent", "TestEventTarget::test_error_event"),
+        ),
+    ),
+    Section(
+        "Fields of the event objects",
+        "event field",
+        (
+            row("Event.type", "Event.type", OBJECTS),
+            row("Event.target", "Event.target", OBJECTS),
+            row(
+                "MessageEvent.data",
+                "MessageEvent.data",
+                f"{OBJECTS} TestEventTarget::test_message_data_in_each_binary_type",
+                TEXT_AS_STR,
+            ),
+            row("CloseEvent.code", "CloseEvent.code", OBJECTS),
+            row("CloseEvent.reason", "CloseEvent.reason", OBJECTS, "It is a `str`."),
+            row(
+                "CloseEvent.wasClean",
+                "CloseEvent.was_clean",
+                f"{OBJECTS} TestEventTarget::test_attributes_hear_each_event",
+            ),
+            row("ErrorEvent.error", "ErrorEvent.error", "TestEventTarget::test_error_event"),
+            row("ErrorEvent.message", "ErrorEvent.message", "TestEventTarget::test_error_event"),
+        ),
+    ),
+    Section(
+        "Environment variables",
+        "environment",
+        (
+            row("WS_NO_BUFFER_UTIL", "WS_NO_BUFFER_UTIL", ENVIRONMENT_TEST, PURE),
+            row("WS_NO_UTF_8_VALIDATE", "WS_NO_UTF_8_VALIDATE", ENVIRONMENT_TEST, PURE),
+        ),
+    ),
+    Section(
+        "Error codes, in `error.code` of a `WebSocketError`",
+        "error code",
+        (
+            row("WS_ERR_EXPECTED_FIN", "WS_ERR_EXPECTED_FIN", OF_A_CLIENT),
+            row("WS_ERR_EXPECTED_MASK", "WS_ERR_EXPECTED_MASK", OF_A_CLIENT),
+            row("WS_ERR_INVALID_CLOSE_CODE", "WS_ERR_INVALID_CLOSE_CODE", OF_A_CLIENT),
+            row(
+                "WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH", "WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH", OF_A_CLIENT
+            ),
+            row("WS_ERR_INVALID_OPCODE", "WS_ERR_INVALID_OPCODE", f"{OF_A_CLIENT} {OF_A_SERVER}"),
+            row("WS_ERR_INVALID_UTF8", "WS_ERR_INVALID_UTF8", OF_A_CLIENT),
+            row("WS_ERR_TOO_MANY_BUFFERED_PARTS", "WS_ERR_TOO_MANY_BUFFERED_PARTS", OF_A_CLIENT),
+            row("WS_ERR_UNEXPECTED_MASK", "WS_ERR_UNEXPECTED_MASK", OF_A_SERVER),
+            row("WS_ERR_UNEXPECTED_RSV_1", "WS_ERR_UNEXPECTED_RSV_1", OF_A_CLIENT),
+            row("WS_ERR_UNEXPECTED_RSV_2_3", "WS_ERR_UNEXPECTED_RSV_2_3", OF_A_CLIENT),
+            row(
+                "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+                "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
+                OF_A_CLIENT,
+                "The bound is that of ws, 2^53 - 1, although Python's numbers have none.",
+            ),
+            row(
+                "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+                "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",
+                f"{OF_A_CLIENT} {OF_A_SERVER}",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,131 @@
+"""The table is whole: each name is there in both spellings, each test exists, and the page is up to date."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import wsrs
+from wsrs import event_target, options
+from wsrs._names import OptionTable, snake_case
+from wsrs._upgrade import VerifyInfo
+
+from . import test_environment, test_error_codes
+from .row import Row
+from .table import PAGE, SECTIONS, known_tests, render
+
+ROWS = [(section.kind, row) for section in SECTIONS for row in section.rows]
+
+
+def of_a_class(cls: type) -> Callable[[Row], bool]:
+    def there(row: Row) -> bool:
+        return _member(cls, row.ws) is _member(cls, row.name) is not None
+
+    return there
+
+
+def _member(cls: type, name: str) -> Any:
+    return next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+
+
+def of_a_table(table: OptionTable) -> Callable[[Row], bool]:
+    return lambda row: any((each.ws_name, each.name) == (row.ws, row.name) for each in table.rows)
+
+
+def of_events(cls: type) -> Callable[[Row], bool]:
+    """The class says that it emits the event; who listens to it by either spelling hears it."""
+
+    def there(row: Row) -> bool:
+        heard: list[str] = []
+        emitter = wsrs.EventEmitter()
+        emitter.on(row.ws, lambda: heard.append("ws")).on(row.name, lambda: heard.append("PEP 8"))
+        emitter.emit(row.ws)
+        emitter.emit(row.name)
+        return f"'{row.ws}'" in str(cls.__doc__) and heard == 2 * ["ws", "PEP 8"]
+
+    return there
+
+
+def field_of_an_event(row: Row) -> bool:
+    cls = getattr(wsrs, row.ws.partition(".")[0])
+    return all(hasattr(cls, name.partition(".")[2]) for name in (row.ws, row.name))
+
+
+def of_a_stream(row: Row) -> bool:
+    return of_a_table(importlib.import_module("wsrs._stream_options").STREAM)(row)
+
+
+LOOKUPS: dict[str, Callable[[Row], bool]] = {
+    "class": lambda row: isinstance(getattr(wsrs, row.ws), type) and row.name in wsrs.__all__,
+    "constant": lambda row: getattr(wsrs.WebSocket, row.ws) == getattr(wsrs, row.name),
+    "function": lambda row: getattr(wsrs, row.ws) is getattr(wsrs, row.name),
+    "argument": lambda row: row.ws == row.name,
+    "server option": of_a_table(options.SERVER),
+    "client option": of_a_table(options.CLIENT),
+    "deflate option": of_a_table(options.DEFLATE),
+    "send option": of_a_table(options.SEND),
+    "listener option": of_a_table(event_target._OPTIONS),
+    "stream option": of_a_stream,
+    "server event": of_events(wsrs.WebSocketServer),
+    "websocket event": of_events(wsrs.WebSocket),
+    "server member": of_a_class(wsrs.WebSocketServer),
+    "websocket member": of_a_class(wsrs.WebSocket),
+    "verify info": lambda row: row.ws == row.name and row.name in VerifyInfo(None, False, None),
+    "event object": lambda row: issubclass(getattr(wsrs, row.ws), wsrs.Event) and row.ws == row.name,
+    "event field": field_of_an_event,
+    "environment": lambda row: row.ws == row.name and row.name in test_environment.WISHES,
+    "error code": lambda row: row.name in {
+        each[0] for each in (*test_error_codes.OF_A_CLIENT, *test_error_codes.OF_A_SERVER)
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "row"), ROWS, ids=[f"{kind}: {row.ws}" for kind, row in ROWS])
+class TestEachName:
+    def test_is_there_in_both_spellings(self, kind: str, row: Row) -> None:
+        assert LOOKUPS[kind](row), f"{kind} {row.ws}, {row.name}"
+        plain = snake_case(row.ws.replace("-", "_"))
+        is_class = row.ws[0].isupper() and kind != "server option"
+        if not is_class and row.ws != "createWebSocketStream":
+            assert row.name == plain.replace("web_socket_stream", "websocket_stream")
+
+    def test_has_a_test_on_live_sockets(self, kind: str, row: Row) -> None:
+        assert row.tests, row.ws
+        for test in row.tests:
+            found = known_tests().get(test, [])
+            assert len(found) == 1, f"{row.ws}: {test} is found {len(found)} times"
+            assert found[0][1], f"{row.ws}: {test} is no coroutine function: it cannot talk to a socket"
+
+
+def test_no_name_is_there_twice() -> None:
+    for section in SECTIONS:
+        names = [row.ws for row in section.rows]
+        assert len(set(names)) == len(names), section.title
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        (options.SEND, "send option"),
+        (options.DEFLATE, "deflate option"),
+        (event_target._OPTIONS, "listener option"),
+    ],
+)
+def test_no_option_of_ours_is_missing(table: OptionTable, kind: str) -> None:
+    assert {row.ws_name for row in table.rows} == {row.ws for each, row in ROWS if each == kind}
+
+
+def test_no_alias_of_ours_is_missing() -> None:
+    """Every ws spelling of a member, but for those of Node's EventEmitter, which ws inherits."""
+    for cls, kind in ((wsrs.WebSocketServer, "server member"), (wsrs.WebSocket, "websocket member")):
+        aliases = set(cls._spellings) - set(wsrs.EventEmitter._spellings)
+        assert aliases <= {row.ws for each, row in ROWS if each == kind}
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == render(), "docs/parity.md is old: run `make docs`"
+    assert not re.search(r"\|\s*\|$", PAGE.read_text(), re.MULTILINE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,6 +102,23 @@ class TestRefusals:
             assert (await answer(server, upgrade_request("/?token=bad")))[0] == "HTTP/1.1 400 Bad Request"
             await (await raw_client(server, "/?token=good")).close()
 
+    async def test_should_handle_that_raises(self, reports: Reports) -> None:
+        class Broken(wsrs.WebSocketServer):
+            def should_handle(self, request: Any) -> bool:
+                raise KeyError("should_handle")
+
+        async with Broken(port=0, host="127.0.0.1") as server:
+            line, _, _ = await answer(server, upgrade_request())
+        assert line == "HTTP/1.1 500 Internal Server Error"
+        context = reports.take()
+        assert isinstance(context["exception"], KeyError)
+        assert "should_handle" in context["message"]
+
+    async def test_a_refusal_arrives_although_frames_came_too(self, serve: Serve) -> None:
+        server = await serve(path="/only")
+        request = upgrade_request("/other") + b"x" * 200_000
+        assert (await answer(server, request))[0] == "HTTP/1.1 400 Bad Request"
+
     async def test_503_while_closing(self, serve: Serve) -> None:
         verdict = asyncio.get_running_loop().create_future()
         server = await serve(verify_client=lambda info, decided: verdict.set_result(decided))
@@ -189,6 +208,111 @@ class TestVerifyClient:
         assert isinstance(context["exception"], KeyError)
         assert "verify_client" in context["message"]
 
+    @pytest.mark.parametrize("how", ["coroutine", "callback"])
+    async def test_one_that_does_not_decide_in_time(self, serve: Serve, how: str) -> None:
+        loop = asyncio.get_running_loop()
+        ended, verdict = loop.create_future(), loop.create_future()
+
+        async def coroutine(info: Any) -> bool:
+            try:
+                return bool(await verdict)
+            finally:
+                ended.set_result(None)
+
+        def callback(info: Any, decided: Any) -> None:
+            ended.set_result(decided)
+
+        verify = {"coroutine": coroutine, "callback": callback}[how]
+        server = await serve(verify_client=verify, handshakeTimeout=50)
+        line, _, body = await answer(server, upgrade_request())
+        assert (line, body) == ("HTTP/1.1 503 Service Unavailable", "verify_client did not decide in time")
+        decided = await within(ended)
+        if decided is not None:
+            decided(True)  # too late: nothing comes of it
+        assert server.clients == set()
+
+    async def test_one_that_may_take_its_time(self, serve: Serve) -> None:
+        verdict = asyncio.get_running_loop().create_future()
+        verify = lambda info, decided: verdict.set_result(decided)  # noqa: E731
+        server = await serve(verify_client=verify, handshake_timeout=0)
+        peer = await connect(server)
+        peer.write(upgrade_request())
+        (await within(verdict))(True)
+        assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        await peer.close()
+
+    @pytest.mark.parametrize("first", [True, False])
+    async def test_one_that_decides_twice(self, serve: Serve, first: bool) -> None:
+        refused: list[str] = []
+
+        def verify(info: Any, decided: Any) -> None:
+            decided(first)
+            for second in (True, False):
+                with pytest.raises(RuntimeError, match="verdict on this request already") as caught:
+                    decided(second)
+                refused.append(str(caught.value))
+
+        server = await serve(lambda ws, request: ws.send("undisturbed"), verify_client=verify)
+        if first:
+            async with wsrs.WebSocket(server.url) as ws:
+                assert await within(ws.recv()) == "undisturbed"
+        else:
+            assert (await answer(server, upgrade_request()))[0] == "HTTP/1.1 401 Unauthorized"
+        assert len(refused) == 2
+
+    async def test_one_that_accepts_and_then_raises(self, serve: Serve, reports: Reports) -> None:
+        async def verify(info: Any, decided: Any) -> None:
+            decided(True)
+            raise KeyError("later")
+
+        server = await serve(lambda ws, request: ws.send("undisturbed"), verify_client=verify)
+        async with wsrs.WebSocket(server.url) as ws:
+            assert await within(ws.recv()) == "undisturbed"
+        assert isinstance(reports.take()["exception"], KeyError)
+
+    async def test_a_status_that_cannot_be_sent(self, serve: Serve, reports: Reports) -> None:
+        def verify(info: Any, decided: Any) -> None:
+            for wrong, error in (
+                ((False, "403"), TypeError),
+                ((False, 42), ValueError),
+                ((False, 403, None, {"X": "a\r\nY: b"}), ValueError),
+                ((False, 403, None, {"a b": "c"}), ValueError),
+            ):
+                with pytest.raises(error):
+                    decided(*wrong)
+            decided(False, 403, None, {"X": "ok"})
+
+        line, fields, body = await answer(await serve(verify_client=verify), upgrade_request())
+        assert (line, body, fields["x"]) == ("HTTP/1.1 403 Forbidden", "Forbidden", "ok")
+
+    @pytest.mark.parametrize("parameters", ["optional", "any number", "method"])
+    async def test_parameters_are_counted_as_in_javascript(self, serve: Serve, parameters: str) -> None:
+        class Gate:
+            def verify(self, info: Any, decided: Any) -> None:
+                decided(info.origin is None)
+
+        def optional(info: Any, decided: Any = None) -> bool:
+            return decided is None and info.origin is None
+
+        def any_number(*arguments: Any) -> bool:
+            return len(arguments) == 1 and arguments[0].origin is None
+
+        verify = {"optional": optional, "any number": any_number, "method": Gate().verify}[parameters]
+        server = await serve(verify_client=verify)
+        await (await raw_client(server)).close()
+        assert (await answer(server, upgrade_request(origin="x")))[0] == "HTTP/1.1 401 Unauthorized"
+
+    async def test_a_client_that_leaves_meanwhile(self, serve: Serve) -> None:
+        verdict = asyncio.get_running_loop().create_future()
+        server = await serve(verify_client=lambda info, decided: verdict.set_result((info, decided)))
+        peer = await connect(server)
+        peer.write(upgrade_request())
+        info, decided = await within(verdict)
+        info.req.socket.abort()
+        decided(True)
+        assert server.clients == set()
+        await peer.close()
+
     async def test_handle_protocols_that_returns_nonsense(self, serve: Serve, reports: Reports) -> None:
         server = await serve(handle_protocols=lambda protocols, request: "a\r\nX: y")
         request = upgrade_request(sec_websocket_protocol="a")
@@ -249,6 +373,13 @@ class TestHeads:
         await slow.close()
         await silent.close()
         await ws.close()
+
+    async def test_the_deadline_of_a_handshake_of_tls(self, serve: Serve) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(Path(__file__).with_name("localhost.pem"))
+        peer = await connect(await serve(ssl=context, handshake_timeout=0.05))
+        assert await peer.at_end()
+        await peer.close()
 
     async def test_a_client_that_leaves(self, serve: Serve) -> None:
         server = await serve()

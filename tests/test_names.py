@@ -19,6 +19,8 @@ class TestOptionTables:
             options.SERVER,
             options.CLIENT,
             options.DEFLATE,
+            options.ZLIB_DEFLATE,
+            options.ZLIB_INFLATE,
             options.SEND,
             options.HTTP_SERVER,
             options.LISTEN,

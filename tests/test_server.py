@@ -58,7 +58,7 @@ class TestConstruction:
             ),
             ({"port": 0, "max_payload": 1, "maxPayload": 1}, TypeError, "'max_payload' is given twice"),
             ({"no_server": True, "host": "x"}, TypeError, "host has no meaning together with no_server"),
-            ({"no_server": True, "handshake_timeout": 1}, TypeError, "handshake_timeout has no meaning"),
+            ({"no_server": True, "max_headers": 1}, TypeError, "max_headers has no meaning"),
         ],
     )
     async def test_bad_options_are_named(self, options: Any, error: type[Exception], text: str) -> None:

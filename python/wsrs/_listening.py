@@ -175,17 +175,23 @@ class Serving:
         self._closers: list[Callable[[], object]] = []
         self._path = _own_path(sockets[0])
 
-    async def start(self, factory: Callable[[], asyncio.Protocol], ssl: SSLContext | None) -> None:
-        """Accept connections, each with a protocol of its own from `factory`."""
+    async def start(
+        self, factory: Callable[[], asyncio.Protocol], ssl: SSLContext | None, timeout: float = 0.0
+    ) -> None:
+        """Accept connections, each with a protocol of its own from `factory`.
+
+        With TLS, a handshake may take `timeout` seconds (0: what asyncio allows, 60).
+        """
+        secure: dict[str, Any] = {"ssl": ssl, "ssl_handshake_timeout": timeout or None} if ssl else {}
         reactor = None if ssl else core.reactor(self._loop)
         for sock in self.sockets:
             if reactor is not None:
                 self._closers.append(reactor.listen(sock, factory).close)
             elif sock.family == getattr(socket, "AF_UNIX", None):
-                server = await self._loop.create_unix_server(factory, sock=sock, ssl=ssl)
+                server = await self._loop.create_unix_server(factory, sock=sock, **secure)
                 self._closers.append(server.close)
             else:
-                server = await self._loop.create_server(factory, sock=sock, ssl=ssl)
+                server = await self._loop.create_server(factory, sock=sock, **secure)
                 self._closers.append(server.close)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsBytes, TypedDict, Union
 
 from wsrs._client_request import ClientRequest
-from wsrs._upgrade import VerifyInfo
+from wsrs._verify import VerifyInfo
 from wsrs.blob import Blob
 from wsrs.http import Request
 from wsrs.http._messages import HeadersLike

@@ -8,48 +8,27 @@ can break out of its line of the response.
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from wsrs._backend import PerMessageDeflate
 from wsrs._chosen import core, new_deflate
+from wsrs._verify import Verdict, VerifyInfo, positional_parameters
 from wsrs.errors import HandshakeError, UpgradeRefused
-from wsrs.events import EventEmitter, keep
+from wsrs.events import EventEmitter
 from wsrs.http._messages import Headers, HeadersLike, check_line, format_answer
+from wsrs.http._protocol import ServerProtocol
 
 if TYPE_CHECKING:
     from wsrs.websocket import WebSocket
 
-__all__ = ["ServerHandshake", "VerifyInfo"]
+__all__ = ["ServerHandshake"]
 
 UpgradeCallback = Callable[["WebSocket", Any], object]
 _RawHeaders = list[tuple[str, str]]
 _Extension = tuple[PerMessageDeflate, str]
 """An accepted permessage-deflate, and the value of its header in the answer."""
-
-
-class VerifyInfo(Mapping[str, Any]):
-    """What `verify_client` is given: `origin`, `secure`, `req`, as attributes and, as in ws, by name."""
-
-    __slots__ = ("origin", "req", "secure")
-
-    def __init__(self, origin: str | None, secure: bool, req: Any) -> None:
-        self.origin = origin
-        self.secure = secure
-        self.req = req
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.__slots__:
-            raise KeyError(name)
-        return getattr(self, name)
-
-    def __iter__(self) -> Any:
-        return iter(self.__slots__)
-
-    def __len__(self) -> int:
-        return len(self.__slots__)
 
 
 class ServerHandshake(EventEmitter):
@@ -66,7 +45,7 @@ class ServerHandshake(EventEmitter):
     def _count_parameters(self) -> None:
         """Whether `verify_client` takes the callback too is asked once, as ws asks a function's length."""
         verify = self.options["verify_client"]
-        self._verify_has_callback = verify is not None and _positional_parameters(verify) >= 2
+        self._verify_has_callback = verify is not None and positional_parameters(verify) >= 2
 
     def should_handle(self, request: Any) -> bool:
         """Whether a request is for this server: by default, whether its path is the `path` option."""
@@ -76,21 +55,30 @@ class ServerHandshake(EventEmitter):
     def handle_upgrade(
         self,
         request: Any,
-        transport: asyncio.Transport,
+        transport: asyncio.Transport | asyncio.StreamWriter,
         head: bytes = b"",
         callback: UpgradeCallback | None = None,
     ) -> None:
         """Answer an upgrade request. `callback(websocket, request)` is called if it becomes a WebSocket.
 
         `request` has `method`, `url` and `headers` (a mapping or a multi-mapping with `raw` pairs);
-        `transport` is any asyncio transport, whose protocol is replaced; `head` are bytes that were read
-        after the request.
+        `transport` is any asyncio transport, whose protocol is replaced, or the writer of asyncio's streams
+        (which must be given where there is one: it ends its connection when it is collected); `head` are
+        bytes that were read after the request. Whoever has read from the transport so far keeps nothing of
+        the connection and is told nothing more of it.
+
+        A request that is refused is answered, and the transport closed. RuntimeError if the transport is a
+        WebSocket's already.
         """
+        if isinstance(transport, asyncio.StreamWriter):
+            callback = _holding(transport, callback)
+            transport = cast(asyncio.Transport, transport.transport)
+        if _is_over(transport):
+            return
         raw = _raw_headers(request)
         try:
             key, version = core.check_upgrade(request.method, raw)
-            if not self.should_handle(request):
-                self._refuse(transport, 400)
+            if not self._should_handle(request, transport):
                 return
             protocols, extension = self._negotiate(raw)
         except UpgradeRefused as refused:
@@ -101,6 +89,17 @@ class ServerHandshake(EventEmitter):
             finish()
         else:
             self._verify(version, raw, request, transport, finish)
+
+    def _should_handle(self, request: Any, transport: asyncio.Transport) -> bool:
+        """Ask `should_handle`; a request that is not for this server is answered."""
+        try:
+            wanted = self.should_handle(request)
+        except Exception as error:
+            self._hook_failed("should_handle", error, transport)
+            return False
+        if not wanted:
+            self._refuse(transport, 400)
+        return wanted
 
     def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], _Extension | None]:
         headers = Headers(raw)
@@ -123,8 +122,6 @@ class ServerHandshake(EventEmitter):
         except ValueError as error:
             raise UpgradeRefused("Invalid or unacceptable Sec-WebSocket-Extensions header") from error
 
-    # verify_client ----------------------------------------------------------------------------
-
     def _verify(
         self,
         version: int,
@@ -133,41 +130,16 @@ class ServerHandshake(EventEmitter):
         transport: asyncio.Transport,
         finish: Callable[[], None],
     ) -> None:
-        verify = self.options["verify_client"]
         # Version 8 is the draft whose field had another name.
         origin = Headers(raw).get("origin" if version == 13 else "sec-websocket-origin")
         info = VerifyInfo(origin, transport.get_extra_info("sslcontext") is not None, request)
-
-        def decided(
-            result: object, code: int | None = None, name: str | None = None, headers: HeadersLike = ()
-        ) -> None:
-            if result:
-                finish()
-            else:
-                self._refuse(transport, code or 401, name, headers or ())
-
-        try:
-            verdict = verify(info, decided) if self._verify_has_callback else verify(info)
-        except Exception as error:
-            self._hook_failed("verify_client", error, transport)
-            return
-        if inspect.isawaitable(verdict):
-            self._await_verdict(verdict, None if self._verify_has_callback else decided, transport)
-        elif not self._verify_has_callback:
-            decided(verdict)
-
-    def _await_verdict(
-        self, pending: Any, decided: Callable[[object], None] | None, transport: asyncio.Transport
-    ) -> None:
-        async def wait() -> None:
-            try:
-                result = await pending
-                if decided is not None:
-                    decided(result)
-            except Exception as error:
-                self._hook_failed("verify_client", error, transport)
-
-        keep(self._loop.create_task(wait()))
+        verdict = Verdict(transport, finish, partial(self._refuse, transport), self._report_hook)
+        verdict.ask(
+            self.options["verify_client"],
+            info,
+            has_callback=self._verify_has_callback,
+            timeout=self.options["handshake_timeout"],
+        )
 
     # The answer -------------------------------------------------------------------------------
 
@@ -185,13 +157,8 @@ class ServerHandshake(EventEmitter):
 
         RuntimeError if the transport is a WebSocket's already.
         """
-        if transport.is_closing():
+        if _is_over(transport):
             return
-        if isinstance(transport.get_protocol(), core.Connection):
-            raise RuntimeError(
-                "handle_upgrade() was called more than once with the same socket, "
-                "possibly due to a misconfiguration"
-            )
         if self._state:
             self._refuse(transport, 503)
             return
@@ -208,10 +175,14 @@ class ServerHandshake(EventEmitter):
             transport.resume_reading()
         transport.write(response)
         self._client_came(ws)
+        before = transport.get_protocol()
+        if not isinstance(before, ServerProtocol):
+            # A protocol of asyncio's streams ends the connection when it is collected (its writer does).
+            vars(ws)["_protocol_before"] = before
         ws._set_socket(transport, extension[0] if extension else None, self._connection_options)
         if callback is not None:
             callback(ws, request)
-        ws._start(head)
+        ws._start(bytes(head))
 
     def _websocket_class(self) -> Any:
         chosen = self.options["web_socket"]
@@ -265,15 +236,21 @@ class ServerHandshake(EventEmitter):
     def _refuse(
         self, transport: asyncio.Transport, status: int, why: str | None = None, headers: HeadersLike = ()
     ) -> None:
-        """ws's `abortHandshake`. Raises ValueError where `headers` cannot be sent."""
+        """ws's `abortHandshake`. Raises TypeError or ValueError for what cannot be sent."""
         answer = format_answer(status, why, headers)
-        if not transport.is_closing():
+        protocol = transport.get_protocol()
+        if isinstance(protocol, ServerProtocol):
+            protocol.answer(answer)
+        elif not transport.is_closing() and not isinstance(protocol, core.Connection):
             transport.write(answer)
             transport.close()
 
     def _hook_failed(self, hook: str, error: BaseException, transport: asyncio.Transport) -> None:
-        self._report(f"Exception in {hook} of {self!r}", error)
+        self._report_hook(hook, error)
         self._refuse(transport, 500)
+
+    def _report_hook(self, hook: str, error: BaseException) -> None:
+        self._report(f"Exception in {hook} of {self!r}", error)
 
     # ws's names -------------------------------------------------------------------------------
 
@@ -282,16 +259,29 @@ class ServerHandshake(EventEmitter):
     shouldHandle = should_handle
 
 
+def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> UpgradeCallback:
+    """`callback`, for a WebSocket that keeps `writer` as long as it lives."""
+
+    def upgraded(ws: WebSocket, request: Any) -> None:
+        vars(ws)["_writer"] = writer
+        if callback is not None:
+            callback(ws, request)
+
+    return upgraded
+
+
+def _is_over(transport: asyncio.Transport) -> bool:
+    """Whether the connection has ended, or was answered. RuntimeError if it is a WebSocket already."""
+    protocol = transport.get_protocol()
+    if isinstance(protocol, core.Connection):
+        raise RuntimeError(
+            "handle_upgrade() was called more than once with the same socket, "
+            "possibly due to a misconfiguration"
+        )
+    return transport.is_closing() or (isinstance(protocol, ServerProtocol) and protocol.answered)
+
+
 def _raw_headers(request: Any) -> _RawHeaders:
     headers = request.headers
     raw = getattr(headers, "raw", None)
     return raw if isinstance(raw, list) else list(headers.items())
-
-
-def _positional_parameters(function: Callable[..., Any]) -> int:
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return 1
-    return sum(parameter.kind in kinds and parameter.default is parameter.empty for parameter in parameters)

@@ -46,7 +46,7 @@ class HandshakeError(WebSocketError):
 
 
 class HeadError(WebSocketError):
-    """An HTTP head that cannot be accepted; `status` is what a server answers."""
+    """An HTTP head, or a body, that cannot be accepted; `status` is what a server answers."""
 
     status: int
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,7 +16,18 @@ from wsrs import _client_options as client
 from wsrs._connect import ATTEMPT_DELAY
 from wsrs._names import Check, Option, OptionTable
 
-__all__ = ["CLIENT", "DEFLATE", "HTTP_SERVER", "LISTEN", "SEND", "SERVER", "deflate_options", "protocol_list"]
+__all__ = [
+    "CLIENT",
+    "DEFLATE",
+    "HTTP_SERVER",
+    "LISTEN",
+    "SEND",
+    "SERVER",
+    "ZLIB_DEFLATE",
+    "ZLIB_INFLATE",
+    "deflate_options",
+    "protocol_list",
+]
 
 PROTOCOL_VERSIONS = (8, 13)
 """The versions of the protocol that are spoken, as `Sec-WebSocket-Version` says them."""
@@ -110,10 +122,19 @@ def protocol_list(name: str, value: object) -> list[str]:
     return names
 
 
-def _zlib(name: str, value: Any) -> dict[str, int]:
-    """The options of zlib that have a meaning here, by the backend's names."""
-    options = ZLIB.resolve(value)
-    return {key: each for key, each in options.items() if each is not None}
+def _no_dictionary(name: str, value: Any) -> Any:
+    raise ValueError(f"{name}: permessage-deflate has no preset dictionary (RFC 7692), so no peer has it")
+
+
+def _deflate_keywords(name: str, value: Any) -> dict[str, int]:
+    """`zlib_deflate_options`, as keywords of the backend's class."""
+    options = ZLIB_DEFLATE.resolve(value)
+    return {key: options[key] for key in ("level", "mem_level", "strategy") if options[key] is not None}
+
+
+def _inflate_checked(name: str, value: Any) -> None:
+    """`zlib_inflate_options`: checked, and nothing of it is left; the table says why."""
+    ZLIB_INFLATE.resolve(value)
 
 
 def deflate_options(name: str, value: Any) -> dict[str, Any] | None:
@@ -126,7 +147,7 @@ def deflate_options(name: str, value: Any) -> dict[str, Any] | None:
         raise _wrong_type(name, "a bool or a mapping", value)
     options = DEFLATE.resolve(value)
     zlib_options = options.pop("zlib_deflate_options") or {}
-    options.pop("zlib_inflate_options")
+    del options["zlib_inflate_options"]
     return {key: each for key, each in {**options, **zlib_options}.items() if each is not None}
 
 
@@ -141,16 +162,31 @@ def _unix(name: str, value: Any) -> str:
 
 # Tables ---------------------------------------------------------------------------------------
 
-ZLIB = OptionTable(
-    "zlib_deflate_options",
-    [
-        Option("level", "level", integer(-1, 9)),
-        Option("mem_level", "memLevel", integer(1, 9)),
-        Option("strategy", "strategy", integer(0, 4)),
-    ],
-)
+# What Node lets a program say to zlib. `level`, `mem_level` and `strategy` are obeyed. The others are checked
+# as Node checks them, so that a program of ws runs and a slip is found, and change nothing, because:
+# - chunk_size: the size of Node's output buffers. Here the output goes straight into the message.
+# - window_bits: what was negotiated is used instead, as in ws; server_max_window_bits and
+#   client_max_window_bits negotiate it.
+# - flush, finish_flush: a message ends in a sync flush (RFC 7692 7.2.1), which ws asks for itself.
+# - max_output_length, info: of Node's functions for whole buffers, which ws does not use; max_payload bounds
+#   a message.
+_ZLIB = [
+    Option("chunk_size", "chunkSize", integer(64)),
+    Option("dictionary", "dictionary", _no_dictionary),
+    Option("finish_flush", "finishFlush", integer(0, 5)),
+    Option("flush", "flush", integer(0, 5)),
+    Option("info", "info", boolean),
+    Option("level", "level", integer(-1, 9)),
+    Option("max_output_length", "maxOutputLength", integer(1)),
+    Option("mem_level", "memLevel", integer(1, 9)),
+    Option("strategy", "strategy", integer(0, 4)),
+    Option("window_bits", "windowBits", _window_bits),
+]
 
-ZLIB_INFLATE = OptionTable("zlib_inflate_options", [])
+ZLIB_DEFLATE = OptionTable("zlib_deflate_options", _ZLIB)
+
+ZLIB_INFLATE = OptionTable("zlib_inflate_options", _ZLIB)
+"""The same names, as in Node; inflating needs none of them: whatever level a peer chose can be inflated."""
 
 DEFLATE = OptionTable(
     "per_message_deflate",
@@ -159,8 +195,8 @@ DEFLATE = OptionTable(
         Option("client_no_context_takeover", "clientNoContextTakeover", boolean),
         Option("server_max_window_bits", "serverMaxWindowBits", _window_bits_or_false),
         Option("client_max_window_bits", "clientMaxWindowBits", _window_bits_or_bool),
-        Option("zlib_deflate_options", "zlibDeflateOptions", _zlib),
-        Option("zlib_inflate_options", "zlibInflateOptions", lambda name, value: ZLIB_INFLATE.resolve(value)),
+        Option("zlib_deflate_options", "zlibDeflateOptions", _deflate_keywords),
+        Option("zlib_inflate_options", "zlibInflateOptions", _inflate_checked),
         Option("threshold", "threshold", integer(0), 1024),
         Option("concurrency_limit", "concurrencyLimit", integer(1), 10),
     ],
@@ -221,7 +257,11 @@ def _server_class(name: str, value: Any) -> Any:
 def _http_server(name: str, value: Any) -> Any:
     from wsrs.http import HttpServer
 
-    return instance_of("an HttpServer", HttpServer)(name, value)
+    # Who gives an application of aiohttp's has imported it: no need to do it for those who have not.
+    aiohttp = sys.modules.get("aiohttp.web")
+    if aiohttp is not None and isinstance(value, aiohttp.Application):
+        return value
+    return instance_of("an HttpServer or an aiohttp.web.Application", HttpServer)(name, value)
 
 
 SERVER = OptionTable(

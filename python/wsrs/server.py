@@ -25,6 +25,8 @@ __all__ = ["WebSocketServer"]
 _PLACES = ("port", "server", "no_server", "sock", "unix")
 _LISTEN_OPTIONS = ("backlog", "host", "reuse_port")
 _HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "ssl")
+_OF_OWN_HTTP = {"max_header_bytes", "max_headers", "ssl"}
+"""Options of the HTTP server that is made for `port`, `unix` or `sock`, and of no use with another's."""
 
 _RUNNING, _CLOSING, _CLOSED = range(3)
 
@@ -44,15 +46,22 @@ class WebSocketServer(ServerHandshake):
     Events: `'listening'`, `'connection'` (websocket, request), `'headers'` (list of header lines,
     request), `'error'` (exception), `'wsClientError'` (exception, transport, request), `'close'`.
 
-    Options: `port` (0: a free one) with `host`; `unix` (a path); `sock` (bound or listening); each with
-    `backlog` (511), `reuse_port`, `ssl`, `handshake_timeout` (10 s for the head of a request),
-    `max_header_bytes` (16 KiB), `max_headers` (128). `server`: an `HttpServer`. `no_server`: requests
-    come by `handle_upgrade`. `path`, `handle_protocols`, `verify_client`, `client_tracking`,
+    Options: `port` (0: a free one) with `host` and `reuse_port`; `unix` (a path); `sock` (bound or
+    listening); each with `backlog` (511), `ssl`, `max_header_bytes` (16 KiB), `max_headers` (128).
+    `server`: an `HttpServer`, or an `aiohttp.web.Application` (see `wsrs.aiohttp`), which is started and
+    closed by who made it. `no_server`: requests come by `handle_upgrade`.
+
+    `handshake_timeout`: 10 s for the head of a request, and 10 s for a verdict of `verify_client` that is
+    not given at once; 0: no bound. `path`, `handle_protocols`, `verify_client`, `client_tracking`,
     `web_socket`, `per_message_deflate` (default off), `max_payload` (100 MiB), `max_fragments`,
     `max_buffered_chunks`, `max_pending_auto_pongs`, `auto_pong`, `skip_utf8_validation`,
     `allow_synchronous_events`, `close_timeout` (30 s), `high_water_mark` (64 KiB).
 
-    `callback` is added as a listener of `'listening'`.
+    `callback` is added as a listener of `'listening'`, unless there is `server` or `no_server`.
+
+    As in ws, a server with `server=` answers every upgrade request that the HTTP server gets, those for
+    other paths with 400. Several servers share one with `no_server`, and a listener of `'upgrade'` that
+    chooses among them.
     """
 
     if TYPE_CHECKING:
@@ -95,6 +104,11 @@ class WebSocketServer(ServerHandshake):
         from wsrs.http import HttpServer
 
         options = self.options
+        if options["server"] is not None and not isinstance(options["server"], HttpServer):
+            from wsrs import aiohttp
+
+            aiohttp.attach(self, options["server"])
+            return
         self._http = options["server"]
         if self._http is None:
             self._owned = True
@@ -133,7 +147,7 @@ class WebSocketServer(ServerHandshake):
     def address(self) -> dict[str, Any] | str | None:
         """`{"address", "family", "port"}`, the path of a Unix socket, or None while there is none.
 
-        RuntimeError with `no_server`.
+        RuntimeError with `no_server`. With an aiohttp application always None: its runner knows.
         """
         if self.options["no_server"]:
             raise RuntimeError('The server is operating in "no_server" mode')
@@ -145,6 +159,10 @@ class WebSocketServer(ServerHandshake):
         if self._clients is None:
             raise AttributeError("there are no clients: client_tracking is off")
         return self._clients
+
+    @property
+    def _is_running(self) -> bool:
+        return self._state == _RUNNING
 
     def _client_came(self, ws: WebSocket) -> None:
         self._open += 1
@@ -209,7 +227,10 @@ class WebSocketServer(ServerHandshake):
         await self.wait_closed()
 
     async def wait_listening(self) -> None:
-        """Wait until the server listens; raises the OSError where it cannot. With `no_server`: at once."""
+        """Wait until the server listens; raises the OSError where it cannot.
+
+        With `no_server` and with an aiohttp application there is nothing to wait for.
+        """
         if self._http is not None:
             await self._http.wait_listening()
 
@@ -247,7 +268,7 @@ def _check_places(options: Mapping[str, Any], given: frozenset[str]) -> None:
     if place in ("unix", "sock"):
         useless -= {"backlog"}
     if place in ("server", "no_server"):
-        useless |= set(_HTTP_OPTIONS) & given
+        useless |= _OF_OWN_HTTP & given
     if useless:
         names = ", ".join(sorted(useless))
         raise TypeError(f"WebSocketServer: {names} has no meaning together with {place}")

@@ -12,7 +12,7 @@ import pytest
 import wsrs
 from wsrs import event_target, options
 from wsrs._names import OptionTable, snake_case
-from wsrs._upgrade import VerifyInfo
+from wsrs._verify import VerifyInfo
 
 from . import test_environment, test_error_codes
 from .row import Row

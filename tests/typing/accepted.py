@@ -19,7 +19,7 @@ from wsrs.typing import ClientOptions, DeflateOptions, SendOptions, ServerOption
 
 if TYPE_CHECKING:
     from wsrs._client_request import ClientRequest
-    from wsrs._upgrade import VerifyInfo
+    from wsrs._verify import VerifyInfo
 
 
 class Mine(WebSocket):

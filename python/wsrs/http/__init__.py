@@ -1,13 +1,15 @@
-"""The HTTP that an opening handshake needs: messages, and a server that reads request heads.
+"""The HTTP that an opening handshake needs: messages, and a server of requests.
 
-It is no general HTTP server: a request's head is read, and either the connection is upgraded or one
-answer is given and the connection closed.
+It is no general HTTP server: either a connection is upgraded, or one answer is given and it is closed. The
+body of a plain request is read by `await request.read()`, with a Content-Length or chunked; a request with
+another Transfer-Encoding is answered with 501.
 """
 
 from __future__ import annotations
 
+from wsrs.errors import HeadError
 from wsrs.http._messages import Headers, Request, Response
 from wsrs.http._response import ServerResponse
 from wsrs.http._server import HttpServer
 
-__all__ = ["Headers", "HttpServer", "Request", "Response", "ServerResponse"]
+__all__ = ["HeadError", "Headers", "HttpServer", "Request", "Response", "ServerResponse"]

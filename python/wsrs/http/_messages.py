@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from wsrs._chosen import core
+
+if TYPE_CHECKING:
+    from wsrs.http._body import RequestBody
 
 __all__ = ["Headers", "HeadersLike", "Request", "Response", "check_field", "format_answer", "phrase"]
 
@@ -59,9 +62,9 @@ class Headers(Mapping[str, str]):
 
 
 class Request:
-    """The head of a request that a server received."""
+    """A request that a server received: its head, and `await read()` for its body."""
 
-    __slots__ = ("__dict__", "__weakref__", "headers", "http_version", "method", "socket", "url")
+    __slots__ = ("__dict__", "__weakref__", "_body", "headers", "http_version", "method", "socket", "url")
 
     method: str
     url: str
@@ -79,6 +82,24 @@ class Request:
         self.headers = headers
         self.http_version = http_version
         self.socket = socket
+        self._body: RequestBody | None = None
+
+    async def read(self, limit: int = 1024 * 1024) -> bytes:
+        """The body of a plain request of an `HttpServer`, by Content-Length or chunked; b"" if it has none.
+
+        Raises HeadError, with the `status` to answer, where it is larger than `limit` bytes (413), where it
+        is malformed (400), and where no more of it comes for `handshake_timeout` (408);
+        ConnectionResetError if the client leaves. A client that asks with `Expect: 100-continue` is told to
+        go on. Once read, it is there to be read again.
+        """
+        return b"" if self._body is None else await self._body.read(limit)
+
+    @property
+    def raw_headers(self) -> list[str]:
+        """Names and values in turn, as they were on the wire: Node's `rawHeaders`."""
+        return [each for field in self.headers.raw for each in field]
+
+    rawHeaders = raw_headers
 
     @property
     def httpVersion(self) -> str:
@@ -212,19 +233,27 @@ def format_answer(
     *,
     content_type: str = "text/html",
 ) -> bytes:
-    """A whole answer that ends the connection, as ws writes it. The body is the phrase by default."""
+    """A whole answer that ends the connection, as ws writes it. The body is the phrase by default.
+
+    204 and 304 have no body (RFC 9110 6.4.1): ValueError if one is given.
+    """
     if not isinstance(status, int) or isinstance(status, bool):
         raise TypeError(f"a status must be an int, not {type(status).__name__}")
     if not 100 <= status <= 999:
         raise ValueError(f"a status must be 100 to 999, not {status}")
+    without = status in (204, 304)
     if body is None:
-        body = phrase(status)
+        body = "" if without else phrase(status)
     data = body.encode() if isinstance(body, str) else body
     lines = {
         "connection": ("Connection", "close"),
         "content-type": ("Content-Type", content_type),
         "content-length": ("Content-Length", str(len(data))),
     }
+    if without:
+        if data:
+            raise ValueError(f"an answer of status {status} has no body")
+        del lines["content-type"], lines["content-length"]
     more = fields(headers)
     for name, _ in more:
         lines.pop(name.lower(), None)

@@ -1,4 +1,4 @@
-"""Reading the head of a request on the server's side of a connection.
+"""Reading a request on the server's side of a connection.
 
 Rules kept here: a head is searched only where it has not been searched yet, is no longer than
 `max_header_bytes`, and is there before the deadline; what is refused is answered, and the answer is
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wsrs._chosen import core
 from wsrs.errors import HeadError
+from wsrs.http._body import BodyDecoder, RequestBody
 from wsrs.http._messages import Headers, Request, format_answer
 from wsrs.http._response import ServerResponse
 
@@ -65,14 +66,15 @@ class Deadlines:
 
 
 class ServerProtocol(asyncio.Protocol):
-    """The protocol of a connection until its request's head is there."""
+    """The protocol of a connection until it is upgraded, or its one request is answered."""
 
-    __slots__ = ("_buffer", "_searched", "_server", "_state", "_transport")
+    __slots__ = ("_body", "_buffer", "_searched", "_server", "_state", "_transport")
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
+        self._body: RequestBody | None = None
         self._searched = 0
         self._state = _READING
 
@@ -89,6 +91,8 @@ class ServerProtocol(asyncio.Protocol):
     def connection_lost(self, error: BaseException | None) -> None:
         self._transport = None
         self._buffer = b""
+        if self._body is not None:
+            self._body.lose()
         self._server._deadlines.remove(self)
         self._server._forget(self)
 
@@ -99,8 +103,9 @@ class ServerProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._state != _READING:
-            # Draining: the answer is given. Asked: the transport is paused; what it had read is kept.
-            self._buffer = self._buffer + data if self._state == _ASKED else b""
+            if self._state == _ASKED and self._body is not None:
+                self._body.feed(data)
+            # Otherwise the answer is given, and this is drained.
             return
         buffer = self._buffer = self._buffer + data if self._buffer else data
         end = buffer.find(_END, self._searched)
@@ -119,8 +124,9 @@ class ServerProtocol(asyncio.Protocol):
         assert self._transport is not None
         self._state = _ASKED
         self._buffer = b""
+        limit = self._server._max_headers or len(head)
         try:
-            method, url, minor, raw = core.parse_request(bytes(head), self._server._max_headers)
+            method, url, minor, raw = core.parse_request(bytes(head), limit)
         except HeadError as error:
             self._refuse(error.status, str(error))
             return
@@ -130,19 +136,37 @@ class ServerProtocol(asyncio.Protocol):
         request = Request(method, url, Headers(raw), f"1.{minor}", self._transport)
         if _asks_for_upgrade(request.headers) and self._server.listener_count("upgrade"):
             self._upgrade(request, rest)
-            return
-        self._transport.pause_reading()
-        response = ServerResponse(self)
-        if not self._server.emit("request", request, response):
+        else:
+            self._plain(request, minor, rest)
+
+    def _plain(self, request: Request, minor: int, rest: bytes) -> None:
+        transport = request.socket
+        transport.pause_reading()
+        if not self._server.listener_count("request"):
             headers = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
             self.answer(format_answer(426, None, headers, content_type="text/plain"))
+            return
+        expected = request.headers.get("expect", "100-continue").lower()
+        if expected != "100-continue":
+            self._refuse(417, None)
+            return
+        try:
+            decoder = BodyDecoder(request.headers, minor)
+        except HeadError as error:
+            self._refuse(error.status, str(error))
+            return
+        # RFC 9110 10.1.1: a client of HTTP/1.0 knows no interim answers.
+        expects = minor > 0 and "expect" in request.headers
+        timeout = self._server._timeout
+        self._body = request._body = RequestBody(decoder, transport, rest, expects=expects, timeout=timeout)
+        self._server.emit("request", request, ServerResponse(self, request.method == "HEAD"))
 
     def _upgrade(self, request: Request, rest: bytes) -> None:
         transport = request.socket
         # From here on the connection is the listener's.
         self._server._forget(self)
         self._server.emit("upgrade", request, transport, rest)
-        if not transport.is_closing() and transport.get_protocol() is self:
+        if self._state == _ASKED and transport.get_protocol() is self and not transport.is_closing():
             # Not decided yet: what comes meanwhile stays in the kernel.
             transport.pause_reading()
 
@@ -158,13 +182,26 @@ class ServerProtocol(asyncio.Protocol):
         if self._state == _READING and not self._buffer and self._transport is not None:
             self._transport.abort()
 
+    @property
+    def answered(self) -> bool:
+        """Whether an answer was given."""
+        return self._state == _DRAINING
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is gone."""
+        return self._transport is None
+
     def _refuse(self, status: int, why: str | None) -> None:
         self.answer(format_answer(status, why))
 
     def answer(self, data: bytes) -> None:
-        """Write an answer and end the connection, in such a way that the answer arrives."""
+        """Write an answer and end the connection, in such a way that the answer arrives. Once only."""
+        if self._state == _DRAINING:
+            return
         self._state = _DRAINING
         self._buffer = b""
+        self._body = None
         self._server._deadlines.remove(self)
         transport = self._transport
         if transport is None or transport.is_closing():

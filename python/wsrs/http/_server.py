@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs import _listening
 from wsrs._running import Waiters, running_loop
-from wsrs.events import EventEmitter, keep
+from wsrs.errors import HeadError
+from wsrs.events import EventEmitter, Listener, keep
 from wsrs.http._protocol import Deadlines, ServerProtocol
 from wsrs.options import HTTP_SERVER, LISTEN
 
@@ -29,10 +30,12 @@ class HttpServer(EventEmitter):
 
     Events: `'listening'`, `'request'` (Request, ServerResponse), `'upgrade'` (Request, transport, head:
     bytes that came after the request), `'error'` (exception), `'close'` (not listening, and no request
-    is under way). An upgraded connection belongs to the listener of `'upgrade'`.
+    is under way). An upgraded connection belongs to the listener of `'upgrade'`. Where nobody listens to
+    `'upgrade'`, such a request is a plain one; where nobody listens to `'request'`, it is answered with 426.
+    Where a listener of `'request'` raises, the answer is 500, or the status of a HeadError.
 
-    Options: `handshake_timeout` (10 s until a head is there), `max_header_bytes` (16 KiB), `max_headers`
-    (128), `ssl`.
+    Options: `handshake_timeout` (10 s for a handshake of TLS, 10 s for a head, and 10 s without a byte of a
+    body that is read), `max_header_bytes` (16 KiB), `max_headers` (128), `ssl`; 0 switches a limit off.
     """
 
     if TYPE_CHECKING:
@@ -62,7 +65,8 @@ class HttpServer(EventEmitter):
         self._max_header_bytes: int = resolved["max_header_bytes"]
         self._max_headers: int = resolved["max_headers"]
         self._ssl = resolved["ssl"]
-        self._deadlines = Deadlines(self._loop, resolved["handshake_timeout"])
+        self._timeout: float = resolved["handshake_timeout"]
+        self._deadlines = Deadlines(self._loop, self._timeout)
         self._connections: set[ServerProtocol] = set()
         self._serving: _listening.Serving | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -125,7 +129,7 @@ class HttpServer(EventEmitter):
                 assert place.port is not None
                 infos = await _listening.resolve(self._loop, place.host, place.port)
                 self._serving = _listening.Serving(self._loop, _listening.bind_tcp(place, infos))
-            await self._serving.start(partial(ServerProtocol, self), self._ssl)
+            await self._serving.start(partial(ServerProtocol, self), self._ssl, self._timeout)
         except OSError as error:
             if self._serving is not None:
                 self._serving.close()
@@ -137,6 +141,35 @@ class HttpServer(EventEmitter):
         self.listening = True
         self._listening_waiters.done()
         self.emit("listening")
+
+    # Requests ---------------------------------------------------------------------------------
+
+    def _call(self, event: str, listener: Listener, args: tuple[Any, ...]) -> None:
+        if event != "request":
+            super()._call(event, listener, args)
+            return
+        response: ServerResponse = args[1]
+        try:
+            result = listener(*args)
+        except Exception as error:
+            self._request_failed(response, error)
+        else:
+            if asyncio.iscoroutine(result):
+                keep(self._loop.create_task(self._answer_by(result, response)))
+
+    async def _answer_by(self, listener: Coroutine[Any, Any, object], response: ServerResponse) -> None:
+        try:
+            await listener
+        except Exception as error:
+            self._request_failed(response, error)
+
+    def _request_failed(self, response: ServerResponse, error: Exception) -> None:
+        """Who asked gets an answer, and who wrote the listener is told; but not of a client's fault."""
+        if isinstance(error, HeadError):
+            response._failed(error.status, str(error))
+        elif not (isinstance(error, ConnectionError) and response._protocol.is_lost):
+            response._failed(500)
+            self._listener_raised("request", error)
 
     def _fail(self, error: BaseException) -> None:
         self._error = error

@@ -1,0 +1,143 @@
+"""`verify_client`: how a server's own check of a request is asked, and how its verdict arrives.
+
+Rules kept here: a verdict counts once; it is there in time or the request is refused with 503; while it is
+awaited nothing is read, so that what the client sends early waits in the kernel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wsrs.events import keep
+from wsrs.http._messages import HeadersLike
+
+__all__ = ["Verdict", "VerifyInfo", "positional_parameters"]
+
+
+class VerifyInfo(Mapping[str, Any]):
+    """What `verify_client` is given: `origin`, `secure`, `req`, as attributes and, as in ws, by name."""
+
+    __slots__ = ("origin", "req", "secure")
+
+    def __init__(self, origin: str | None, secure: bool, req: Any) -> None:
+        self.origin = origin
+        self.secure = secure
+        self.req = req
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__slots__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __iter__(self) -> Any:
+        return iter(self.__slots__)
+
+    def __len__(self) -> int:
+        return len(self.__slots__)
+
+
+class Verdict:
+    """The verdict on one request; called by `verify_client` where that takes a callback (ws's `cb`)."""
+
+    __slots__ = ("_accept", "_given", "_refuse", "_report", "_task", "_timed_out", "_timer", "_transport")
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        accept: Callable[[], None],
+        refuse: Callable[..., None],
+        report: Callable[[str, BaseException], None],
+    ) -> None:
+        self._transport = transport
+        self._accept = accept
+        self._refuse = refuse
+        self._report = report
+        self._given = False
+        self._timed_out = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def ask(
+        self, verify: Callable[..., Any], info: VerifyInfo, *, has_callback: bool, timeout: float
+    ) -> None:
+        """Call `verify`; a verdict that is not there at once has `timeout` seconds (0: for ever)."""
+        loop = asyncio.get_running_loop()
+        try:
+            answer = verify(info, self) if has_callback else verify(info)
+        except Exception as error:
+            self._failed(error)
+            return
+        if inspect.isawaitable(answer):
+            self._task = loop.create_task(self._wait(answer, has_callback))
+            keep(self._task)
+        elif not has_callback:
+            self(answer)
+        if self._given or self._transport.is_closing():
+            return
+        if self._transport.is_reading():
+            self._transport.pause_reading()
+        if timeout:
+            self._timer = loop.call_later(timeout, self._expired)
+
+    def __call__(
+        self,
+        result: object,
+        code: int | None = None,
+        name: str | None = None,
+        headers: HeadersLike | None = None,
+    ) -> None:
+        """Accept the request if `result` is true, else refuse it: `code` (401), body `name`, `headers`.
+
+        RuntimeError for a second verdict, TypeError or ValueError for what cannot be sent. A
+        verdict that comes too late means nothing.
+        """
+        if self._timed_out:
+            return
+        if self._given:
+            raise RuntimeError("verify_client has given its verdict on this request already")
+        if result:
+            self._done()
+            self._accept()
+        else:
+            self._refuse(401 if code is None else code, name, headers or ())
+            self._done()
+
+    def _done(self) -> None:
+        self._given = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _wait(self, answer: Any, has_callback: bool) -> None:
+        try:
+            result = await answer
+            if not has_callback:
+                self(result)
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        self._report("verify_client", error)
+        if not self._given:
+            self._done()
+            self._refuse(500)
+
+    def _expired(self) -> None:
+        self._timer = None
+        self._given = self._timed_out = True
+        if self._task is not None:
+            self._task.cancel()
+        self._refuse(503, "verify_client did not decide in time")
+
+
+def positional_parameters(function: Callable[..., Any]) -> int:
+    """How many positional parameters without a default a function has: JavaScript's `length`."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    return sum(parameter.kind in kinds and parameter.default is parameter.empty for parameter in parameters)

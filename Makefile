@@ -4,11 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 export VIRTUAL_ENV := $(abspath $(VENV))
+# Stable Rust: LLVM's counters of branches, which the driver in fuzz/ reads. `--target` keeps build scripts free of them.
+FUZZ_HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+FUZZ := CARGO_TARGET_DIR=target/fuzz RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters" \
+	cargo run --quiet --locked --profile fuzz --target $(FUZZ_HOST) -p wsrs-fuzz --
 RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 # The protocol and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
 
-.PHONY: demo test test-rust test-python test-slow redis conformance conformance-fast check format build bench docs lock clean help
+.PHONY: demo test test-rust test-python test-slow redis conformance conformance-fast check format build bench docs lock clean help fuzz fuzz-smoke
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -29,7 +33,7 @@ build: $(VENV)/.built ## build the core into .venv
 demo: build ## 200 clients against a server; SERVE=1 keeps the server up
 	$(PY) examples/demo.py $(if $(SERVE),--serve)
 
-test: test-rust test-python conformance-fast ## the whole suite
+test: test-rust test-python fuzz-smoke conformance-fast ## the whole suite
 
 test-rust:
 	$(CARGO_TEST)
@@ -37,6 +41,7 @@ test-rust:
 test-python: build redis
 	$(PY) -m pytest -q
 	WSRS_TEST_BACKEND=pure $(PY) -m pytest -q tests/core
+	WSRS_PURE_PYTHON=1 $(PY) -m pytest -q tests/threats
 	$(PY) -m pytest -q benches/tests
 
 test-slow: build ## what takes long: 1 GiB through a stream, each way
@@ -44,6 +49,12 @@ test-slow: build ## what takes long: 1 GiB through a stream, each way
 
 redis: ## redis-server, which a test talks to, by apt-get where that is
 	@command -v redis-server >/dev/null || requirements/apt.sh redis-server
+
+fuzz: ## each target of fuzz/ for SECONDS (60); TARGETS names some
+	$(FUZZ) $(TARGETS) --seconds $(or $(SECONDS),60) --corpus target/fuzz/corpus --findings target/fuzz/findings
+
+fuzz-smoke:
+	$(FUZZ) --runs 3000 --findings target/fuzz/findings
 
 conformance-fast: build
 	$(PY) -m tests.conformance --fast

@@ -1,0 +1,74 @@
+//! What is fuzzed. A target takes any bytes, and panics where something does not hold.
+
+#[cfg(unix)]
+mod engine;
+mod extensions;
+mod frames;
+mod heads;
+mod inflate;
+mod masking;
+
+/// One of them.
+pub struct Target {
+    pub name: &'static str,
+    pub run: fn(&[u8]),
+    /// The most bytes of memory that an input of this length may cost, the test's own copies included.
+    pub memory: fn(usize) -> usize,
+    pub max_len: usize,
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+pub const TARGETS: &[Target] = &[
+    // What a receiver itself may hold is asserted within the target: here are all results side by side.
+    Target { name: "frames", run: frames::run, memory: |_| 64 * MIB, max_len: 4096 },
+    Target { name: "masking", run: masking::run, memory: |len| 64 * KIB + 48 * len, max_len: 8000 },
+    Target { name: "inflate", run: inflate::run, memory: |_| 8 * MIB, max_len: 4096 },
+    Target { name: "heads", run: heads::run, memory: |len| 96 * KIB + 64 * len, max_len: 8192 },
+    Target {
+        name: "extensions",
+        run: extensions::run,
+        memory: |len| 64 * KIB + 256 * len,
+        max_len: 4096,
+    },
+    #[cfg(unix)]
+    Target { name: "engine", run: engine::run, memory: |_| 64 * MIB, max_len: 1024 },
+];
+
+/// An input, read from its front; zeros behind its end.
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl<'a> Bytes<'a> {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    pub fn word(&mut self) -> u16 {
+        u16::from_le_bytes([self.byte(), self.byte()])
+    }
+
+    /// The next `count` bytes, or what there is.
+    pub fn take(&mut self, count: usize) -> &'a [u8] {
+        let (front, back) = self.0.split_at(count.min(self.0.len()));
+        self.0 = back;
+        front
+    }
+}
+
+/// `bytes` in pieces, cut at places that `seed` decides.
+pub fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
+    let mut random = crate::mutate::Random::new(u64::from(seed) + 1);
+    let most = [1, 2, 5, 17, 100, 1000][usize::from(seed) % 6];
+    let (mut all, mut rest) = (Vec::new(), bytes);
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at((1 + random.below(most)).min(rest.len()));
+        all.push(piece);
+        rest = behind;
+    }
+    all
+}

@@ -1,0 +1,272 @@
+"""The classes of faults, what is promised about each, and the tests that hold us to it.
+
+A test of Python is named as pytest names it, without its parameters; one of Rust as `rust:PATH::NAME`; a target
+of fuzzing as `fuzz:NAME`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["ROWS", "Row"]
+
+
+class Row(NamedTuple):
+    """A class of faults."""
+
+    fault: str
+    promise: str
+    tests: tuple[str, ...]
+
+
+FRAMES = "tests/threats/test_frames.py"
+FLOODS = "tests/threats/test_floods.py"
+HANDSHAKES = "tests/threats/test_handshakes.py"
+ENDS = "tests/threats/test_ends.py"
+REENTRANCY = "tests/test_reentrancy.py"
+CONNECTING = "tests/test_connecting.py"
+REDIRECTS = "tests/test_redirects.py"
+CLOSING = "tests/test_closing.py"
+
+ROWS = (
+    Row(
+        "Foreign memory disclosed by odd data for a ping or a close reason",
+        "Strided, read-only, multi-dimensional and empty buffers, numbers and lists send exactly their bytes; what is "
+        "longer than 125 bytes (a reason: 123), or no data, is an error and sends nothing",
+        (
+            f"{FRAMES}::test_a_ping_carries_exactly_the_bytes_of_its_data",
+            f"{FRAMES}::test_what_is_no_data_for_a_ping_is_an_error_and_sends_nothing",
+            f"{CLOSING}::TestOrderly::test_reasons_that_cannot_be_sent",
+        ),
+    ),
+    Row(
+        "A declared length that is allocated before it arrives",
+        "2^53 and more is refused when the header is read (1009); ten connections that each declare 1 GiB and send "
+        "200 kB cost less than 16 MiB together",
+        (
+            f"{FRAMES}::test_a_length_that_cannot_be_is_refused_when_its_header_is_read",
+            f"{FRAMES}::test_a_length_beyond_the_limit_is_refused_when_its_header_is_read",
+            f"{FRAMES}::test_a_gibibyte_that_is_declared_and_dribbled_costs_what_came",
+            "fuzz:frames",
+        ),
+    ),
+    Row(
+        "Limits checked too late, or for frames and not for messages",
+        "`max_payload` holds at, one under and one over it: in one frame, in many, in fragments of one byte, "
+        "compressed, and compressed in fragments of one byte",
+        (f"{FRAMES}::test_limits_hold_at_one_under_and_one_over",),
+    ),
+    Row(
+        "Floods of tiny or empty fragments",
+        "200,000 continuations of one byte or none: 1008, and less than 16 MiB",
+        (f"{FLOODS}::test_200_000_fragments_without_an_end",),
+    ),
+    Row(
+        "A long frame in segments of one byte",
+        "Eight times the bytes take at most 24 times the time (half a MiB), and twice the frame's memory and 4 MiB",
+        (f"{FRAMES}::test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory", "fuzz:frames"),
+    ),
+    Row(
+        "Pings faster than the peer reads pongs",
+        "24 MiB of pings, the pongs never read: less than 12 MiB, and less than 1 MiB queued",
+        (
+            f"{FLOODS}::test_24_mib_of_pings_whose_pongs_are_never_read",
+            "tests/core/test_sending.py::test_pongs_that_cannot_be_written_are_bounded",
+        ),
+    ),
+    Row(
+        "Requests faster than the peer reads answers",
+        "A program that awaits its sends queues less than 256 KiB at a high-water mark of 64 KiB, and reading stops; "
+        "one that does not sees its queue in `buffered_amount`",
+        (
+            f"{FLOODS}::test_requests_faster_than_the_peer_reads_answers",
+            f"{FLOODS}::test_buffered_amount_says_what_a_program_that_does_not_await_has_queued",
+        ),
+    ),
+    Row(
+        "A small view that keeps a large buffer alive",
+        "40 connections that each had a message of 512 KiB hold less than 8 MiB afterwards",
+        (f"{FLOODS}::test_idle_connections_own_no_buffer_of_what_they_had",),
+    ),
+    Row(
+        "Decompression bombs",
+        "64 MiB in 64 KiB, whole and in fragments: 1009 at `max_payload` (1 MiB), less than 8 MiB of memory",
+        (
+            f"{FRAMES}::test_a_bomb_costs_the_limit_and_no_more",
+            f"{FLOODS}::test_a_bomb_is_refused_with_1009",
+            "fuzz:inflate",
+        ),
+    ),
+    Row(
+        "Reserved bits that were not agreed on",
+        "Every combination on every opcode, with compression and without: 1002",
+        (
+            f"{FRAMES}::test_reserved_bits_that_nobody_agreed_on",
+            "tests/core/test_receiver.py::test_rsv1_belongs_to_the_first_frame_of_a_message",
+        ),
+    ),
+    Row(
+        "Bad DEFLATE streams",
+        "Bad blocks, a message cut within a block, garbage: 1007. Blocks with BFINAL, stored blocks and empty "
+        "messages are read. Never a hang; the same verdict as zlib's",
+        (
+            f"{FRAMES}::test_a_bad_deflate_stream_ends_with_an_error",
+            "tests/core/test_receiver.py::test_a_block_with_bfinal_does_not_end_the_history",
+            "tests/core/test_receiver.py::test_empty_compressed_messages",
+            "fuzz:inflate",
+        ),
+    ),
+    Row(
+        "Hostile extension parameters",
+        "Windows out of range, repeated and unknown parameters, unclosed strings, 100,000 tokens: 400 or a failed "
+        "handshake, in linear time",
+        (
+            "tests/core/test_negotiation.py::test_what_a_server_refuses",
+            "tests/core/test_negotiation.py::test_what_a_client_refuses",
+            f"{HANDSHAKES}::test_a_client_refuses_the_answer_too",
+            "rust:src/protocol/extension.rs::long_hostile_values_are_read_once",
+            "fuzz:extensions",
+        ),
+    ),
+    Row(
+        "Parsing whose time grows faster than its input",
+        "4 KiB against 64 KiB of separators: linear. A head is refused at 16 KiB (431), whether 20 MB come in large "
+        "pieces or byte by byte",
+        (
+            "tests/core/test_negotiation.py::test_hostile_values_take_linear_time",
+            f"{HANDSHAKES}::test_64_k_of_separators_are_answered_at_once",
+            f"{HANDSHAKES}::test_20_mb_of_head_are_refused_at_16_kib",
+            f"{HANDSHAKES}::test_byte_by_byte_up_to_16_kib_and_no_further",
+            "fuzz:heads",
+        ),
+    ),
+    Row(
+        "Thousands of header fields; missing, repeated or folded ones",
+        "431 or another 4xx; the server goes on",
+        (
+            f"{HANDSHAKES}::test_what_could_be_read_in_two_ways",
+            "tests/core/test_heads.py::test_a_repeated_field_is_none",
+        ),
+    ),
+    Row(
+        "Request smuggling",
+        "An upgrade with `Content-Length` or `Transfer-Encoding` is refused; what stands behind a request is frames",
+        (
+            f"{HANDSHAKES}::test_what_could_be_read_in_two_ways",
+            f"{HANDSHAKES}::test_a_second_request_behind_an_upgrade_is_frames",
+            "fuzz:heads",
+        ),
+    ),
+    Row(
+        "Header injection by our own caller",
+        "CR, LF or NUL in a header, its name, an origin, a subprotocol: `ValueError`, nothing is sent; from a hook of "
+        "a server: 500, and the error is reported",
+        (
+            f"{HANDSHAKES}::test_nothing_of_our_callers_breaks_out_of_its_line",
+            f"{HANDSHAKES}::test_nor_out_of_the_servers_answer",
+            "tests/test_server.py::TestConnections::test_but_not_break_out_of_its_line",
+        ),
+    ),
+    Row(
+        "Credentials that follow a redirect",
+        "`Authorization` and `Cookie` go to no other host or port, as in ws",
+        (
+            f"{REDIRECTS}::TestRedirects::test_credentials_go_to_no_other_host",
+            f"{REDIRECTS}::TestRedirects::test_with_a_listener_nothing_is_dropped",
+        ),
+    ),
+    Row(
+        "Predictable masks",
+        "Keys come from the system's entropy, differ between frames, connections, and both sides of a fork",
+        (
+            f"{ENDS}::test_masks_differ_from_frame_to_frame_and_between_connections",
+            f"{ENDS}::test_a_fork_touches_no_socket_of_its_parent_and_draws_masks_of_its_own",
+        ),
+    ),
+    Row(
+        "Cross-site hijacking",
+        "`verify_client` sees the origin before anything is accepted; 401 for one that it refuses",
+        (
+            f"{HANDSHAKES}::test_an_origin_that_is_not_ours_gets_401",
+            "tests/test_handshake_refusals.py::TestVerifyClient::test_one_parameter",
+        ),
+    ),
+    Row(
+        "Frames that break RFC 6455",
+        "Masks of the wrong role, unknown opcodes, fragmented or long control frames, continuations of nothing, data "
+        "within a message: the `WS_ERR_…` and the close code of ws, however the bytes are cut",
+        (
+            f"{FRAMES}::test_every_other_rule_of_a_frame",
+            "tests/core/test_receiver.py::test_a_server_gets_the_same_however_it_is_cut",
+            "fuzz:frames",
+        ),
+    ),
+    Row(
+        "Close codes and bodies",
+        "Codes of 0 to 65535 by the table of RFC 6455 7.4; a body of one byte, bad UTF-8 in a reason",
+        (f"{FRAMES}::test_every_close_code", f"{FRAMES}::test_every_other_rule_of_a_frame"),
+    ),
+    Row(
+        "Use after close",
+        "Any call in any event and after it: a clear error or no effect, and one `'close'`",
+        (
+            f"{REENTRANCY}::TestInOtherEvents::test_any_call_in_any_event",
+            f"{CLOSING}::TestAfterwards::test_nothing_is_sent_and_who_asks_is_told",
+            "tests/core/test_delivery.py::test_everything_may_be_called_after_the_end",
+        ),
+    ),
+    Row(
+        "Listeners that raise, close the server, remove themselves or re-enter",
+        "The others go on, and so do the other connections",
+        (
+            f"{ENDS}::test_a_listener_that_raises_leaves_the_others_alone",
+            f"{REENTRANCY}::TestInOtherEvents::test_an_exception_in_every_listener",
+            f"{REENTRANCY}::TestInAMessageListener::test_closing_the_whole_server",
+            f"{REENTRANCY}::TestInAMessageListener::test_removing_itself_and_adding_another",
+        ),
+    ),
+    Row(
+        "Slow and half-open peers",
+        "A request byte by byte, half of a TLS hello, an answer that does not come, a close that is not answered: "
+        "ended at the deadline",
+        (
+            f"{HANDSHAKES}::test_a_slow_request_ends_at_its_deadline",
+            f"{HANDSHAKES}::test_half_of_a_tls_hello_ends_at_the_deadline_too",
+            f"{CONNECTING}::TestFailing::test_handshake_timeout",
+            f"{ENDS}::test_a_peer_that_never_answers_a_close",
+        ),
+    ),
+    Row(
+        "Descriptors that run out",
+        "Accepting pauses, nothing spins, and it goes on by itself",
+        (
+            f"{ENDS}::test_without_descriptors_accepting_pauses_and_recovers",
+            "rust:src/engine/tests/accepting.rs::*",
+            "fuzz:engine",
+        ),
+    ),
+    Row(
+        "Resets in mid-frame, in mid-write, during the handshake",
+        "One `'close'` with 1006, at most one `'error'` before it; whoever waits is freed",
+        (
+            f"{ENDS}::test_a_reset_in_mid_frame",
+            f"{ENDS}::test_a_reset_in_mid_write",
+            f"{ENDS}::test_a_reset_during_the_handshake",
+            "fuzz:engine",
+        ),
+    ),
+    Row(
+        "Cancellation",
+        "No message is lost, no frame interleaved, no task leaked",
+        (
+            "tests/core/test_delivery.py::test_cancelling_loses_no_message",
+            "tests/core/test_writing.py::test_a_cancelled_wait_disturbs_no_frame",
+            f"{CONNECTING}::TestFailing::test_cancelling_the_entry",
+        ),
+    ),
+    Row(
+        "Forks",
+        "A child that is forked under a running server does not touch its parent's sockets",
+        (f"{ENDS}::test_a_fork_touches_no_socket_of_its_parent_and_draws_masks_of_its_own",),
+    ),
+)

@@ -12,7 +12,7 @@ RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.
 # The protocol and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
 
-.PHONY: demo test test-rust test-python test-slow redis conformance conformance-fast check format build bench docs lock clean help fuzz fuzz-smoke
+.PHONY: demo system test test-rust test-python test-slow conformance conformance-fast check format build bench docs lock clean help fuzz fuzz-smoke
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -30,6 +30,9 @@ $(VENV)/.built: $(VENV)/.installed $(RUST) pyproject.toml
 
 build: $(VENV)/.built ## build the core into .venv
 
+system: ## install the programs of requirements/system.txt (Debian, as root)
+	sh requirements/system.sh
+
 demo: build ## 200 clients against a server; SERVE=1 keeps the server up
 	$(PY) examples/demo.py $(if $(SERVE),--serve)
 
@@ -38,17 +41,14 @@ test: test-rust test-python fuzz-smoke conformance-fast ## the whole suite
 test-rust:
 	$(CARGO_TEST)
 
-test-python: build redis
+test-python: build
 	$(PY) -m pytest -q
 	WSRS_TEST_BACKEND=pure $(PY) -m pytest -q tests/core
-	WSRS_PURE_PYTHON=1 $(PY) -m pytest -q tests/threats
+	WSRS_PURE_PYTHON=1 $(PY) -m pytest -q tests/threats tests/interop
 	$(PY) -m pytest -q benches/tests
 
 test-slow: build ## what takes long: 1 GiB through a stream, each way
 	$(PY) -m pytest -q -s -m slow
-
-redis: ## redis-server, which a test talks to, by apt-get where that is
-	@command -v redis-server >/dev/null || requirements/apt.sh redis-server
 
 fuzz: ## each target of fuzz/ for SECONDS (60); TARGETS names some
 	$(FUZZ) $(TARGETS) --seconds $(or $(SECONDS),60) --corpus target/fuzz/corpus --findings target/fuzz/findings

@@ -1,13 +1,11 @@
 """A library on asyncio's streams over ours: redis.asyncio, through a WebSocket, to a real redis-server.
 
-`make test` installs redis-server where there is apt-get. Where there is none, these tests say that they could
-not run.
+Without redis-server (requirements/system.txt) these tests say that they could not run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,21 +13,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import redis.asyncio as redis_client
 
 import wsrs
 from wsrs import WebSocket, create_websocket_stream
 
 from .conftest import Serve
+from .interop.presence import program
 from .peers import listen, within
-
-redis = pytest.importorskip("redis.asyncio", reason="could not run: the package redis is not installed")
-
-REDIS_SERVER = shutil.which("redis-server")
-
-pytestmark = pytest.mark.skipif(
-    REDIS_SERVER is None,
-    reason="could not run: there is no redis-server (`make redis` installs it by apt-get)",
-)
 
 
 class Redis:
@@ -47,7 +38,7 @@ class Redis:
             options = {"port": port, "bind": "127.0.0.1", "dir": folder, "save": "", "appendonly": "no"}
             arguments = [str(each) for name, value in options.items() for each in (f"--{name}", value)]
             process = await asyncio.create_subprocess_exec(
-                str(REDIS_SERVER), *arguments, stdout=asyncio.subprocess.PIPE
+                program("Redis", "redis-server"), *arguments, stdout=asyncio.subprocess.PIPE
             )
             assert process.stdout is not None
             while line := await within(process.stdout.readline(), 30):
@@ -107,14 +98,14 @@ async def tunnel(serve: Serve, redis_server: Redis) -> AsyncIterator[Any]:
 async def client(tunnel: Any) -> AsyncIterator[Any]:
     """A Redis client whose connections are streams over WebSockets."""
 
-    class TunnelConnection(redis.Connection):  # type: ignore[misc, name-defined]
+    class TunnelConnection(redis_client.Connection):
         async def _connect(self) -> None:
             ws = WebSocket(tunnel.url)
             await ws.wait_open()
-            self._reader = self._writer = create_websocket_stream(ws)
+            self._reader = self._writer = create_websocket_stream(ws)  # type: ignore[assignment]
 
-    pool = redis.ConnectionPool(connection_class=TunnelConnection, max_connections=20)
-    client = redis.Redis(connection_pool=pool)
+    pool = redis_client.ConnectionPool(connection_class=TunnelConnection, max_connections=20)
+    client = redis_client.Redis(connection_pool=pool)
     yield client
     await client.aclose()
     await pool.disconnect()
@@ -165,14 +156,14 @@ async def test_a_wait_that_times_out_and_one_that_does_not(client: Any) -> None:
 
 async def test_errors_of_redis_are_errors_of_redis(client: Any) -> None:
     await within(client.set("text", "no number"))
-    with pytest.raises(redis.ResponseError, match="not an integer"):
+    with pytest.raises(redis_client.ResponseError, match="not an integer"):
         await within(client.incr("text"))
 
 
 async def test_the_end_of_the_redis_server_is_a_connection_error(client: Any, redis_server: Redis) -> None:
     assert await within(client.ping()) is True
     await redis_server.stop()
-    with pytest.raises((redis.ConnectionError, ConnectionError)):
+    with pytest.raises((redis_client.ConnectionError, ConnectionError)):
         await within(client.ping())
 
 
@@ -184,5 +175,5 @@ async def test_so_is_that_of_the_tunnel(client: Any, tunnel: Any) -> None:
     server_side.terminate()
     await within(gone)
     tunnel.close()
-    with pytest.raises((redis.ConnectionError, wsrs.WebSocketError, ConnectionError)):
+    with pytest.raises((redis_client.ConnectionError, wsrs.WebSocketError, ConnectionError)):
         await within(waiting)

@@ -14,6 +14,7 @@ Three rules hold at this seam:
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -21,6 +22,9 @@ from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 __all__ = ["Backend", "Connection", "ConnectionOwner", "Listener", "PerMessageDeflate", "Reactor", "load"]
+
+KEEP_OUT = ("WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE")
+"""Environment variables of which any that is not empty keeps the Rust core out; two are ws's own."""
 
 Headers = list[tuple[str, str]]
 """Header fields in the order of the wire, latin-1 decoded, names as written."""
@@ -245,18 +249,16 @@ class Backend(Protocol):
 
 
 def load() -> ModuleType:
-    """The core to run on: the Rust one unless the environment keeps it out or it is not there."""
-    wish = ("WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE")
-    if any(os.environ.get(name) for name in wish):
-        from wsrs import _pure
+    """The core to run on: the Rust one unless the environment keeps it out or it is not there.
 
-        return _pure
-    try:
-        from wsrs import _core
-    except ModuleNotFoundError as error:
-        if error.name != "wsrs._core":
-            raise
-        from wsrs import _pure
-
-        return _pure
-    return _core
+    One that is there but cannot be loaded raises its ImportError: who has installed the fast core shall
+    not run on the other without knowing.
+    """
+    if not any(os.environ.get(name) for name in KEEP_OUT):
+        try:
+            # Not `from wsrs import _core`, whose ImportError would not tell missing from broken.
+            return importlib.import_module("wsrs._core")
+        except ModuleNotFoundError as error:
+            if error.name != "wsrs._core":
+                raise
+    return importlib.import_module("wsrs._pure")

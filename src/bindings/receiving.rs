@@ -29,6 +29,17 @@ impl Connection {
         Ok(made)
     }
 
+    /// Whether a task is suspended on `recv` or on `next`.
+    pub fn is_awaited(slf: &Bound<'_, Self>) -> bool {
+        let py = slf.py();
+        slf.get().state.with(py, |state| {
+            let waits = |awaitable: &Option<Py<Awaitable>>| {
+                awaitable.as_ref().is_some_and(|made| made.get().waiter.get().is_waiting(py))
+            };
+            waits(&state.recv) || waits(&state.next)
+        })
+    }
+
     /// Wakes the task that waits for a message, if there is something for it.
     pub fn wake_receiver(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());

@@ -162,8 +162,7 @@ impl Waiter {
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Self>>> {
         let (py, this) = (slf.py(), slf.get());
-        let occupied = this.state.with(py, |state| state.waiting && !state.callbacks.is_empty());
-        if occupied && this.wish != Wish::Room {
+        if this.wish != Wish::Room && Connection::is_awaited(this.connection.bind(py)) {
             return Err(PyRuntimeError::new_err("another task is already waiting for a message"));
         }
         match Connection::look(this.connection.bind(py), this.wish)? {

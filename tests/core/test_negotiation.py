@@ -210,11 +210,11 @@ def test_hostile_values_take_linear_time(core: Any, unit: str) -> None:
         value = f"x{unit * (size // len(unit))}"
         best = 1e9
         for _ in range(3):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             for parse in (core.parse_extensions, core.parse_subprotocols):
                 with contextlib.suppress(ValueError):
                     parse(value)
-            best = min(best, time.perf_counter() - begin)
+            best = min(best, time.thread_time() - begin)
         return best
 
     assert seconds(64 * 1024) < 40 * seconds(4 * 1024) + 0.01

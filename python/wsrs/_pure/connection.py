@@ -127,8 +127,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """asyncio: the transport is gone."""
         if self._lost is None:
             tell_senders = self._outbox.lose()
+            tell_senders()  # before the owner: the loss is told last of all
             self._gone(exc)
-            tell_senders()
 
     def pause_writing(self) -> None:
         """asyncio: the transport holds something."""

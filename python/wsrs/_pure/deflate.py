@@ -245,7 +245,8 @@ class Inflater:
         error = self._run(piece, last, room, keep_output, out)
         data = b"".join(out)
         if room is not None and len(data) > room:
-            data, error = data[:room], fault("UNSUPPORTED_MESSAGE_LENGTH")
+            data = data[:room] if keep_output else b""
+            error = fault("UNSUPPORTED_MESSAGE_LENGTH")
         if last:
             self._at_boundary = True
             if self._no_context_takeover:

@@ -44,6 +44,7 @@ class Delivery:
         "_eof",
         "_hold",
         "_inbox",
+        "_is_paused",
         "_listener",
         "_loop",
         "_lost",
@@ -79,6 +80,7 @@ class Delivery:
         self._discard = False
         self.wants_ping = self.wants_pong = False
         self._hold = _NOT_STARTED
+        self._is_paused = False
         self._delivering = False
         self._drained = True
         """All that came is delivered, but for an unfinished frame."""
@@ -135,19 +137,21 @@ class Delivery:
 
     def pause(self) -> None:
         """Deliver nothing and read nothing until `resume`."""
+        self._is_paused = True
         if self._lost is None:
             self._hold |= _PAUSED
             self._adjust_reading()
 
     def resume(self) -> None:
         """Undo `pause`; what waits is delivered from the next tick on."""
+        self._is_paused = False
         if self._hold & _PAUSED:
             self._release(_PAUSED)
 
     @property
     def is_paused(self) -> bool:
         """Whether `pause` was called, and not `resume`."""
-        return bool(self._hold & _PAUSED)
+        return self._is_paused
 
     def recv(self) -> Awaitable[Any]:
         """The next message."""

@@ -276,7 +276,13 @@ class _Message:
             # Also where inflating failed: which fault is reported must not depend on the cuts.
             _feed(self._decoder, data)
         if error is not None:
-            raise error
+            # The traceback will hold this frame: what the frame holds lives as long as the error, and
+            # an error that the frame holds makes a circle of them.
+            del data
+            try:
+                raise error
+            finally:
+                del error
         return data
 
     def _add(self, data: bytes) -> None:

@@ -1,0 +1,74 @@
+"""Which core runs, and what happens where the Rust one is missing or broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+import pytest
+
+import wsrs
+from wsrs._backend import KEEP_OUT
+
+PACKAGE = Path(wsrs.__file__).parent
+ASK = "import wsrs; print(wsrs.backend)"
+
+
+def ask(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Ask a fresh Python that imports wsrs from `folder` which core it has."""
+    kept = {name: value for name, value in os.environ.items() if name not in KEEP_OUT}
+    return subprocess.run(
+        [sys.executable, "-c", ASK],
+        env={**kept, "PYTHONPATH": str(folder), **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def without_extension(tmp_path: Path) -> Path:
+    """A folder with the package as an installation without Rust has it."""
+    copytree(PACKAGE, tmp_path / "wsrs", ignore=ignore_patterns("*.so", "*.pyd", "__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE"])
+def test_each_variable_keeps_the_native_core_out(name: str) -> None:
+    assert ask(PACKAGE.parent, **{name: "1"}).stdout == "pure\n"
+
+
+def test_an_empty_variable_says_nothing(without_extension: Path) -> None:
+    name = f"_core{EXTENSION_SUFFIXES[0]}"
+    (without_extension / "wsrs" / name).write_bytes(b"no library")
+    answer = ask(without_extension, WSRS_PURE_PYTHON="", WS_NO_BUFFER_UTIL="")
+    assert answer.returncode != 0  # the extension was looked at
+
+
+def test_the_pure_core_runs_where_there_is_no_extension(without_extension: Path) -> None:
+    answer = ask(without_extension)
+    assert (answer.stdout, answer.stderr) == ("pure\n", "")
+
+
+def test_a_broken_extension_shows_its_error(without_extension: Path) -> None:
+    name = f"_core{EXTENSION_SUFFIXES[0]}"
+    (without_extension / "wsrs" / name).write_bytes(b"no library")
+    answer = ask(without_extension)
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr.splitlines()[-1].startswith("ImportError: ")
+    assert name in answer.stderr
+    assert ask(without_extension, WSRS_PURE_PYTHON="1").stdout == "pure\n"
+
+
+def test_a_module_that_the_extension_lacks_is_not_taken_for_the_extension(without_extension: Path) -> None:
+    (without_extension / "wsrs" / "_core.py").write_text("import a_module_that_is_not_there\n")
+    answer = ask(without_extension)
+    assert answer.returncode == 1
+    assert "No module named 'a_module_that_is_not_there'" in answer.stderr

@@ -11,7 +11,6 @@ use super::client::Kind;
 use super::connection::Connection;
 use super::reactor::Reactor;
 use super::sockets::{close, lose};
-use super::writing::flush;
 use crate::engine::{Read, Token};
 
 /// Reads of a socket per readiness: with the shared buffer's 256 KiB, at most 1 MiB.
@@ -19,20 +18,8 @@ const READS: usize = 4;
 /// A frame that misses at least this many bytes is received straight into its `bytes`.
 const DIRECT_MIN: usize = 16 * 1024;
 
-/// Serves a socket that is readable: what its client answers leaves at once, while all that belongs to
-/// the socket, here and in the kernel, is still in the processor's cache. (With 1,000 sockets in a batch
-/// and the writes at its end, a message took half as long again.)
-pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
-    let (py, this) = (reactor.py(), reactor.get());
-    read_all(reactor, token);
-    if this.sockets.with(py, |sockets| sockets.engine().is_some_and(|engine| engine.undirty(token)))
-    {
-        flush(reactor, token);
-    }
-}
-
 /// Reads until the socket is drained or has had its turn; each read is delivered before the next.
-fn read_all(reactor: &Bound<'_, Reactor>, token: Token) {
+pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
     let (py, this) = (reactor.py(), reactor.get());
     for _ in 0..READS {
         let kind = this.sockets.with(py, |sockets| {

@@ -9,15 +9,18 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::client::{Client, Kind, WriteLimits};
+use super::connection::Connection;
 use super::reactor::Reactor;
 use super::transport::EngineTransport;
 use crate::engine::{Engine, Os, Token};
+use crate::simd::prefetch::prefetch;
 
 /// A payload that is written from where it is.
 pub struct Held(pub Py<PyBytes>);
@@ -33,11 +36,13 @@ impl AsRef<[u8]> for Held {
     }
 }
 
+type Entry = Option<(Token, Client)>;
+
 /// The engine and, by slot, the clients of its sockets.
 #[derive(Default)]
 pub struct Sockets {
     engine: Option<Engine<Os, Held>>,
-    clients: Vec<Option<(Token, Client)>>,
+    clients: Vec<Entry>,
 }
 
 impl Sockets {
@@ -68,6 +73,34 @@ impl Sockets {
     fn take(&mut self, token: Token) -> Option<Client> {
         self.client(token)?;
         self.clients.get_mut(token.index())?.take().map(|(_, client)| client)
+    }
+
+    /// Has the processor fetch what the sockets served next are made of, each kind of thing some events
+    /// ahead of its use, since each is found by way of the one before: the table's entries, the
+    /// connection, the listener and its WebSocket. With a thousand sockets ready they have left its
+    /// cache since their last turn.
+    #[inline]
+    pub fn look_ahead(&self, py: Python<'_>) {
+        let Some(engine) = &self.engine else { return };
+        if let Some(token) = engine.upcoming(6) {
+            let (slot, size) = engine.entry_address(token);
+            prefetch(slot, size);
+            prefetch(self.clients.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
+        }
+        if let Some(connection) = engine.upcoming(4).and_then(|token| self.connection(token)) {
+            prefetch(connection.as_ptr(), size_of::<Connection>() + size_of::<ffi::PyObject>());
+        }
+        if let Some(connection) = engine.upcoming(2).and_then(|token| self.connection(token)) {
+            connection.get().look_ahead(py);
+        }
+    }
+
+    #[inline]
+    fn connection(&self, token: Token) -> Option<&Py<Connection>> {
+        match self.clients.get(token.index()) {
+            Some(Some((_, Client { kind: Kind::Native(connection), .. }))) => Some(connection),
+            _ => None,
+        }
     }
 
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -72,6 +72,20 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         None
     }
 
+    /// The socket or listener whose event comes `ahead` places after the one that
+    /// [`Self::next_ready`] gave last. It may have been closed since.
+    #[inline]
+    pub fn upcoming(&self, ahead: usize) -> Option<Token> {
+        // `next_event` is one past the last already.
+        self.events.get(self.next_event + ahead - 1).map(|event| Token::from_raw(event.token))
+    }
+
+    /// Where the entry of a socket lies, to be fetched into the cache.
+    #[inline]
+    pub fn entry_address(&self, token: Token) -> (*const u8, usize) {
+        self.slots.address(token)
+    }
+
     #[inline]
     fn socket_ready(&mut self, token: Token, event: RawEvent) -> Option<Ready> {
         let stream = self.slots.stream_mut(token)?;

@@ -137,6 +137,11 @@ impl<F, H> Slots<F, H> {
             .map(|slot| &mut slot.entry)
     }
 
+    /// Where the slot lies, and its size in bytes.
+    pub fn address(&self, token: Token) -> (*const u8, usize) {
+        (self.slots.as_ptr().wrapping_add(token.index()).cast(), size_of::<Slot<F, H>>())
+    }
+
     fn get(&self, token: Token) -> Option<&Entry<F, H>> {
         self.slots
             .get(token.index())

@@ -2,6 +2,7 @@
 //! paths. The only CPU-specific code of the crate.
 
 pub mod mask;
+pub mod prefetch;
 pub mod utf8;
 
 use utf8::{InvalidUtf8, Utf8};

@@ -20,8 +20,13 @@ fn wish(byte: u8) -> Option<bool> {
     [None, Some(false), Some(true)][usize::from(byte) % 3]
 }
 
-fn bits(byte: u8) -> Option<u8> {
-    (8..=15).contains(&(byte % 24)).then_some(byte % 24)
+fn wish_bits(byte: u8) -> Option<Bits> {
+    match byte % 24 {
+        0 => Some(Bits::Any),
+        1 => Some(Bits::Refused),
+        value @ 8..=15 => Some(Bits::Value(value)),
+        _ => None,
+    }
 }
 
 fn config(input: &mut Bytes<'_>) -> Config {
@@ -30,12 +35,8 @@ fn config(input: &mut Bytes<'_>) -> Config {
     Config {
         server_no_context_takeover: wish(first),
         client_no_context_takeover: wish(second),
-        server_max_window_bits: bits(server),
-        client_max_window_bits: match client % 24 {
-            0 => Some(Bits::Any),
-            1 => Some(Bits::Refused),
-            other => bits(other).map(Bits::Value),
-        },
+        server_max_window_bits: wish_bits(server),
+        client_max_window_bits: wish_bits(client),
         threshold: 0,
         level: -1,
         mem_level: 8,

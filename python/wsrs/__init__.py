@@ -9,7 +9,7 @@ from __future__ import annotations
 from wsrs import http
 from wsrs._chosen import core
 from wsrs.blob import Blob
-from wsrs.errors import ConnectionClosed, HandshakeError, WebSocketError
+from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
 from wsrs.event_target import CloseEvent, ErrorEvent, Event, MessageEvent, OpenEvent
 from wsrs.events import EventEmitter
 from wsrs.server import WebSocketServer
@@ -31,6 +31,7 @@ __all__ = [
     "MessageEvent",
     "OpenEvent",
     "Server",
+    "SlowPeer",
     "WebSocket",
     "WebSocketError",
     "WebSocketServer",

@@ -58,6 +58,9 @@ class ConnectionOwner(Protocol):
     def _on_lost(self, error: BaseException | None) -> None:
         """The transport is gone: exactly once, last of all."""
 
+    def _on_refused(self) -> None:
+        """A message was not queued (only with `refuse_above_mark`); its sender is told in the next tick."""
+
     def _on_listener_error(self, error: BaseException) -> None:
         """The message listener raised `error`; the next message is delivered all the same."""
 
@@ -93,7 +96,9 @@ class Connection(Protocol):
     Made with keywords: loop, owner, is_server, max_payload, max_fragments, max_buffered_chunks,
     max_pending_auto_pongs (0 switches a limit off), auto_pong, skip_utf8_validation,
     allow_synchronous_events, deflate (an accepted PerMessageDeflate or None), generate_mask (fills a
-    bytearray of 4, or None for the system's entropy), high_water_mark (bytes).
+    bytearray of 4, or None for the system's entropy), high_water_mark (bytes), refuse_above_mark (no message
+    is queued while more than the mark is), read_ahead (bytes that are read, and whose pings are answered,
+    while nothing is delivered; 0: none).
     """
 
     # Delivery -------------------------------------------------------------------------------
@@ -114,12 +119,15 @@ class Connection(Protocol):
         """Begin to deliver: `head` (what came with the handshake), then what the transport brings."""
 
     def pause(self) -> None:
-        """Deliver nothing and read nothing until `resume`."""
+        """Deliver nothing until `resume`, and read nothing but `read_ahead` bytes."""
 
     def resume(self) -> None: ...
 
     @property
     def is_paused(self) -> bool: ...
+
+    def take_activity(self) -> bool:
+        """Whether bytes came, or none could because reading was off, since the last call."""
 
     def recv(self) -> Awaitable[Any]:
         """The next message: str for text; binary as `binary_type` says. Raises what `finish` was given."""
@@ -143,7 +151,8 @@ class Connection(Protocol):
         """Frame and queue a message (or, with fin=False, a fragment) at once.
 
         `binary` None means: str, int and float are text, everything else binary. The awaitable is done
-        when less than the high-water mark is queued. `callback(error or None)` is called when the
+        when less than the high-water mark is queued; it raises SlowPeer, and `callback` gets that, for a
+        message that `refuse_above_mark` kept out. `callback(error or None)` is called when the
         frame is written out. Raises TypeError for data that cannot be sent.
         """
 
@@ -165,6 +174,10 @@ class Connection(Protocol):
     @property
     def buffered_amount(self) -> int:
         """Bytes queued here and in the transport, framing included."""
+
+    @property
+    def refused(self) -> int:
+        """Messages that `refuse_above_mark` kept out."""
 
     # The end --------------------------------------------------------------------------------
     def end(self) -> None:

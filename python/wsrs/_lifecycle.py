@@ -16,10 +16,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from wsrs import _heartbeat
 from wsrs._backend import Connection, PerMessageDeflate
 from wsrs._chosen import new_connection
 from wsrs._running import Waiters
-from wsrs.errors import ConnectionClosed, HandshakeError, WebSocketError
+from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
 from wsrs.event_target import EventTarget
 from wsrs.events import Listener, _Once
 
@@ -53,7 +54,14 @@ def connection_options(
 ) -> dict[str, Any]:
     """The keywords of the core's `Connection` that are the same for all connections with `options`."""
     keywords = {name: options[name] for name in _CONNECTION_OPTIONS}
-    return {**keywords, "loop": loop, "is_server": is_server, "generate_mask": options.get("generate_mask")}
+    return {
+        **keywords,
+        "loop": loop,
+        "is_server": is_server,
+        "generate_mask": options.get("generate_mask"),
+        "refuse_above_mark": options["slow_peer"] != "pause",
+        "read_ahead": _heartbeat.READ_AHEAD if options["heartbeat"] else 0,
+    }
 
 
 class Closing:
@@ -96,6 +104,7 @@ class Lifecycle(EventTarget):
         "_deflate",
         "_direct",
         "_handshake",
+        "_heartbeat",
         "_loop",
         "_open_waiters",
         "_options",
@@ -111,6 +120,7 @@ class Lifecycle(EventTarget):
     _closing: Closing | None
     _deflate: PerMessageDeflate | None
     _handshake: Handshake | None
+    _heartbeat: _heartbeat.Member | None
     _loop: asyncio.AbstractEventLoop
     _open_waiters: Waiters | None
     _closed_waiters: Waiters | None
@@ -130,6 +140,7 @@ class Lifecycle(EventTarget):
         self._protocol = ""
         self._url: str | None = None
         self._conn = self._closing = self._deflate = self._handshake = self._server = None
+        self._heartbeat = None
         self._open_waiters = self._closed_waiters = None
         self._pulled = self._direct = False
 
@@ -151,6 +162,8 @@ class Lifecycle(EventTarget):
         conn.attach(transport)
         self._ready_state = OPEN
         self._update_direct()
+        if self._options["heartbeat"]:
+            self._heartbeat = _heartbeat.watch(self, *self._options["heartbeat"])
         self.emit("open")
         if self._open_waiters is not None:
             self._open_waiters.done()
@@ -242,6 +255,13 @@ class Lifecycle(EventTarget):
         if self._conn is not None:
             self._conn.abort()
 
+    def _heartbeat_failed(self, seconds: float) -> None:
+        """The peer is silent: end the connection, as `terminate` does."""
+        self._end().error = TimeoutError(f"the peer did not answer a ping within {seconds:g} seconds")
+        self._ready_state = CLOSING
+        assert self._conn is not None
+        self._conn.abort()
+
     def _emit_close(self) -> None:
         """The last event. Then everybody who waits for a message, or for the end, is told."""
         closing = self._end()
@@ -249,6 +269,9 @@ class Lifecycle(EventTarget):
             closing.timer.cancel()
             closing.timer = None
         self._ready_state = CLOSED
+        if self._heartbeat is not None:
+            _heartbeat.unwatch(self, self._heartbeat)
+            self._heartbeat = None
         server = self._server
         if server is not None:
             server._client_gone(self)
@@ -306,6 +329,11 @@ class Lifecycle(EventTarget):
         if error is not None and self._end().error is None:
             self._end().error = error
         self._emit_close()
+
+    def _on_refused(self) -> None:
+        if self._options["slow_peer"] == "close" and self._ready_state == OPEN:
+            error = self._end().error = SlowPeer()
+            self._close(error.close_code, b"the peer reads too slowly")
 
     def _on_listener_error(self, error: BaseException) -> None:
         self._listener_raised("message", error)

@@ -106,6 +106,7 @@ class DeflateOptions(TypedDict, total=False):
     concurrencyLimit: int | None
 
 
+SlowPeerPolicy = Literal["pause", "drop", "close"]
 Deflate = bool | DeflateOptions | None
 _Verdict = bool | Awaitable[bool]
 VerifyClient = Callable[[VerifyInfo], _Verdict] | Callable[[VerifyInfo, Callable[..., None]], object]
@@ -151,6 +152,7 @@ class _Connection(TypedDict, total=False):
     autoPong: bool | None
     close_timeout: float | None
     closeTimeout: float | None
+    heartbeat: float | tuple[float, float] | None
     high_water_mark: int | None
     highWaterMark: int | None
     max_buffered_chunks: int | None
@@ -165,6 +167,8 @@ class _Connection(TypedDict, total=False):
     perMessageDeflate: Deflate
     skip_utf8_validation: bool | None
     skipUTF8Validation: bool | None
+    slow_peer: SlowPeerPolicy | None
+    slowPeer: SlowPeerPolicy | None
 
 
 class ServerOptions(_Connection, _HttpLimits, _Listen, total=False):
@@ -174,6 +178,8 @@ class ServerOptions(_Connection, _HttpLimits, _Listen, total=False):
     clientTracking: bool | None
     handle_protocols: HandleProtocols | None
     handleProtocols: HandleProtocols | None
+    max_connections: int | None
+    maxConnections: int | None
     no_server: bool | None
     noServer: bool | None
     path: str | None

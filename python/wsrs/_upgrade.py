@@ -36,7 +36,10 @@ class ServerHandshake(EventEmitter):
 
     options: dict[str, Any]
     _connection_options: dict[str, Any]
+    _open: int
     _state: int
+    _verifying: set[asyncio.Transport]
+    """Handshakes that wait for a verdict of `verify_client`, where `max_connections` counts them."""
     _loop: asyncio.AbstractEventLoop
 
     def _client_came(self, ws: WebSocket) -> None:
@@ -84,6 +87,9 @@ class ServerHandshake(EventEmitter):
         except UpgradeRefused as refused:
             self._client_error(refused, transport, request)
             return
+        if self._is_full():
+            self._refuse(transport, 503)
+            return
         finish = partial(self.complete_upgrade, extension, key, protocols, request, transport, head, callback)
         if self.options["verify_client"] is None:
             finish()
@@ -100,6 +106,15 @@ class ServerHandshake(EventEmitter):
         if not wanted:
             self._refuse(transport, 400)
         return wanted
+
+    def _is_full(self) -> bool:
+        """Whether as many WebSockets are open, or wait for their verdict, as `max_connections` allows."""
+        limit = self.options["max_connections"]
+        if not limit or self._open + len(self._verifying) < limit:
+            return False
+        # Those that were hung up on in the meantime wait for their verdict all the same.
+        self._verifying = {transport for transport in self._verifying if not transport.is_closing()}
+        return bool(self._open + len(self._verifying) >= limit)
 
     def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], _Extension | None]:
         headers = Headers(raw)
@@ -133,13 +148,32 @@ class ServerHandshake(EventEmitter):
         # Version 8 is the draft whose field had another name.
         origin = Headers(raw).get("origin" if version == 13 else "sec-websocket-origin")
         info = VerifyInfo(origin, transport.get_extra_info("sslcontext") is not None, request)
-        verdict = Verdict(transport, finish, partial(self._refuse, transport), self._report_hook)
+        refuse: Callable[..., None] = partial(self._refuse, transport)
+        if self.options["max_connections"]:
+            finish, refuse = self._counted(transport, finish, refuse)
+        verdict = Verdict(transport, finish, refuse, self._report_hook)
         verdict.ask(
             self.options["verify_client"],
             info,
             has_callback=self._verify_has_callback,
             timeout=self.options["handshake_timeout"],
         )
+
+    def _counted(
+        self, transport: asyncio.Transport, finish: Callable[[], None], refuse: Callable[..., None]
+    ) -> tuple[Callable[[], None], Callable[..., None]]:
+        """`finish` and `refuse` of a handshake that counts for `max_connections` until one is called."""
+        self._verifying.add(transport)
+
+        def accepted() -> None:
+            self._verifying.discard(transport)
+            finish()
+
+        def refused(*answer: Any) -> None:
+            refuse(*answer)  # first: with what cannot be sent, the verdict is still to come
+            self._verifying.discard(transport)
+
+        return accepted, refused
 
     # The answer -------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConnectionClosed", "HandshakeError", "HeadError", "UpgradeRefused", "WebSocketError"]
+__all__ = ["ConnectionClosed", "HandshakeError", "HeadError", "SlowPeer", "UpgradeRefused", "WebSocketError"]
 
 
 class WebSocketError(Exception):
@@ -33,6 +33,17 @@ class ConnectionClosed(WebSocketError):
         text = f"the WebSocket connection is closed: code {close_code}"
         super().__init__(f"{text}, reason {reason!r}" if reason else text, close_code=close_code)
         self.reason = reason
+
+
+class SlowPeer(WebSocketError):
+    """A message was not sent, because the peer reads too slowly (the option `slow_peer`).
+
+    `code` is `"WS_ERR_SLOW_PEER"`; `close_code` is 1013, with which "close" ends the connection.
+    """
+
+    def __init__(self) -> None:
+        text = "the peer reads too slowly: more than high_water_mark is queued for it"
+        super().__init__(text, code="WS_ERR_SLOW_PEER", close_code=1013)
 
 
 class HandshakeError(WebSocketError):

@@ -33,6 +33,10 @@ PROTOCOL_VERSIONS = (8, 13)
 """The versions of the protocol that are spoken, as `Sec-WebSocket-Version` says them."""
 
 
+_SHORTEST_HEARTBEAT = 0.001
+"""Seconds: what a loop's clock can tell apart."""
+
+
 # Checks ---------------------------------------------------------------------------------------
 
 
@@ -72,6 +76,34 @@ def duration(name: str, value: Any) -> float:
     if not math.isfinite(value) or value < 0:
         raise ValueError(f"{name} must be finite and not negative, not {value}")
     return value
+
+
+def heartbeat(name: str, value: Any) -> tuple[float, float] | None:
+    """A check for `heartbeat`: seconds for both, or (interval, timeout); None if it is off."""
+    pair = value if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2:
+        raise ValueError(f"{name} must be a number or (interval, timeout), not {value!r}")
+    if value == 0 and not isinstance(value, bool):
+        return None
+    for each in pair:
+        if duration(name, each) < _SHORTEST_HEARTBEAT:
+            raise ValueError(
+                f"{name} must be 0 (off) or at least {_SHORTEST_HEARTBEAT} seconds, not {value!r}"
+            )
+    return pair[0], pair[1]
+
+
+def one_of(*known: str) -> Check:
+    """A check for one of the words `known`."""
+
+    def check(name: str, value: Any) -> str:
+        if not isinstance(value, str):
+            raise _wrong_type(name, "a str", value)
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        return value
+
+    return check
 
 
 def function(name: str, value: Any) -> Callable[..., Any]:
@@ -216,12 +248,14 @@ _CONNECTION = [
     Option("allow_synchronous_events", "allowSynchronousEvents", boolean, True),
     Option("auto_pong", "autoPong", boolean, True),
     Option("close_timeout", "closeTimeout", duration, 30.0, time=True),
+    Option("heartbeat", "heartbeat", heartbeat),
     Option("high_water_mark", "highWaterMark", integer(1), 64 * 1024),
     Option("max_buffered_chunks", "maxBufferedChunks", integer(0), 256 * 1024),
     Option("max_fragments", "maxFragments", integer(0), 16 * 1024),
     Option("max_payload", "maxPayload", integer(0), 100 * 1024 * 1024),
     Option("max_pending_auto_pongs", "maxPendingAutoPongs", integer(0), 60),
     Option("skip_utf8_validation", "skipUTF8Validation", boolean, False),
+    Option("slow_peer", "slowPeer", one_of("pause", "drop", "close"), "pause"),
 ]
 
 _HTTP_LIMITS = [
@@ -273,6 +307,7 @@ SERVER = OptionTable(
         _SSL,
         Option("client_tracking", "clientTracking", boolean, True),
         Option("handle_protocols", "handleProtocols", function),
+        Option("max_connections", "maxConnections", integer(0), 0),
         Option("no_server", "noServer", boolean, False),
         Option("path", "path", text),
         Option("per_message_deflate", "perMessageDeflate", deflate_options),

@@ -55,7 +55,11 @@ class WebSocketServer(ServerHandshake):
     not given at once; 0: no bound. `path`, `handle_protocols`, `verify_client`, `client_tracking`,
     `web_socket`, `per_message_deflate` (default off), `max_payload` (100 MiB), `max_fragments`,
     `max_buffered_chunks`, `max_pending_auto_pongs`, `auto_pong`, `skip_utf8_validation`,
-    `allow_synchronous_events`, `close_timeout` (30 s), `high_water_mark` (64 KiB).
+    `allow_synchronous_events`, `close_timeout` (30 s), `high_water_mark` (64 KiB), `slow_peer` and
+    `heartbeat` (see `WebSocket`).
+
+    `max_connections` (0: no bound): WebSockets that are open, and handshakes that wait for a verdict of
+    `verify_client`; what comes above gets 503. It costs a comparison a handshake.
 
     `callback` is added as a listener of `'listening'`, unless there is `server` or `no_server`.
 
@@ -93,6 +97,7 @@ class WebSocketServer(ServerHandshake):
         self._count_parameters()
         self._state = _RUNNING
         self._open = 0
+        self._verifying = set()
         self._clients: Clients | None = Clients() if self.options["client_tracking"] else None
         self._closed_waiters = Waiters(self._loop)
         self._http: HttpServer | None = None

@@ -1,6 +1,6 @@
 //! The asyncio side of a connection: what its transport calls, and how it ends one.
 
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyMemoryView};
@@ -137,7 +137,13 @@ impl Connection {
         let Some(transport) = transport else { return Ok(()) };
         let half = transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py)?;
         let method = if half { "write_eof" } else { "close" };
-        transport.call_method0(py, method).map(drop)
+        match transport.call_method0(py, method) {
+            // The peer has reset the connection, and the loop has not noticed yet.
+            Err(error) if error.is_instance_of::<PyOSError>(py) => {
+                transport.call_method0(py, intern!(py, "abort")).map(drop)
+            }
+            outcome => outcome.map(drop),
+        }
     }
 
     /// Ends the transport at once; nothing more is delivered.

@@ -81,7 +81,7 @@ impl Connection {
     #[pyo3(signature = (*, r#loop, owner, is_server, max_payload = 104_857_600, max_fragments = 16_384,
         max_buffered_chunks = 262_144, max_pending_auto_pongs = 60, auto_pong = true,
         skip_utf8_validation = false, allow_synchronous_events = true, deflate = None,
-        generate_mask = None, high_water_mark = 65_536))]
+        generate_mask = None, high_water_mark = 65_536, refuse_above_mark = false, read_ahead = 0))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn new(
         r#loop: &Bound<'_, PyAny>,
@@ -97,6 +97,8 @@ impl Connection {
         deflate: Option<&Bound<'_, PerMessageDeflate>>,
         generate_mask: Option<Py<PyAny>>,
         high_water_mark: usize,
+        refuse_above_mark: bool,
+        read_ahead: usize,
     ) -> PyResult<Self> {
         let role = if is_server { Role::Server } else { Role::Client };
         let params = deflate.map(|one| one.get().negotiated(r#loop.py())).transpose()?.flatten();
@@ -122,6 +124,8 @@ impl Connection {
                 skip_utf8_validation,
                 max_pending_auto_pongs,
                 high_water_mark,
+                refuse_above_mark,
+                read_ahead,
             },
             flow: Flow::default(),
             binary_type: BinaryType::Bytes,
@@ -130,6 +134,8 @@ impl Connection {
             discard: false,
             fault: None,
             pending: Vec::new(),
+            ahead: None,
+            refused: 0,
             queue: VecDeque::new(),
             queued_bytes: 0,
             recv: None,
@@ -215,7 +221,11 @@ impl Connection {
     fn resume(slf: &Bound<'_, Self>) {
         // The transport reads again once what waits is delivered, in `_next_tick`: read now, it would be
         // added to that, and with a listener that pauses at each message there would be ever more.
-        slf.get().state.with(slf.py(), |state| state.flow.paused = false);
+        // Where it reads ahead, nothing that comes until then may overtake what waits.
+        slf.get().state.with(slf.py(), |state| {
+            state.flow.paused = false;
+            state.flow.next_tick |= state.settings.read_ahead > 0;
+        });
         slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
     }
 
@@ -225,6 +235,13 @@ impl Connection {
         Self::deliver_queued(slf);
         Self::deliver_pending(slf);
         Self::after_delivery(slf);
+    }
+
+    /// Whether bytes came, or none could because reading was off, since the last call.
+    fn take_activity(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| {
+            std::mem::replace(&mut state.flow.active, false) || state.flow.reading_off
+        })
     }
 
     #[getter]
@@ -381,6 +398,11 @@ impl Connection {
     #[getter]
     fn buffered_amount(&self, py: Python<'_>) -> usize {
         self.queued_bytes(py)
+    }
+
+    #[getter]
+    fn refused(&self, py: Python<'_>) -> u64 {
+        self.state.with(py, |state| state.refused)
     }
 
     // The end ------------------------------------------------------------------------------------

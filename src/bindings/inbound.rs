@@ -42,6 +42,7 @@ impl Connection {
     pub fn feed(slf: &Bound<'_, Self>, bytes: &mut [u8]) {
         let (py, this) = (slf.py(), slf.get());
         let (ignore, keep) = this.state.with(py, |state| {
+            state.flow.active = true;
             let ignore = state.flow.lost || state.flow.concluded;
             let keep = state.flow.delivering || !state.pending.is_empty() || !state.may_deliver();
             if keep && !ignore {
@@ -125,10 +126,13 @@ impl Connection {
                 other => Self::hand_over(slf, reactor, other),
             }
         }
-        let rest = input.position();
-        let rest = &bytes[rest..];
+        let read = input.position();
+        let rest = &bytes[read..];
         this.state.with(py, |state| {
             state.flow.delivering = false;
+            if state.ahead.as_mut().is_some_and(|ahead| rest.is_empty() || !ahead.consume(read)) {
+                state.ahead = None;
+            }
             if !rest.is_empty() && !state.flow.concluded {
                 let newer = std::mem::take(&mut state.pending);
                 state.pending = [rest, &newer].concat();
@@ -209,13 +213,15 @@ impl Connection {
     /// After a delivery: reads on or not, tells of the end when all before it is delivered.
     pub fn after_delivery(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
+        Self::answer_ahead(slf);
         Self::adjust_reading(slf);
         let (eof, lost) = this.state.with(py, |state| {
             let flow = &mut state.flow;
             let done = flow.started
                 && !flow.delivering
                 && (flow.concluded || (state.pending.is_empty() && !flow.next_tick));
-            let eof = done && flow.eof && !flow.eof_told;
+            // Reading ahead may find it while the program has paused.
+            let eof = done && flow.eof && !flow.eof_told && !flow.paused;
             let lost = done && flow.lost && !flow.lost_told;
             flow.eof_told |= eof;
             flow.lost_told |= lost;
@@ -231,15 +237,56 @@ impl Connection {
         }
     }
 
+    /// Answers pings among the bytes that wait while the program takes nothing; they are told to it, and
+    /// not answered again, when it is their turn.
+    #[inline]
+    fn answer_ahead(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        while let Some((ping, pong)) = this.state.with(py, |state| {
+            let wanted = state.settings.read_ahead > 0
+                && state.settings.auto_pong
+                && state.is_held()
+                && state.flow.started
+                && !(state.flow.delivering || state.flow.concluded || state.pending.is_empty());
+            if !wanted {
+                return None;
+            }
+            let receiver = &state.receiver;
+            let ahead = state.ahead.get_or_insert_with(|| Box::new(receiver.ahead()));
+            let limit = state.settings.max_pending_auto_pongs;
+            let ping = ahead.next_ping(&state.pending)?;
+            Some((ping, limit == 0 || state.pongs < limit))
+        }) {
+            if pong {
+                Self::queue_control(slf, FrameKind::AutoPong, ping.as_ref());
+            }
+        }
+    }
+
+    /// The most bytes to be read at once: while the program takes nothing, as many as are read ahead.
+    #[cfg(unix)]
+    pub fn room_to_read(&self, py: Python<'_>) -> usize {
+        self.state.with(py, |state| {
+            if state.settings.read_ahead > 0 && state.is_held() {
+                state.settings.read_ahead.saturating_sub(state.pending.len()).max(1)
+            } else {
+                usize::MAX
+            }
+        })
+    }
+
     /// The transport reads while frames can be delivered, and not else.
     fn adjust_reading(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         let wanted = this.state.with(py, |state| {
             let flow = &mut state.flow;
             let ahead = flow.next_tick && state.pending.len() >= READ_AHEAD;
-            let off = flow.started && !flow.concluded && (flow.paused || flow.stalled || ahead);
+            let held =
+                (flow.paused || flow.stalled) && state.pending.len() >= state.settings.read_ahead;
+            let off = flow.started && !flow.concluded && (held || ahead);
             (off != flow.reading_off).then(|| {
                 flow.reading_off = off;
+                flow.active = true;
                 off
             })
         });

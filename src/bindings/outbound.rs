@@ -205,6 +205,9 @@ impl Connection {
         callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let (py, this) = (slf.py(), slf.get());
+        if Self::refuses(slf, options.fin) {
+            return Self::refused_message(slf, callback);
+        }
         let key = this.masking_key(py, mask)?;
         let queued = this.enqueue(py, |state, shared, out| {
             put_message(state, shared, out, payload, &options, key)?;
@@ -221,6 +224,46 @@ impl Connection {
         }
         Self::settle(slf, &queued);
         Self::when_room(slf, queued.length)
+    }
+
+    /// Whether a message or fragment is not to be queued, because more than the mark is, even after what
+    /// can be written has been. A message that was begun is ended; of one that was refused, all is.
+    #[inline]
+    pub fn refuses(slf: &Bound<'_, Self>, fin: bool) -> bool {
+        let strict = |state: &mut State| {
+            state.settings.refuse_above_mark
+                && !state.sender.is_in_message()
+                && !matches!(state.wire, Wire::None)
+        };
+        slf.get().state.with(slf.py(), strict) && Self::refuses_now(slf, fin)
+    }
+
+    #[cold]
+    fn refuses_now(slf: &Bound<'_, Self>, fin: bool) -> bool {
+        let (py, this) = (slf.py(), slf.get());
+        let (mark, begun) =
+            this.state.with(py, |state| (state.settings.high_water_mark, state.flow.refusing));
+        let mut full = begun || this.queued_bytes(py) > mark;
+        if full && !begun {
+            Self::flush(slf);
+            full = this.queued_bytes(py) > mark;
+        }
+        this.state.with(py, |state| {
+            state.flow.refusing = full && !fin;
+            state.refused += u64::from(full && !begun);
+        });
+        full
+    }
+
+    /// What is told of a message that was refused.
+    fn refused_message(slf: &Bound<'_, Self>, callback: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
+        let error = py.import("wsrs.errors")?.getattr("SlowPeer")?.call0()?;
+        if let Some(callback) = callback {
+            this.reactor(py).call_soon(py, &callback, &error, None)?;
+        }
+        this.tell_owner(py, "_on_refused", ());
+        Ok(Py::new(py, Done::failed(error.unbind()))?.into_any())
     }
 
     /// Queues a control frame whose length has been checked.

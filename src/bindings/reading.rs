@@ -67,7 +67,8 @@ fn read_native(
         }
         return Ok(read);
     }
-    read_shared(reactor, token, |bytes| {
+    let room = connection.get().room_to_read(py);
+    read_shared(reactor, token, room, |bytes| {
         Connection::feed(connection, bytes);
         Ok(())
     })
@@ -79,7 +80,7 @@ fn read_stream(
     protocol: &Bound<'_, PyAny>,
 ) -> PyResult<Read> {
     let py = reactor.py();
-    read_shared(reactor, token, |bytes| {
+    read_shared(reactor, token, usize::MAX, |bytes| {
         protocol.call_method1(intern!(py, "data_received"), (PyBytes::new(py, bytes),)).map(drop)
     })
 }
@@ -90,7 +91,7 @@ fn read_buffered(
     protocol: &Bound<'_, PyAny>,
 ) -> PyResult<Read> {
     let py = reactor.py();
-    read_shared(reactor, token, |mut bytes: &mut [u8]| {
+    read_shared(reactor, token, usize::MAX, |mut bytes: &mut [u8]| {
         while !bytes.is_empty() {
             let room = protocol.call_method1(intern!(py, "get_buffer"), (bytes.len(),))?;
             let view = py.import("builtins")?.getattr("memoryview")?.call1((room,))?;
@@ -109,16 +110,19 @@ fn read_buffered(
     })
 }
 
-/// One read into the loop's shared buffer, given to `deliver`.
+/// One read of at most `room` bytes into the loop's shared buffer, given to `deliver`.
 fn read_shared(
     reactor: &Bound<'_, Reactor>,
     token: Token,
+    room: usize,
     deliver: impl FnOnce(&mut [u8]) -> PyResult<()>,
 ) -> PyResult<Read> {
     let (py, this) = (reactor.py(), reactor.get());
     let mut buffer = this.with_shared(py, super::reactor::Shared::take_read_buffer);
     // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
-    let spare = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len()) };
+    let spare = unsafe {
+        std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len().min(room))
+    };
     let read = this.sockets.with(py, |sockets| {
         sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, spare))
     });

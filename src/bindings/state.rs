@@ -10,7 +10,7 @@ use super::waiter::{Awaitable, Waiter};
 #[cfg(unix)]
 use crate::engine::Token;
 use crate::protocol::error::ProtocolError;
-use crate::protocol::receiver::Receiver;
+use crate::protocol::receiver::{Ahead, Receiver};
 use crate::protocol::sender::Sender;
 
 /// Messages, and bytes of messages, that wait while nobody has asked for any: then reading stops (or
@@ -47,6 +47,10 @@ pub struct Settings {
     pub skip_utf8_validation: bool,
     pub max_pending_auto_pongs: usize,
     pub high_water_mark: usize,
+    /// No message is queued while more than the mark is.
+    pub refuse_above_mark: bool,
+    /// Bytes read while nothing is delivered, so that pings in them are answered.
+    pub read_ahead: usize,
 }
 
 /// Where the flow of messages stands.
@@ -74,6 +78,10 @@ pub struct Flow {
     pub reading_off: bool,
     /// Somebody iterates or has called `recv`.
     pub claimed: bool,
+    /// Bytes came since somebody asked.
+    pub active: bool,
+    /// The message was refused whose further fragments are to come.
+    pub refusing: bool,
 }
 
 /// What a program wants to know when a frame is written out.
@@ -110,6 +118,10 @@ pub struct State {
     pub fault: Option<ProtocolError>,
     /// Bytes that came and are not delivered yet.
     pub pending: Vec<u8>,
+    /// How far they were searched for pings; there only while some that were seen wait.
+    pub ahead: Option<Box<Ahead>>,
+    /// Messages that were not queued, because more than the mark was.
+    pub refused: u64,
     /// Messages that wait for `recv`, each with its size and whether it is binary.
     pub queue: VecDeque<(Py<PyAny>, usize, bool)>,
     pub queued_bytes: usize,
@@ -130,6 +142,12 @@ impl State {
         flow.started
             && !flow.concluded
             && (flow.lost || !(flow.paused || flow.stalled || flow.next_tick))
+    }
+
+    /// Whether the program takes nothing now.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        self.flow.paused || self.flow.stalled
     }
 
     /// Whether the queue has reached its bound.

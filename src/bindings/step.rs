@@ -84,7 +84,8 @@ pub fn next_step(
         Event::Ping(data) => {
             let data = PyBytes::new(py, data).unbind();
             let limit = state.settings.max_pending_auto_pongs;
-            let pong = state.settings.auto_pong && (limit == 0 || state.pongs < limit);
+            let met = state.ahead.as_mut().is_some_and(|ahead| ahead.met());
+            let pong = !met && state.settings.auto_pong && (limit == 0 || state.pongs < limit);
             Step::Ping { data, tell: state.wants_ping, pong }
         }
         Event::Pong(data) => {

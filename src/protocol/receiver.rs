@@ -8,6 +8,7 @@
 //! - after a fault or a close frame it is finished: what comes later is dropped
 //!   (RFC 6455 sections 5.5.1 and 7.1.7).
 
+mod ahead;
 mod control;
 mod event;
 mod input;
@@ -23,6 +24,7 @@ use super::frame::{Opcode, PartialHeader, Role};
 use control::Control;
 use message::{Limits, Message};
 
+pub use ahead::Ahead;
 pub use event::{Data, Event};
 pub use input::Input;
 

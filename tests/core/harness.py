@@ -135,6 +135,9 @@ class Side:
     def _on_lost(self, error: BaseException | None) -> None:
         self.events.append(("lost", error))
 
+    def _on_refused(self) -> None:
+        self.events.append(("refused",))
+
     def _on_listener_error(self, error: BaseException) -> None:
         self.events.append(("listener error", error))
 

@@ -189,3 +189,15 @@ def test_abort_drops_what_is_queued(side: MakeSide) -> None:
     server.tick(2)
     assert server.output == b""
     assert server.events == [("lost", None)]
+
+
+def test_an_end_that_the_system_refuses_is_an_abort(side: MakeSide) -> None:
+    server = side()
+
+    def refuse() -> None:
+        raise OSError(107, "Transport endpoint is not connected")
+
+    server.transport.write_eof = refuse  # type: ignore[method-assign]
+    server.connection.end()
+    server.tick()
+    assert server.transport.calls == ["abort"]

@@ -119,10 +119,14 @@ def test_no_option_of_ours_is_missing(table: OptionTable, kind: str) -> None:
     assert {row.ws_name for row in table.rows} == {row.ws for each, row in ROWS if each == kind}
 
 
+BEYOND_WS = {"droppedMessages"}
+"""Members that ws does not have; they are spelled both ways all the same."""
+
+
 def test_no_alias_of_ours_is_missing() -> None:
     """Every ws spelling of a member, but for those of Node's EventEmitter, which ws inherits."""
     for cls, kind in ((wsrs.WebSocketServer, "server member"), (wsrs.WebSocket, "websocket member")):
-        aliases = set(cls._spellings) - set(wsrs.EventEmitter._spellings)
+        aliases = set(cls._spellings) - set(wsrs.EventEmitter._spellings) - BEYOND_WS
         assert aliases <= {row.ws for each, row in ROWS if each == kind}
 
 

@@ -23,6 +23,9 @@ FRAMES = "tests/threats/test_frames.py"
 FLOODS = "tests/threats/test_floods.py"
 HANDSHAKES = "tests/threats/test_handshakes.py"
 ENDS = "tests/threats/test_ends.py"
+LIMITS = "tests/test_server_limits.py"
+SILENCE = "tests/threats/test_silence.py"
+SLOW = "tests/threats/test_slow_peers.py"
 REENTRANCY = "tests/test_reentrancy.py"
 CONNECTING = "tests/test_connecting.py"
 REDIRECTS = "tests/test_redirects.py"
@@ -77,10 +80,15 @@ ROWS = (
     Row(
         "Requests faster than the peer reads answers",
         "A program that awaits its sends queues less than 256 KiB at a high-water mark of 64 KiB, and reading stops; "
-        "one that does not sees its queue in `buffered_amount`",
+        'one that does not sees its queue in `buffered_amount`. With `slow_peer` "drop" or "close" no more than the '
+        "mark and one message is queued",
         (
             f"{FLOODS}::test_requests_faster_than_the_peer_reads_answers",
             f"{FLOODS}::test_buffered_amount_says_what_a_program_that_does_not_await_has_queued",
+            f"{SLOW}::test_drop_keeps_the_queue_under_the_mark_and_one_message",
+            f"{SLOW}::test_close_ends_the_connection_with_1013",
+            f"{SLOW}::test_a_peer_that_never_reads_is_cut_off_after_close_timeout",
+            f"{SLOW}::test_many_messages_at_once_are_no_slow_peer",
         ),
     ),
     Row(
@@ -234,6 +242,30 @@ ROWS = (
             f"{HANDSHAKES}::test_half_of_a_tls_hello_ends_at_the_deadline_too",
             f"{CONNECTING}::TestFailing::test_handshake_timeout",
             f"{ENDS}::test_a_peer_that_never_answers_a_close",
+        ),
+    ),
+    Row(
+        "Peers that vanish without a word",
+        "With `heartbeat`: pinged after an interval without a byte, ended with 1006 when none comes within the timeout; "
+        "a program that has paused does not lose its peer by that, and answers pings out of 64 KiB read ahead",
+        (
+            f"{SILENCE}::test_a_silent_peer_is_pinged_and_given_up",
+            f"{SILENCE}::test_any_byte_is_a_sign_of_life",
+            f"{SILENCE}::test_a_pause_is_not_taken_for_silence",
+            f"{SILENCE}::test_pings_are_answered_while_the_program_has_paused",
+            "tests/core/test_ahead.py::test_reading_stops_at_the_bound",
+            "rust:src/protocol/receiver/ahead.rs::"
+            "each_ping_is_seen_once_wherever_reading_stopped_and_however_the_rest_comes",
+        ),
+    ),
+    Row(
+        "More connections than a server can hold",
+        "With `max_connections`: 503 above it, before `verify_client` is asked; handshakes that wait for its verdict "
+        "count, and no place is lost",
+        (
+            f"{LIMITS}::test_the_one_too_many_gets_503_until_another_is_gone",
+            f"{LIMITS}::test_handshakes_that_wait_for_their_verdict_count",
+            f"{LIMITS}::test_a_verdict_that_comes_too_late_holds_no_place",
         ),
     ),
     Row(

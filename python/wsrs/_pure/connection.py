@@ -23,7 +23,7 @@ from wsrs._pure.inbox import Inbox
 from wsrs._pure.outbox import READY, Outbox, Sent
 from wsrs._pure.receiver import Receiver
 from wsrs._pure.sender import Masks, Sender, generated_key, to_bytes
-from wsrs.errors import ConnectionClosed
+from wsrs.errors import ConnectionClosed, SlowPeer
 
 __all__ = ["Connection"]
 
@@ -55,7 +55,10 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         "_generate_mask",
         "_is_server",
         "_max_pending_auto_pongs",
+        "_refuse_above_mark",
+        "_refusing",
         "_sender",
+        "refused",
     )
 
     def __init__(
@@ -74,6 +77,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         deflate: PerMessageDeflate | None = None,
         generate_mask: Callable[[bytearray], object] | None = None,
         high_water_mark: int = 65_536,
+        refuse_above_mark: bool = False,
+        read_ahead: int = 0,
     ) -> None:
         inflater, deflater = deflate.contexts() if deflate is not None else (None, None)
         receiver = Receiver(
@@ -87,13 +92,24 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         inbox = Inbox(loop, lossy=skip_utf8_validation)
         outbox = Outbox(loop, high_water_mark)
         super().__init__(
-            loop, owner, receiver, inbox, outbox, allow_synchronous_events=allow_synchronous_events
+            loop,
+            owner,
+            receiver,
+            inbox,
+            outbox,
+            allow_synchronous_events=allow_synchronous_events,
+            read_ahead=read_ahead,
         )
         self._is_server = is_server
         self._sender = Sender(deflater)
         self._auto_pong = auto_pong
         self._max_pending_auto_pongs = max_pending_auto_pongs
         self._generate_mask = generate_mask
+        self._refuse_above_mark = refuse_above_mark
+        self._refusing = False
+        """The message was refused whose further fragments are to come."""
+        self.refused = 0
+        """Messages that were not queued, because more than the mark was."""
         self._buffer = _shared_buffer()
 
     # The asyncio side ---------------------------------------------------------------------------
@@ -151,6 +167,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     ) -> Awaitable[None]:
         """Frame and queue a message or a fragment at once."""
         payload, is_text = to_bytes(data)
+        if self._refuse_above_mark and self._refuses(fin):
+            return self._refused_message(callback)
         key = self._key(mask)
         if not self._outbox.is_open:
             return self._sent_in_vain(callback)
@@ -228,6 +246,28 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if callback is not None:
             outbox.mark(callback)
         return READY if outbox.size <= outbox.high_water_mark else Sent(outbox)
+
+    def _refuses(self, fin: bool) -> bool:
+        """Whether a message or fragment is not to be queued, because more than the mark is, even after what
+        can be written has been. A message that was begun is ended; of one that was refused, all is."""
+        outbox = self._outbox
+        if self._sender.in_message or not outbox.is_open:
+            return False
+        begun = self._refusing
+        full = begun or outbox.size > outbox.high_water_mark
+        if full and not begun:
+            outbox.flush()
+            full = outbox.size > outbox.high_water_mark
+        self._refusing = full and not fin
+        self.refused += full and not begun
+        return full
+
+    def _refused_message(self, callback: SendCallback | None) -> Awaitable[None]:
+        error = SlowPeer()
+        if callback is not None:
+            self._loop.call_soon(callback, error)
+        self._tell("_on_refused")
+        return Sent(error=error)
 
     def _sent_in_vain(self, callback: SendCallback | None) -> Awaitable[None]:
         error = ConnectionClosed(1006)

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from wsrs._backend import ConnectionOwner, MessageListener
+from wsrs._pure.ahead import Ahead
 from wsrs._pure.frames import BINARY, CLOSE, PONG, TEXT
 from wsrs._pure.inbox import Inbox, Received
 from wsrs._pure.outbox import Outbox
@@ -36,6 +37,8 @@ class Delivery:
     """The receiving half of `wsrs._pure.Connection`."""
 
     __slots__ = (
+        "_active",
+        "_ahead",
         "_allow_synchronous_events",
         "_binary_type",
         "_delivering",
@@ -51,6 +54,7 @@ class Delivery:
         "_lost_error",
         "_outbox",
         "_owner",
+        "_read_ahead",
         "_reading_off",
         "_receiver",
         "_transport",
@@ -67,6 +71,7 @@ class Delivery:
         outbox: Outbox,
         *,
         allow_synchronous_events: bool,
+        read_ahead: int,
     ) -> None:
         self._loop = loop
         self._owner = owner
@@ -90,6 +95,11 @@ class Delivery:
         """The same for the loss of the transport."""
         self._lost_error: BaseException | None = None
         self._reading_off = False
+        self._active = False
+        """Bytes came since somebody asked."""
+        self._read_ahead = read_ahead
+        """Bytes read while nothing is delivered, so that pings in them are answered."""
+        self._ahead: Ahead | None = None
 
     # What the API sets and calls ----------------------------------------------------------------
 
@@ -140,6 +150,8 @@ class Delivery:
         self._is_paused = True
         if self._lost is None:
             self._hold |= _PAUSED
+            if not self._delivering:
+                self._look_ahead()
             self._adjust_reading()
 
     def resume(self) -> None:
@@ -147,6 +159,11 @@ class Delivery:
         self._is_paused = False
         if self._hold & _PAUSED:
             self._release(_PAUSED)
+
+    def take_activity(self) -> bool:
+        """Whether bytes came, or none could because reading was off, since the last call."""
+        active, self._active = self._active, False
+        return active or self._reading_off
 
     @property
     def is_paused(self) -> bool:
@@ -170,8 +187,11 @@ class Delivery:
     # What the transport brings --------------------------------------------------------------------
 
     def _received(self, data: bytes) -> None:
+        self._active = True
         if self._lost is None and not self._hold & _CONCLUDED:
             self._receiver.feed(data)
+            if self._ahead is not None:
+                self._ahead.unseen += len(data)
             self._drained = False
         self._deliver()
 
@@ -209,6 +229,7 @@ class Delivery:
             self._delivering = outbox.corked = False
             outbox.tick()
         self._inbox.wake()
+        self._look_ahead()
         self._adjust_reading()
         if self._eof is False or self._lost is False:
             self._tell_end()
@@ -277,13 +298,31 @@ class Delivery:
             if self.wants_pong:
                 self._tell("_on_pong", data)
             return
-        self._answer_ping(data)
+        if self._ahead is None or not self._ahead.met():
+            self._answer_ping(data)
         if self.wants_ping:
             self._tell("_on_ping", data)
 
     def _answer_ping(self, data: bytes) -> None:
         """Send a pong, where that is to be done without being told."""
         raise NotImplementedError
+
+    def _look_ahead(self) -> None:
+        """Answer pings among the bytes that wait while the program takes nothing.
+
+        They are told to it, and not answered again, when it is their turn.
+        """
+        receiver, ahead = self._receiver, self._ahead
+        if not receiver.waiting or (ahead is not None and ahead.unseen > receiver.waiting):
+            ahead = self._ahead = None  # the receiver has come further
+        if not (self._read_ahead and receiver.waiting and self._lost is None):
+            return
+        if self._hold & (_NOT_STARTED | _CONCLUDED) or not self._hold & (_PAUSED | _STALLED):
+            return
+        if ahead is None:
+            ahead = self._ahead = receiver.ahead()
+        while (ping := receiver.next_ping(ahead)) is not None:
+            self._answer_ping(ping)
 
     def _end_of_event(self) -> None:
         """With `allow_synchronous_events=False` the next event waits for the next tick, as in ws."""
@@ -299,15 +338,17 @@ class Delivery:
         """The transport reads while frames can be delivered, and not else."""
         transport = self._transport
         off = bool(self._hold) and not self._hold & _CONCLUDED
-        if off and not self._hold & (_PAUSED | _STALLED):
-            off = self._receiver.waiting > _BACKLOG
+        if off:
+            held = self._hold & (_PAUSED | _STALLED)
+            off = self._receiver.waiting >= self._read_ahead if held else self._receiver.waiting > _BACKLOG
         if off != self._reading_off and transport is not None and not transport.is_closing():
             self._reading_off = off
+            self._active = True
             (transport.pause_reading if off else transport.resume_reading)()
 
     def _tell_end(self) -> None:
         """Tell the owner of the peer's FIN, and of the loss, when all before it is delivered."""
-        done = self._drained and not self._hold & (_NOT_STARTED | _NEXT_TICK)
+        done = self._drained and not self._hold & (_NOT_STARTED | _NEXT_TICK | _PAUSED)
         if not done and not (self._hold & _CONCLUDED and not self._hold & _NOT_STARTED):
             return
         if self._eof is False:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 
+from wsrs._pure.ahead import Ahead
 from wsrs._pure.deflate import Inflater
 from wsrs._pure.frames import (
     BINARY,
@@ -87,6 +88,23 @@ class Receiver:
     def waiting(self) -> int:
         """Bytes that came and are not read yet."""
         return len(self._data) - self._at
+
+    def ahead(self) -> Ahead:
+        """A look at the bytes that wait."""
+        message = self._message
+        skip = 0 if message is None else message.missing
+        ahead = Ahead(
+            is_server=self._is_server,
+            compression=self._inflater is not None,
+            in_message=message is not None and not (skip and message.is_last_frame),
+            skip=skip,
+        )
+        ahead.unseen = self.waiting
+        return ahead
+
+    def next_ping(self, ahead: Ahead) -> bytes | None:
+        """The payload of the next ping that `ahead` finds among the bytes that wait."""
+        return ahead.next_ping(self._data)
 
     def finish(self) -> None:
         """Nothing more is to come: drop what is under way."""

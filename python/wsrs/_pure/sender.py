@@ -62,6 +62,11 @@ class Sender:
         self._in_message = False
         self._compressing = False
 
+    @property
+    def in_message(self) -> bool:
+        """Whether a fragmented message is under way."""
+        return self._in_message
+
     def frame(self, payload: bytes, *, binary: bool, compress: bool, fin: bool) -> tuple[int, bytes]:
         """The first byte of the frame's header, and its payload, compressed where that was agreed."""
         if self._in_message:

@@ -41,6 +41,11 @@ impl Control {
         end == length
     }
 
+    /// Bytes of payload that have not come yet.
+    pub(super) const fn missing(&self) -> u64 {
+        (self.length - self.filled) as u64
+    }
+
     /// The payload, unmasked.
     pub(super) fn payload(&self) -> &[u8] {
         &self.payload[..usize::from(self.filled)]

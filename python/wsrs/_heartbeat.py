@@ -1,0 +1,163 @@
+"""Heartbeats: a peer that has been silent for a while is pinged, and one that stays silent is given up.
+
+Rules kept here:
+
+- One timer an event loop, whatever the number of connections. Their deadlines are rounded up to a sixteenth
+  of their interval or less, so that many fall together, and a tick of the loop serves a bounded number.
+- Any byte that came is a sign of life. No clock is read for it: the core keeps a flag, which is looked at
+  when the deadline is there. So a ping goes out after one to two intervals of silence.
+- While the socket is not read (a program that has paused, or takes no messages), silence says nothing, and
+  nothing is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsrs._lifecycle import Lifecycle
+
+__all__ = ["READ_AHEAD", "Member", "unwatch", "watch"]
+
+READ_AHEAD = 64 * 1024
+"""Bytes that are read of a paused connection with a heartbeat, so that pings among them are answered."""
+
+_PER_TICK = 1000
+"""Connections served in one tick of the loop, about a millisecond's work."""
+
+_OPEN = 1
+
+_SHORTEST = 0.001
+"""Seconds: what a loop's clock can tell apart."""
+
+
+class Member:
+    """A connection with a heartbeat."""
+
+    __slots__ = ("interval", "left", "timeout", "ws")
+
+    def __init__(self, ws: Lifecycle, interval: float, timeout: float) -> None:
+        self.ws: Lifecycle | None = ws
+        self.interval = interval
+        self.timeout = timeout
+        self.left = 0.0
+        """Seconds that the peer still has, once a ping went out and nothing has come since."""
+
+    def check(self) -> float | None:
+        """Ping or give up a silent peer. Seconds until the next check; None when there is none."""
+        ws = self.ws
+        if ws is None or ws._conn is None or ws._ready_state != _OPEN:
+            return None
+        if ws._conn.take_activity():
+            self.left = 0.0
+            return self.interval
+        if self.left:
+            self.left -= min(self.interval, self.left)
+            if self.left < _SHORTEST:
+                ws._heartbeat_failed(self.timeout)
+                return None
+            return min(self.interval, self.left)
+        try:
+            ws._conn.ping()
+        except Exception as error:  # raised by the program's generate_mask
+            ws._report("a heartbeat was not sent", error)
+            return self.interval
+        self.left = self.timeout
+        return min(self.interval, self.left)
+
+
+class Wheel:
+    """The connections of one loop, by the time at which they are looked at next."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: dict[float, list[Member]] = {}
+        self._times: list[float] = []
+        """The keys of `_due`, a heap."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._now: deque[Member] = deque()
+        """Those whose time has come."""
+        self.count = 0
+
+    def add(self, member: Member, seconds: float) -> None:
+        """Look at `member` in `seconds`, or a sixteenth later."""
+        granule: float = 2.0 ** (math.floor(math.log2(seconds)) - 4)
+        when = math.ceil((self._loop.time() + seconds) / granule) * granule
+        due = self._due.get(when)
+        if due is None:
+            due = self._due[when] = []
+            heapq.heappush(self._times, when)
+            if not self._now:
+                self._set_timer()
+        due.append(member)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            if self._times and self._timer.when() <= self._times[0]:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._times[0], self._expired) if self._times else None
+
+    def _expired(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._times and self._times[0] <= now:
+            self._now.extend(self._due.pop(heapq.heappop(self._times)))
+        self._serve()
+
+    def _serve(self) -> None:
+        """Check those whose time has come, a bounded number of them in a tick."""
+        try:
+            for _ in range(min(_PER_TICK, len(self._now))):
+                member = self._now.popleft()
+                seconds = member.check()
+                if seconds is None:
+                    member.ws = None
+                else:
+                    self.add(member, seconds)
+        finally:
+            if self._now:
+                self._loop.call_soon(self._serve)
+            else:
+                self._set_timer()
+
+    def forget(self) -> None:
+        """A connection is gone; its entry stays until its time. With the last one, everything goes."""
+        self.count -= 1
+        if not self.count:
+            self._due.clear()
+            self._times.clear()
+            self._now.clear()
+            self._set_timer()
+            if _wheels.get(self._loop) is self:
+                del _wheels[self._loop]
+
+
+_wheels: dict[asyncio.AbstractEventLoop, Wheel] = {}
+"""The wheels of the loops that have connections with a heartbeat."""
+
+
+def watch(ws: Lifecycle, interval: float, timeout: float) -> Member:
+    """Begin the heartbeat of a connection that has just opened. Call `unwatch` at its end."""
+    loop = ws._loop
+    wheel = _wheels.get(loop)
+    if wheel is None:
+        for closed in [each for each in list(_wheels) if each.is_closed()]:
+            _wheels.pop(closed, None)
+        wheel = _wheels[loop] = Wheel(loop)
+    wheel.count += 1
+    member = Member(ws, interval, timeout)
+    wheel.add(member, interval)
+    return member
+
+
+def unwatch(ws: Lifecycle, member: Member) -> None:
+    """The connection is closed."""
+    member.ws = None
+    wheel = _wheels.get(ws._loop)
+    if wheel is not None:
+        wheel.forget()

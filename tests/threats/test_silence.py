@@ -1,0 +1,188 @@
+"""`heartbeat`: peers that fall silent, peers that do not, and programs that pause."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import wsrs
+from wsrs import _heartbeat
+
+from ..conftest import Reports, Serve
+from ..peers import PING, PONG, TEXT, Peer, listen, raw_client, within
+from .conftest import Attack, Attacked
+
+pytestmark = pytest.mark.asyncio
+
+SHORT = 0.05
+
+
+async def until_pong(peer: Peer, payload: bytes) -> int:
+    """Reads up to the pong with `payload`: how many other pongs there were."""
+    others = 0
+    while (frame := await peer.frame())[:2] != (PONG, payload):
+        others += frame.opcode == PONG
+    return others
+
+
+async def test_a_silent_peer_is_pinged_and_given_up(attack: Attack) -> None:
+    ws, peer, _ = await attack(heartbeat=SHORT)
+    receiving = asyncio.ensure_future(ws.recv())
+    closed = listen(ws, "close")
+    assert (await peer.frame())[:2] == (PING, b"")
+    assert await peer.at_end()
+    assert await within(closed) == (1006, b"")
+    with pytest.raises(wsrs.ConnectionClosed) as raised:
+        await within(receiving)
+    assert isinstance(raised.value.__cause__, TimeoutError)
+    assert str(raised.value.__cause__) == f"the peer did not answer a ping within {SHORT} seconds"
+
+
+async def test_interval_and_timeout_may_differ(attack: Attack) -> None:
+    ws, peer, _ = await attack(heartbeat=(SHORT, 60.0))
+    assert (await peer.frame()).opcode == PING
+    # The second ping shows that nobody was given up in between.
+    peer.write(attack_pong(ws, peer))
+    assert (await peer.frame()).opcode == PING
+    assert ws.ready_state == wsrs.OPEN
+
+
+def attack_pong(ws: Any, peer: Peer) -> bytes:
+    """An unasked pong of the peer's role."""
+    attacked = Attacked(ws, peer, None if ws.url else b"\x00\x00\x00\x00")
+    return attacked.frame(PONG)
+
+
+async def test_any_byte_is_a_sign_of_life(attack: Attack) -> None:
+    ws, peer, _ = attacked = await attack(heartbeat=(SHORT, 10 * SHORT))
+    message = listen(ws, "message")
+    data = attacked.frame(TEXT, b"dribbled")
+    for place in range(4):
+        assert (await peer.frame()).opcode == PING
+        peer.write(data[place : place + 1])
+    peer.write(data[4:])
+    assert await within(message) == (b"dribbled", False)
+    assert ws.ready_state == wsrs.OPEN
+
+
+async def test_off_by_default_and_no_timer_is_left(attack: Attack) -> None:
+    await attack()
+    assert not _heartbeat._wheels
+    ws, *_ = await attack(heartbeat=60)
+    assert len(_heartbeat._wheels) == 1
+    ws.terminate()
+    await within(ws.wait_closed())
+    assert not _heartbeat._wheels
+
+
+async def test_one_timer_serves_all_connections(serve: Serve) -> None:
+    server = await serve(heartbeat=60)
+    peers = [await raw_client(server) for _ in range(40)]
+    (wheel,) = _heartbeat._wheels.values()
+    assert wheel.count == 40
+    # Sixteen moments an interval: forty connections made in less than one are looked at in a few.
+    assert len(wheel._times) <= 3
+    for peer in peers:
+        await peer.close()
+
+
+async def test_pings_are_answered_while_the_program_has_paused(attack: Attack) -> None:
+    ws, peer, _ = attacked = await attack(heartbeat=60)
+    seen: list[Any] = []
+    ws.on("message", lambda data, is_binary: seen.append(data))
+    ws.on("ping", seen.append)
+    ws.pause()
+    peer.write(attacked.frame(TEXT, b"held back") + attacked.frame(PING, b"A"))
+    assert await until_pong(peer, b"A") == 0
+    assert seen == []
+    ws.resume()
+    peer.write(attacked.frame(PING, b"B"))
+    assert await until_pong(peer, b"B") == 0
+    assert seen == [b"held back", b"A", b"B"]
+
+
+async def test_pings_are_answered_while_nobody_takes_the_messages(attack: Attack) -> None:
+    ws, peer, _ = attacked = await attack(heartbeat=60)
+    first = asyncio.ensure_future(ws.recv())
+    peer.write(attacked.frame(TEXT, b"0"))
+    assert await within(first) == "0"
+    count = 1500
+    peer.write(b"".join(attacked.frame(TEXT, b"%d" % number) for number in range(1, count)))
+    peer.write(attacked.frame(PING, b"A"))
+    assert await until_pong(peer, b"A") == 0
+    assert [await within(ws.recv()) for _ in range(1, count)] == [str(number) for number in range(1, count)]
+    peer.write(attacked.frame(PING, b"B"))
+    assert await until_pong(peer, b"B") == 0
+
+
+async def test_a_pause_is_not_taken_for_silence(attack: Attack) -> None:
+    held = await attack(heartbeat=SHORT)
+    other = await attack(heartbeat=SHORT)
+    messages: list[bytes] = []
+    all_there = asyncio.Event()
+
+    def came(data: bytes, is_binary: bool) -> None:
+        messages.append(data)
+        if len(messages) == 40:
+            all_there.set()
+
+    held.ws.on("message", came)
+    held.ws.pause()
+    # More than is read ahead, and then nothing.
+    held.peer.write(held.frame(TEXT, b"x" * 5000) * 40)
+    for _ in range(6):
+        while (await other.peer.frame()).opcode != PING:
+            pass
+        other.peer.write(other.frame(PONG))
+    assert held.ws.ready_state == wsrs.OPEN
+    held.ws.resume()
+    await within(all_there.wait())
+    while (await held.peer.frame()).opcode != PING:
+        pass
+
+
+async def test_the_program_s_own_fault_is_reported_and_ends_nothing(serve: Serve, reports: Reports) -> None:
+    server = await serve()
+    failing = True
+
+    def generate_mask(key: bytearray) -> None:
+        if failing:
+            raise LookupError("no key")
+
+    ping: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    server.on("connection", lambda ws, request: ws.once("ping", ping.set_result))
+    ws = wsrs.WebSocket(server.url, heartbeat=SHORT, generate_mask=generate_mask)
+    await within(ws.wait_open())
+    reported = asyncio.Event()
+
+    def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        nonlocal failing
+        failing = False
+        reports.append(context)
+        reported.set()
+
+    asyncio.get_running_loop().set_exception_handler(handler)
+    await within(reported.wait())
+    assert isinstance(reports.take()["exception"], LookupError)
+    assert await within(ping) == b""
+    assert ws.ready_state == wsrs.OPEN
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (-1, ValueError, "not negative, not -1"),
+        (float("nan"), ValueError, "finite"),
+        ("30", TypeError, "must be a number, not str"),
+        (True, TypeError, "must be a number, not bool"),
+        ((1, 2, 3), ValueError, r"a number or \(interval, timeout\)"),
+        ((30, 0), ValueError, "at least 0.001 seconds"),
+        (1e-9, ValueError, "at least 0.001 seconds"),
+    ],
+)
+async def test_what_is_no_heartbeat(value: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        wsrs.WebSocketServer(no_server=True, heartbeat=value)
+    assert wsrs.WebSocketServer(no_server=True, heartbeat=0).options["heartbeat"] is None

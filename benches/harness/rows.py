@@ -62,6 +62,25 @@ class Idle:
 
 
 @dataclass(frozen=True)
+class Broadcast:
+    """One of `connections` sends, `depth` messages being under way, and the server sends each to all."""
+
+    connections: int
+    depth: int = 1
+    size: int = 128
+    kind: str = "binary"
+    deflate: bool = False
+
+    def arguments(self, quick: bool) -> list[str]:
+        """The load generator's options, those of time included."""
+        as_echo = Echo(self.connections, self.depth, self.size, self.kind, self.deflate)
+        return ["--broadcast", *as_echo.arguments(quick)]
+
+
+Load = Echo | Idle | Broadcast
+
+
+@dataclass(frozen=True)
 class Budget:
     """What `server` must reach: `at_most` times `peer`'s figure, or being `at_least` times as good.
 
@@ -88,7 +107,7 @@ class Row:
 
     name: str
     title: str
-    load: Echo | Idle
+    load: Load
     metrics: tuple[Metric, ...]
     budgets: tuple[Budget, ...]
     quick: bool = False
@@ -98,6 +117,10 @@ class Row:
     def fresh(self) -> bool:
         """Whether each sample needs a server just started: memory does not come back by itself."""
         return isinstance(self.load, Idle)
+
+
+def _broadcast(name: str, title: str, load: Broadcast, *budgets: Budget) -> Row:
+    return Row(name, f"broadcast of 128 B to 5,000 connections, {title}", load, (CPU,), budgets)
 
 
 def _deflate(name: str, size: int, connections: int, aiohttp: float, *more: Budget) -> Row:
@@ -177,6 +200,18 @@ ROWS: tuple[Row, ...] = (
         Idle(10_000, size=KIB, deflate=True),
         (MEMORY,),
         (Budget("wsrs", at_most=8 * KIB, metric=MEMORY),),
+    ),
+    _broadcast("broadcast-5000", "one at a time", Broadcast(5000)),
+    _broadcast(
+        "broadcast-5000-burst",
+        "16 at a time",
+        Broadcast(5000, depth=16),
+        Budget("wsrs", "picows", at_least=3),
+    ),
+    _broadcast(
+        "broadcast-5000-deflate",
+        "of JSON with permessage-deflate, one at a time",
+        Broadcast(5000, kind="text", deflate=True),
     ),
 )
 """In the order of the results. The budgets are those of the project's design."""

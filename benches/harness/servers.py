@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.places import Places
+from harness.rows import Broadcast, Load
 from harness.setup import build_wsrs, install_node, install_python, install_socketify
 
 Command = Callable[[Places], list[str | Path]]
@@ -31,13 +32,21 @@ class Server:
     """Python distributions whose versions matter."""
     ours: bool = False
     """Whether it is an error, not a circumstance, if it is not available."""
+    broadcast: bool = False
+    """Whether it takes `--broadcast`, and then sends each message to all."""
+    echo: bool = True
+    """Whether it can do anything else."""
+
+    def takes(self, load: Load) -> bool:
+        """Whether it has a place in rows with this load."""
+        return self.broadcast if isinstance(load, Broadcast) else self.echo
 
 
 def _python(file: str, *options: str) -> Command:
     return lambda places: [places.python, places.peers / file, *options]
 
 
-def _wsrs(name: str, title: str, style: str, loop: str) -> Server:
+def _wsrs(name: str, title: str, style: str, loop: str, **more: bool) -> Server:
     return Server(
         name,
         title,
@@ -46,6 +55,7 @@ def _wsrs(name: str, title: str, style: str, loop: str) -> Server:
         "--deflate",
         ("wsrs", "uvloop"),
         ours=True,
+        **more,
     )
 
 
@@ -58,8 +68,9 @@ SERVERS: tuple[Server, ...] = (
         None,
         ours=True,
     ),
-    _wsrs("wsrs", "wsrs, callbacks, uvloop", "callback", "uvloop"),
+    _wsrs("wsrs", "wsrs, callbacks, uvloop", "callback", "uvloop", broadcast=True),
     _wsrs("wsrs-asyncio", "wsrs, callbacks, asyncio", "callback", "asyncio"),
+    _wsrs("wsrs-loop", "wsrs, a loop of sends, uvloop", "loop", "uvloop", broadcast=True, echo=False),
     _wsrs("wsrs-iter", "wsrs, `async for`, uvloop", "iter", "uvloop"),
     _wsrs("wsrs-iter-asyncio", "wsrs, `async for`, asyncio", "iter", "asyncio"),
     Server(
@@ -69,6 +80,7 @@ SERVERS: tuple[Server, ...] = (
         _python("picows_echo.py"),
         None,
         ("picows", "aiofastnet", "uvloop"),
+        broadcast=True,
     ),
     Server(
         "aiohttp",
@@ -85,6 +97,7 @@ SERVERS: tuple[Server, ...] = (
         _python("websockets_echo.py"),
         "--deflate",
         ("websockets", "uvloop"),
+        broadcast=True,
     ),
     Server(
         "socketify",
@@ -100,5 +113,6 @@ SERVERS: tuple[Server, ...] = (
         (install_node,),
         lambda places: ["node", places.node / "ws_echo.mjs"],
         "--deflate",
+        broadcast=True,
     ),
 )

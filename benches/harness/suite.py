@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.measure import MeasureError, Running, Sample, drive, serving
 from harness.places import Places, SetupError, say
 from harness.results import RowResult, ServerResult
-from harness.rows import Row
+from harness.rows import Broadcast, Row
 from harness.servers import Server
 
 DISTURBED = 0.15
@@ -55,8 +55,9 @@ class Suite:
     def measure(self, row: Row, rounds: int) -> RowResult:
         """All rounds of one row."""
         say(f"{row.title}")
-        results = {server.name: self._begin(row, server) for server in self.servers}
-        wanted = [server for server in self.servers if results[server.name].missing is None]
+        there = [server for server in self.servers if server.takes(row.load)]
+        results = {server.name: self._begin(row, server) for server in there}
+        wanted = [server for server in there if results[server.name].missing is None]
         with ExitStack() as stack:
             running: dict[str, Running] = {}
             for turn in range(rounds):
@@ -92,6 +93,8 @@ class Suite:
 
     def _serving(self, row: Row, server: Server) -> AbstractContextManager[Running]:
         options = [server.deflate] if row.load.deflate and server.deflate is not None else []
+        if isinstance(row.load, Broadcast):
+            options.append("--broadcast")
         log = self.places.logs / f"{row.name}.{server.name}.log"
         return serving([*server.command(self.places), *options], log)
 

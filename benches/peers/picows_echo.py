@@ -1,12 +1,14 @@
 """picows on uvloop: its core API, as its README recommends where speed matters.
 
 The echo is its README's: the payload is sent from a memoryview, uncopied. picows brings aiofastnet and
-uses it by itself. It hands over frames, not messages, and its core API has no permessage-deflate.
+uses it by itself. It hands over frames, not messages, and its core API has no permessage-deflate. It has no
+broadcast: with `--broadcast` every data frame goes to all by a loop over their transports.
 """
 
 from __future__ import annotations
 
 import argparse
+from typing import ClassVar
 
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
@@ -24,18 +26,48 @@ class Echo(WSListener):
             transport.send(frame.msg_type, frame.get_payload_as_memoryview())
 
 
+class Room(WSListener):
+    """Sends every data frame to all."""
+
+    transports: ClassVar[set[WSTransport]] = set()
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """One more."""
+        self.transports.add(transport)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """One less."""
+        self.transports.discard(transport)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Send `frame` to all, or answer its close handshake."""
+        if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            transport.disconnect()
+        else:
+            kind, payload = frame.msg_type, frame.get_payload_as_bytes()
+            for each in self.transports:
+                each.send(kind, payload)
+
+
 def listener(request: WSUpgradeRequest) -> WSListener:
     """One listener a connection."""
     return Echo()
 
 
-async def main() -> None:
+def member(request: WSUpgradeRequest) -> WSListener:
+    """The same, of all in one room."""
+    return Room()
+
+
+async def main(broadcast: bool) -> None:
     """Serve until SIGTERM."""
-    server = await ws_create_server(listener, "127.0.0.1", 0, backlog=4096)
+    server = await ws_create_server(member if broadcast else listener, "127.0.0.1", 0, backlog=4096)
     print("listening", server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    uvloop.run(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--broadcast", action="store_true")
+    uvloop.run(main(parser.parse_args().broadcast))

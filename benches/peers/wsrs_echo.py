@@ -1,7 +1,8 @@
 """wsrs, by callbacks or by `async for`, on asyncio or uvloop.
 
 Refuses to be measured on anything but the native core. With `--deflate` every message is compressed, small
-ones too: most of the other servers have no threshold.
+ones too: most of the other servers have no threshold. With `--broadcast` every message goes to all: by
+`wss.broadcast`, or in the style `loop` by a loop over `wss.clients`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 
 import uvloop
 
@@ -34,31 +36,59 @@ def echo_by_iteration(wss: WebSocketServer) -> None:
             await ws.send(message)
 
 
-async def main(style: str, deflate: bool) -> None:
+def broadcast_at_once(wss: WebSocketServer) -> None:
+    """Send every message to all by `broadcast`."""
+
+    @wss.on("connection")
+    def _(ws: WebSocket, request: wsrs.http.Request) -> None:
+        ws.on("message", lambda data, is_binary: wss.broadcast(data, binary=is_binary))
+
+
+def broadcast_by_a_loop(wss: WebSocketServer) -> None:
+    """Send every message to all, one by one."""
+
+    def to_all(data: bytes, is_binary: bool) -> None:
+        for client in wss.clients:
+            client.send(data, binary=is_binary)
+
+    @wss.on("connection")
+    def _(ws: WebSocket, request: wsrs.http.Request) -> None:
+        ws.on("message", to_all)
+
+
+ECHO = {"callback": echo_by_callbacks, "iter": echo_by_iteration}
+BROADCAST = {"callback": broadcast_at_once, "loop": broadcast_by_a_loop}
+
+
+async def main(listen: Callable[[WebSocketServer], None], deflate: bool) -> None:
     """Serve until SIGTERM."""
     extension = {"threshold": 0} if deflate else False
     async with WebSocketServer(port=0, host="127.0.0.1", backlog=4096, per_message_deflate=extension) as wss:
-        (echo_by_iteration if style == "iter" else echo_by_callbacks)(wss)
+        listen(wss)
         address = wss.address()
         assert isinstance(address, dict)
         print("listening", address["port"], flush=True)
         await wss.serve_forever()
 
 
-def run(style: str, loop: str, deflate: bool) -> None:
+def run(listen: Callable[[WebSocketServer], None], loop: str, deflate: bool) -> None:
     """Run `main` on the loop named."""
     if "wsrs._core" not in sys.modules:
         raise SystemExit("wsrs runs on its pure backend: the native core is not there or is switched off")
     if loop == "uvloop":
-        uvloop.run(main(style, deflate))
+        uvloop.run(main(listen, deflate))
     else:
-        asyncio.run(main(style, deflate))
+        asyncio.run(main(listen, deflate))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--style", choices=("callback", "iter"), default="callback")
+    parser.add_argument("--style", choices=(*ECHO, "loop"), default="callback")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="uvloop")
     parser.add_argument("--deflate", action="store_true")
+    parser.add_argument("--broadcast", action="store_true")
     arguments = parser.parse_args()
-    run(arguments.style, arguments.loop, arguments.deflate)
+    styles = BROADCAST if arguments.broadcast else ECHO
+    if arguments.style not in styles:
+        parser.error(f"--style must be one of {', '.join(styles)} here, not {arguments.style}")
+    run(styles[arguments.style], arguments.loop, arguments.deflate)

@@ -7,6 +7,7 @@ async with wsrs.WebSocket("ws://localhost:8080") as ws: ...
 from __future__ import annotations
 
 from wsrs import http
+from wsrs._broadcast import BroadcastResult
 from wsrs._chosen import core
 from wsrs.blob import Blob
 from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
@@ -22,6 +23,7 @@ __all__ = [
     "CONNECTING",
     "OPEN",
     "Blob",
+    "BroadcastResult",
     "CloseEvent",
     "ConnectionClosed",
     "ErrorEvent",

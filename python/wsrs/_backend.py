@@ -190,6 +190,9 @@ class Connection(Protocol):
     def transport(self) -> asyncio.Transport | None: ...
 
 
+Connections = Sequence[Connection]
+
+
 class Listener(Protocol):
     """A listening socket that an engine serves."""
 
@@ -223,6 +226,22 @@ class Backend(Protocol):
 
     def Messages(self, ws: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """`ws`, or an iterator that does the same natively while `_direct` is True: `_conn.next()`."""
+
+    def broadcast(
+        self,
+        connections: Connections,
+        data: object,
+        binary: bool | None = None,
+        compress: bool | None = None,
+        skip_slow: bool = True,
+    ) -> tuple[int, int, int, int]:
+        """Queue one message on many connections, framed once and compressed once a set of parameters.
+
+        Returns how many it was queued on, and how many it was not because more than their high-water mark
+        is still queued there (`skip_slow`), because a fragmented message is under way, or because they are
+        gone. Raises, with nothing queued, what `Connection.send` raises for `data`. A connection that must
+        mask gets a frame of its own; what its `generate_mask` raises is raised once the others have theirs.
+        """
 
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
         """The loop's engine, made when first asked for; None where only the loop's transports serve."""

@@ -23,6 +23,7 @@ __all__ = [
     "Reactor",
     "Waiter",
     "accept_key",
+    "broadcast",
     "check_upgrade",
     "is_token",
     "is_valid_close_code",
@@ -212,6 +213,13 @@ class Messages:
     def __anext__(self) -> Awaitable: ...
 
 def send_method(function: SendMethod) -> SendMethod: ...
+def broadcast(
+    connections: Sequence[Connection],
+    data: object,
+    binary: bool | None = None,
+    compress: bool | None = None,
+    skip_slow: bool = True,
+) -> tuple[int, int, int, int]: ...
 def parse_request(head: bytes, max_headers: int) -> tuple[str, str, int, Headers]: ...
 def parse_response(head: bytes, max_headers: int) -> tuple[int, int, str, Headers]: ...
 def check_upgrade(method: str, headers: Headers) -> tuple[str, int]: ...

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from wsrs._broadcast import BroadcastResult, Slow, broadcast
 from wsrs._lifecycle import connection_options
 from wsrs._running import Waiters, running_loop
 from wsrs._upgrade import ServerHandshake
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from wsrs._event_types import ServerAdd, ServerOn
     from wsrs._lifecycle import Lifecycle
-    from wsrs._option_types import ServerOptions
+    from wsrs._option_types import Sendable, ServerOptions
     from wsrs.http import HttpServer, Request
 
 __all__ = ["WebSocketServer"]
@@ -160,10 +161,42 @@ class WebSocketServer(ServerHandshake):
 
     @property
     def clients(self) -> Clients:
-        """The connected clients. AttributeError with `client_tracking=False`."""
+        """The connected clients; `broadcast` sends to all. AttributeError with `client_tracking=False`."""
         if self._clients is None:
             raise AttributeError("there are no clients: client_tracking is off")
         return self._clients
+
+    def broadcast(
+        self,
+        data: Sendable,
+        *,
+        clients: Iterable[WebSocket] | None = None,
+        binary: bool | None = None,
+        compress: bool | None = None,
+        except_: WebSocket | Iterable[WebSocket] | None = None,
+        slow: Slow = "skip",
+    ) -> BroadcastResult:
+        """Send one message to many clients at once; returns to how many, and how many were skipped and why.
+
+        It goes to `clients` (any WebSockets of this loop; default: all of this server's), each once, but not
+        to `except_`, a WebSocket or several, and not to those that are not OPEN. `binary` and `compress` are
+        those of `WebSocket.send`. Nobody is waited for: a client to whom more than its `high_water_mark` is
+        still queued is skipped, or with `slow="send"` gets the message all the same, whatever memory that
+        takes. A client to whom a message in fragments is being sent is skipped too (RFC 6455 5.4).
+
+        The message is framed once. It is compressed once for all clients that agreed on the same
+        parameters, without reference to earlier messages: so messages shorter than the `threshold` of
+        permessage-deflate, and those that become no shorter, go uncompressed. The next message that a
+        client alone is sent costs it a new compressor.
+
+        Raises TypeError or ValueError, with nothing sent, for data that cannot be sent and for arguments
+        that are wrong; RuntimeError without `clients` where `client_tracking` is off.
+        """
+        if clients is None:
+            if self._clients is None:
+                raise RuntimeError("broadcast needs clients=...: client_tracking is off")
+            clients = self._clients
+        return broadcast(data, clients, binary, compress, except_, slow)
 
     @property
     def _is_running(self) -> bool:

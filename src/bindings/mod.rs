@@ -5,6 +5,7 @@
 mod asyncio_side;
 #[cfg(unix)]
 mod batch;
+mod broadcast;
 mod buffer;
 mod cell;
 #[cfg(unix)]
@@ -99,6 +100,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_function(wrap_pyfunction!(reactor_of, module)?)?;
     module.add_function(wrap_pyfunction!(send_method, module)?)?;
+    module.add_function(wrap_pyfunction!(broadcast::broadcast, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::parse_request, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::parse_response, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::check_upgrade, module)?)?;

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyByteArray;
 
+use super::broadcast::SharedFrame;
 use super::connection::Connection;
 use super::data::Payload;
 use super::reactor::{Reactor, Shared};
@@ -47,7 +48,7 @@ impl FrameKind {
 }
 
 /// Where a frame is put: the queue of a socket, or the bytes for a transport of the loop.
-enum Out<'a> {
+pub enum Out<'a> {
     #[cfg(unix)]
     Engine(&'a mut OutQueue<Held>),
     Loop {
@@ -96,10 +97,22 @@ impl Out<'_> {
         let _ = source;
         append_frame(self.tail(), header, payload);
     }
+
+    /// Puts a frame that others get too.
+    #[inline]
+    pub fn put_shared(&mut self, py: Python<'_>, frame: &SharedFrame) {
+        self.tail().extend_from_slice(&frame.bytes);
+        let Some(payload) = &frame.payload else { return };
+        match self {
+            #[cfg(unix)]
+            Self::Engine(queue) => queue.hold(Held(payload.clone_ref(py))),
+            Self::Loop { queued, .. } => queued.extend_from_slice(payload.as_bytes(py)),
+        }
+    }
 }
 
 /// What became of a frame.
-struct Queued {
+pub struct Queued {
     length: usize,
     dirty: bool,
 }
@@ -107,7 +120,7 @@ struct Queued {
 impl Connection {
     /// Borrows everything that a frame is made with, and lets `make` put it in the queue.
     #[inline]
-    fn enqueue<R>(
+    pub fn enqueue<R>(
         &self,
         py: Python<'_>,
         make: impl FnOnce(&mut State, &mut Shared, &mut Out<'_>) -> R,
@@ -144,7 +157,7 @@ impl Connection {
 
     /// After a frame was queued: writes at once what is much, else sees to it that it is written.
     #[inline]
-    fn settle(slf: &Bound<'_, Self>, queued: &Queued) {
+    pub fn settle(slf: &Bound<'_, Self>, queued: &Queued) {
         let (py, this) = (slf.py(), slf.get());
         if queued.length > FLUSH_AT {
             Self::flush(slf);

@@ -141,6 +141,23 @@ impl Sender {
         }
     }
 
+    /// The compressor whose parameters decide how a whole message of `len` bytes is compressed when
+    /// others get it too; `None`: it goes out as it is. The threshold counts here whatever was agreed:
+    /// such a message refers to no history.
+    #[must_use]
+    pub fn shares(&self, len: usize) -> Option<&Deflater> {
+        let deflate = self.deflate.as_ref()?;
+        (deflate.deflater.can_compress() && len >= deflate.threshold).then_some(&deflate.deflater)
+    }
+
+    /// The whole message `data` was sent in the form that [`Deflater::apart`] of [`Sender::shares`]
+    /// gave it.
+    pub fn skip(&mut self, codec: &mut Codec, data: &[u8]) {
+        if let Some(deflate) = &mut self.deflate {
+            deflate.deflater.skip(codec, data);
+        }
+    }
+
     /// Takes the compressor out of `codec`, so that [`Sender::compress`] may be called with the codec of
     /// another thread, until [`Sender::attach`].
     pub fn detach(&mut self, codec: &mut Codec) {

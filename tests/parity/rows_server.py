@@ -197,7 +197,8 @@ SERVER_SECTIONS = (
                 "clients",
                 "clients",
                 f"{CONNECTION} TestConnections::test_clients_may_change_while_they_are_iterated",
-                "It may change while it is iterated, as JavaScript's sets may.",
+                """It may change while it is iterated, as JavaScript's sets may. To send all of them a message there
+                is `broadcast` beside it, which ws has not.""",
             ),
             row("close", "close", f"{CLOSING} TestTheEnd::test_closing_again"),
             row("completeUpgrade", "complete_upgrade", "TestConnections::test_the_same_socket_twice"),

@@ -13,7 +13,16 @@ from urllib.parse import urlsplit
 from typing_extensions import assert_type
 
 import wsrs
-from wsrs import Blob, CloseEvent, ErrorEvent, MessageEvent, OpenEvent, WebSocket, WebSocketServer
+from wsrs import (
+    Blob,
+    BroadcastResult,
+    CloseEvent,
+    ErrorEvent,
+    MessageEvent,
+    OpenEvent,
+    WebSocket,
+    WebSocketServer,
+)
 from wsrs.http import HttpServer, Request, ServerResponse
 from wsrs.typing import ClientOptions, DeflateOptions, SendOptions, ServerOptions
 
@@ -242,6 +251,9 @@ async def receiving(url: str) -> None:
         assert_type(ws.url, "str | None")
         for client in wss.clients:
             assert_type(client, WebSocket)
+        assert_type(wss.broadcast("x", clients=wss.clients, except_=ws, slow="send"), BroadcastResult)
+        sent, _, _, _ = wss.broadcast(b"x", binary=True, compress=False, except_=[ws])
+        assert_type(sent, int)
         await wss.shutdown(1001, "bye")
 
 

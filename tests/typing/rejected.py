@@ -15,6 +15,8 @@ def listeners(ws: WebSocket, wss: WebSocketServer, http: HttpServer) -> None:
     ws.once("close", lambda code: None)  # type: ignore[call-overload]
     ws.add_listener("open", lambda event: None)  # type: ignore[call-overload]
     ws.addListener("opened", lambda: None)  # type: ignore[call-overload]
+    wss.broadcast("x", slow="drop")  # type: ignore[arg-type]
+    wss.broadcast(None)  # type: ignore[arg-type]
     wss.on("connection", lambda ws: None)  # type: ignore[call-overload]
     wss.on("message", print)  # type: ignore[call-overload]
     wss.prepend_listener("headers", lambda headers: None)  # type: ignore[call-overload]

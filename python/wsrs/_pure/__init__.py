@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from wsrs._backend import Reactor, SendMethod
+from wsrs._pure.broadcast import broadcast
 from wsrs._pure.connection import Connection
 from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.handshake import (
@@ -30,6 +31,7 @@ __all__ = [
     "Messages",
     "PerMessageDeflate",
     "accept_key",
+    "broadcast",
     "check_upgrade",
     "is_token",
     "is_valid_close_code",

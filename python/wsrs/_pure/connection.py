@@ -7,11 +7,13 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from wsrs._backend import ConnectionOwner, SendCallback
+from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.delivery import Delivery
 from wsrs._pure.frames import (
     CLOSE,
     FIN,
+    JOINED,
     MAX_CONTROL_PAYLOAD,
     PING,
     PONG,
@@ -29,9 +31,6 @@ __all__ = ["Connection"]
 
 _READ = 68 * 1024
 """Bytes that a transport is offered per read: a message of 64 KiB and its header fit."""
-
-_JOINED = 256 * 1024
-"""Bytes of payload up to which a copy behind the header costs less than a write of its own."""
 
 _masks = Masks()
 _thread = threading.local()
@@ -180,6 +179,28 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         )
         return self._queue(first, payload, key, callback)
 
+    def send_shared(self, message: SharedMessage, skip_slow: bool) -> int:
+        """Queue a message that others get too: SENT, or why not."""
+        outbox, sender = self._outbox, self._sender
+        if skip_slow and outbox.size > outbox.high_water_mark:
+            outbox.flush()  # what the transport takes at once is not waited for
+            if outbox.size > outbox.high_water_mark:
+                return SLOW
+        if not outbox.is_open:
+            return GONE
+        if sender.in_message:
+            return BUSY
+        if not self._is_server:
+            self.send(message.payload, message.binary, message.compress)
+            return SENT
+        deflater = sender.shares(message.payload) if message.compress else None
+        pieces = None if deflater is None else message.compressed(deflater)
+        if deflater is not None and pieces is not None:
+            deflater.skip()
+        for piece in pieces or message.plain:
+            outbox.put(piece)
+        return SENT
+
     def ping(
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
     ) -> Awaitable[None]:
@@ -238,7 +259,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         header = write_header(first, len(payload), key)
         if key is not None:
             payload = apply_mask(payload, key)
-        if len(payload) < _JOINED:
+        if len(payload) < JOINED:
             outbox.put(header + payload)
         else:
             outbox.put(header)

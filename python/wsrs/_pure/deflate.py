@@ -193,12 +193,12 @@ def _header_value(params: Params) -> str:
 class Deflater:
     """Compresses the messages of one connection."""
 
-    __slots__ = ("_settings", "_zlib", "can_compress", "no_context_takeover", "threshold")
+    __slots__ = ("_zlib", "can_compress", "no_context_takeover", "settings", "threshold")
 
     def __init__(
         self, settings: tuple[int, int, int, int, int], no_context_takeover: bool, threshold: int
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._zlib: zlib._Compress | None = None
         self.can_compress = settings[2] != -8
         self.no_context_takeover = no_context_takeover
@@ -207,7 +207,7 @@ class Deflater:
     def deflate(self, data: bytes, fin: bool) -> bytes:
         """The compressed payload of a frame; `fin`: it ends its message."""
         if self._zlib is None:
-            self._zlib = zlib.compressobj(*self._settings)
+            self._zlib = zlib.compressobj(*self.settings)
         out = self._zlib.compress(data) + self._zlib.flush(zlib.Z_SYNC_FLUSH)
         if not fin:
             return out
@@ -215,6 +215,17 @@ class Deflater:
             self._zlib = None
         # zlib has nothing to flush behind a flush: an empty block is then one byte (section 7.2.3.6).
         return out[:-4] if out else b"\x00"
+
+    def apart(self) -> Deflater:
+        """One that compresses each message by itself, as this one would with no message before it."""
+        return Deflater(self.settings, True, self.threshold)
+
+    def skip(self) -> None:
+        """The peer was sent a message that another has compressed: its window is no longer that of ours.
+
+        So ours starts again: a sender may forget its history between messages (section 7.2.1).
+        """
+        self._zlib = None
 
 
 class Inflater:

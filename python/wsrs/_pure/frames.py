@@ -13,6 +13,7 @@ __all__ = [
     "CLOSE",
     "CONTINUATION",
     "FIN",
+    "JOINED",
     "MAX_CONTROL_PAYLOAD",
     "PING",
     "PONG",
@@ -36,6 +37,9 @@ _RSV2_RSV3, _OPCODE, _MASK, _LENGTH = 0x30, 0x0F, 0x80, 0x7F
 
 MAX_CONTROL_PAYLOAD = 125
 """Bytes: "All control frames MUST have a payload length of 125 bytes or less" (section 5.5)."""
+
+JOINED = 256 * 1024
+"""Bytes of payload up to which a copy behind the header costs less than a write of its own."""
 
 Header = tuple[int, "bytes | None", int, int]
 """First byte, masking key, payload length, and where in the input the header ends."""

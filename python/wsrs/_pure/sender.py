@@ -83,6 +83,21 @@ class Sender:
             payload = self._deflater.deflate(payload, fin)
         return (first | FIN if fin else first), payload
 
+    @property
+    def in_message(self) -> bool:
+        """Whether a message in fragments is under way."""
+        return self._in_message
+
+    def shares(self, payload: bytes) -> Deflater | None:
+        """What a message that others get too is compressed as; None: it goes out as it is.
+
+        The threshold counts here whatever was agreed: such a message refers to no history.
+        """
+        deflater = self._deflater
+        if deflater is None or not deflater.can_compress or len(payload) < deflater.threshold:
+            return None
+        return deflater
+
     def _is_worth_compressing(self, payload: bytes) -> bool:
         """ws looks at the threshold only where our context is not taken over: else short ones gain most."""
         deflater = self._deflater

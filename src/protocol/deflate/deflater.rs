@@ -277,6 +277,39 @@ impl Deflater {
         Ok(())
     }
 
+    /// A handle that compresses as this one does, but each message by itself: its output is good for
+    /// every connection whose handle [is alike](Deflater::is_like).
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            shape: self.shape,
+            default_level: self.default_level,
+            no_context_takeover: true,
+            in_message: false,
+            lease: Lease::new(),
+            history: History::default(),
+        }
+    }
+
+    /// Whether both make the same of a message that refers to no other.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.shape == other.shape && self.default_level == other.default_level
+    }
+
+    /// The peer was sent the whole message `input` as a handle made by [`Deflater::apart`] compressed it.
+    ///
+    /// It is in the peer's window then, and not in that of the compressor, whose distances would all be
+    /// wrong ("LZ77 sliding window", RFC 7692 section 7.2.1): the next message needs one that starts
+    /// again. What it may refer to is the history, brought up to date where there is one; a connection
+    /// that is only broadcast to keeps none.
+    pub fn skip(&mut self, codec: &mut Codec, input: &[u8]) {
+        self.lease.release(&mut codec.compressors);
+        if self.history.capacity() != 0 && self.remember(input, true).is_err() {
+            self.history.clear();
+        }
+    }
+
     /// Takes the compressor out of the pool and into the handle, which may then be used with the codec
     /// of another thread, until [`Deflater::attach`].
     pub fn detach(&mut self, codec: &mut Codec) {

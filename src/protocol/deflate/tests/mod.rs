@@ -1,5 +1,6 @@
 //! Messages through a pair of handles, against zlib's own semantics (flate2) and a plain decoder.
 
+mod apart;
 mod eviction;
 mod hostile;
 mod inside;

@@ -6,12 +6,12 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use wsrs_bench::Result;
 
-use crate::cpu;
 use crate::histogram::Histogram;
 use crate::messages::Messages;
 use crate::open::open;
 use crate::options::{Options, Until};
 use crate::peer::{Peer, Read, Sink};
+use crate::report::{Counts, Edge, report};
 
 /// Bytes of one read.
 const READ: usize = 256 * 1024;
@@ -45,16 +45,6 @@ pub fn run(options: &Options) -> Result<String> {
     run.start()?;
     run.until_drained()?;
     Ok(run.line)
-}
-
-/// Readings at one edge of the measured time.
-#[derive(Clone, Copy, Default)]
-struct Edge {
-    at: u64,
-    own: u64,
-    idle: u64,
-    server: u64,
-    machine: u64,
 }
 
 struct Run<'a> {
@@ -118,14 +108,7 @@ impl<'a> Run<'a> {
     }
 
     fn edge(&self) -> Result<Edge> {
-        let server = self.options.server_pid.map_or(Ok(0), cpu::process_ns)?;
-        Ok(Edge {
-            at: self.now(),
-            own: cpu::own_ns(),
-            idle: self.idle,
-            server,
-            machine: cpu::machine_ns(),
-        })
+        Edge::read(self.options, || self.now(), self.idle)
     }
 
     fn start(&mut self) -> Result<()> {
@@ -260,35 +243,12 @@ impl<'a> Run<'a> {
 
     /// The measured time as one JSON object.
     fn report(&self) -> String {
-        let (begin, end, options) = (self.begin, self.end, self.options);
-        let messages = self.histogram.total();
-        let seconds = (end.at - begin.at) as f64 / 1e9;
-        let own = (end.own - begin.own) as f64 / 1e9;
-        let idle = (end.idle - begin.idle) as f64 / 1e9;
-        let server = (end.server - begin.server) as f64 / 1e9;
-        let others = (end.machine - begin.machine) as f64 / 1e9 - own - server;
-        let per_message = |total: f64| total / messages.max(1) as f64;
-        let server_fields = if options.server_pid.is_some() {
-            format!(
-                ",\"server_cpu_seconds\":{server:.6},\"server_busy\":{:.4},\
-                 \"server_us_per_message\":{:.5},\"others_busy\":{:.4}",
-                server / seconds,
-                per_message(server * 1e6),
-                (others / seconds).max(0.0)
-            )
-        } else {
-            String::new()
+        let counts = Counts {
+            messages: self.histogram.total(),
+            latencies: &self.histogram,
+            wire_sent: self.messages.mean_wire_size(),
+            received: self.received,
         };
-        format!(
-            "{{\"messages\":{messages},\"seconds\":{seconds:.6},\"messages_per_second\":{:.1},\
-             \"latency_p50_us\":{:.2},\"latency_p99_us\":{:.2},\"generator_cpu_seconds\":{own:.6},\
-             \"generator_busy\":{:.4},\"wire_bytes_sent\":{:.1},\"wire_bytes_received\":{:.1}{server_fields}}}",
-            messages as f64 / seconds,
-            self.histogram.quantile_us(0.5),
-            self.histogram.quantile_us(0.99),
-            1.0 - idle / seconds,
-            self.messages.mean_wire_size(),
-            per_message(self.received as f64),
-        )
+        report(self.options, &self.begin, &self.end, &counts)
     }
 }

@@ -4,10 +4,14 @@
 //! (--seconds S | --count M) [--deflate] [--server-pid PID]`. Every connection keeps D messages in
 //! flight (1 is lockstep). Idle: `loadgen --port P --idle N [--size S] [--deflate] [--server-pid PID]`
 //! opens N connections (with `--size`, one message is echoed on each) and holds them until stdin ends.
+//! Broadcast: the options of an echo and `--broadcast`. One connection sends, keeping D messages in
+//! flight, and the server sends each of them to all; what counts is each message that came.
 //!
 //! With `--server-pid` the CPU time of the server is read at the very edges of the measured time, so
 //! that no other process's wake-up lies between the two clocks.
 
+#[cfg(target_os = "linux")]
+mod broadcast;
 #[cfg(target_os = "linux")]
 mod cpu;
 #[cfg(target_os = "linux")]
@@ -26,6 +30,8 @@ mod options;
 mod parser;
 #[cfg(target_os = "linux")]
 mod peer;
+#[cfg(target_os = "linux")]
+mod report;
 
 #[cfg(target_os = "linux")]
 fn run() -> wsrs_bench::Result<()> {
@@ -33,6 +39,7 @@ fn run() -> wsrs_bench::Result<()> {
     let options = options::Options::read()?;
     let line = match options.idle {
         Some(_) => return idle::run(&options),
+        None if options.broadcast => broadcast::run(&options)?,
         None => echo::run(&options)?,
     };
     println!("{line}");

@@ -30,6 +30,8 @@ pub struct Options {
     pub until: Until,
     pub server_pid: Option<u32>,
     pub idle: Option<usize>,
+    /// One connection sends, all receive.
+    pub broadcast: bool,
 }
 
 impl Options {
@@ -65,6 +67,7 @@ impl Options {
             until,
             server_pid: args.optional("server-pid")?,
             idle: args.optional("idle")?,
+            broadcast: args.flag("broadcast")?,
         };
         args.finish()?;
         for (name, value) in [("connections", options.connections), ("depth", options.depth)] {

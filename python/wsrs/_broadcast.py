@@ -1,0 +1,71 @@
+"""One message to many WebSockets: what `WebSocketServer.broadcast` does. ws has no such method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from wsrs._chosen import core
+from wsrs._lifecycle import OPEN
+from wsrs.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from wsrs._option_types import Sendable
+
+__all__ = ["BroadcastResult", "Slow", "broadcast"]
+
+Slow = Literal["skip", "send"]
+"""What becomes of clients to whom more than their high-water mark is still queued."""
+
+
+class BroadcastResult(NamedTuple):
+    """How many clients a broadcast was, and was not, sent to."""
+
+    sent: int
+    """The message is queued for them."""
+    slow: int
+    """Skipped: more than their `high_water_mark` is still queued. 0 with `slow="send"`."""
+    busy: int
+    """Skipped: a message in fragments is being sent to them, within which no other may stand."""
+    closed: int
+    """Skipped: they were not, or no longer, OPEN."""
+
+
+def broadcast(
+    data: Sendable,
+    clients: Iterable[WebSocket],
+    binary: bool | None,
+    compress: bool | None,
+    except_: WebSocket | Iterable[WebSocket] | None,
+    slow: Slow,
+) -> BroadcastResult:
+    """See `WebSocketServer.broadcast`."""
+    if slow not in ("skip", "send"):
+        raise ValueError(f"broadcast: slow must be 'skip' or 'send', not {slow!r}")
+    excepted = frozenset(_web_sockets("except_", except_))
+    connections = []
+    closed = 0
+    # A copy, each once: what is written meanwhile may end a connection, and run its listeners.
+    for ws in dict.fromkeys(_web_sockets("clients", clients)):
+        if ws in excepted:
+            continue
+        if ws._ready_state == OPEN and ws._conn is not None:
+            connections.append(ws._conn)
+        else:
+            closed += 1
+    sent, slow_ones, busy, gone = core.broadcast(connections, data, binary, compress, slow == "skip")
+    return BroadcastResult(sent, slow_ones, busy, closed + gone)
+
+
+def _web_sockets(name: str, value: WebSocket | Iterable[WebSocket] | None) -> list[WebSocket]:
+    if value is None:
+        return []
+    if isinstance(value, WebSocket):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise TypeError(f"broadcast: {name} must be WebSockets, not {type(value).__name__}")
+    found = list(value)
+    for each in found:
+        if not isinstance(each, WebSocket):
+            raise TypeError(f"broadcast: each of {name} must be a WebSocket, not {type(each).__name__}")
+    return found

@@ -151,9 +151,9 @@ class Connection(Protocol):
         """Frame and queue a message (or, with fin=False, a fragment) at once.
 
         `binary` None means: str, int and float are text, everything else binary. The awaitable is done
-        when less than the high-water mark is queued; it raises SlowPeer, and `callback` gets that, for a
-        message that `refuse_above_mark` kept out. `callback(error or None)` is called when the
-        frame is written out. Raises TypeError for data that cannot be sent.
+        when less than the high-water mark is queued. It raises ConnectionClosed where the connection is lost
+        before that, and SlowPeer for a message that `refuse_above_mark` kept out. `callback(error or None)`
+        is called when the frame is written out. Raises TypeError for data that cannot be sent.
         """
 
     def ping(

@@ -206,8 +206,9 @@ class WebSocket(Lifecycle):
         str, int and float are sent as text, everything else as binary, unless `binary` says otherwise.
         `fin=False` sends a fragment. `callback(error or None)` is called when it is written out. Raises
         TypeError for data that cannot be sent and WebSocketError while CONNECTING; after the end nothing
-        is sent, and `callback` and whoever awaits are told. With `slow_peer` "drop" or "close", what comes
-        while more than `high_water_mark` is queued is not sent: `callback` and whoever awaits get SlowPeer.
+        is sent, and `callback` and whoever awaits are told. So they are where the connection is lost before
+        the data could be written: awaiting raises ConnectionClosed. With `slow_peer` "drop" or "close", what
+        comes while more than `high_water_mark` is queued is not sent: both get SlowPeer.
         """
         if self._ready_state == OPEN and options is None:
             return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]

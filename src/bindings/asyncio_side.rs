@@ -101,7 +101,7 @@ impl Connection {
             (state.transport.take(), std::mem::take(&mut state.writes))
         });
         drop(transport);
-        Self::wake_senders(slf);
+        Self::wake_senders(slf, false);
         Self::deliver_pending(slf);
         for written in writes {
             if let Some(callback) = written.callback {

@@ -71,14 +71,18 @@ impl Connection {
             }
         }
         if left <= this.state.with(py, |state| state.settings.high_water_mark / 4) {
-            Self::wake_senders(slf);
+            Self::wake_senders(slf, true);
         }
     }
 
-    pub fn wake_senders(slf: &Bound<'_, Self>) {
+    /// Lets the senders that wait go on: there is `room`, or the connection is lost.
+    pub fn wake_senders(slf: &Bound<'_, Self>, room: bool) {
         let (py, this) = (slf.py(), slf.get());
         let waiters = this.state.with(py, |state| std::mem::take(&mut state.drains));
         for waiter in waiters {
+            if room {
+                waiter.get().grant(py);
+            }
             Waiter::wake(waiter.bind(py), this.reactor(py));
         }
     }

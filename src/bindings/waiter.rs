@@ -15,6 +15,7 @@ use pyo3::sync::PyOnceLock;
 
 use super::cell::GilCell;
 use super::connection::Connection;
+use super::outbound::connection_closed;
 use super::reactor::Reactor;
 
 /// What a waiter waits for.
@@ -24,7 +25,7 @@ pub enum Wish {
     Message,
     /// A message; an orderly end raises `StopAsyncIteration`.
     Next,
-    /// Less than the low-water mark queued.
+    /// Less than the low-water mark queued; a loss before that raises `ConnectionClosed`.
     Room,
 }
 
@@ -46,6 +47,8 @@ struct State {
     callbacks: Vec<Callback>,
     waiting: bool,
     blocking: bool,
+    /// There was room since: what a sender waits for is not lost, whatever comes.
+    granted: bool,
 }
 
 /// One awaitable of a connection.
@@ -59,6 +62,18 @@ pub struct Waiter {
 impl Waiter {
     pub fn new(connection: Py<Connection>, wish: Wish) -> Self {
         Self { connection, wish, state: GilCell::new(State::default()) }
+    }
+
+    /// Notes that there is room, for a sender that may come to ask only after the end.
+    pub fn grant(&self, py: Python<'_>) {
+        self.state.with(py, |state| state.granted = true);
+    }
+
+    /// Whether the connection was lost before there was room.
+    fn is_in_vain(&self, py: Python<'_>) -> bool {
+        self.wish == Wish::Room
+            && !self.connection.get().is_connected(py)
+            && !self.state.with(py, |state| state.granted)
     }
 
     /// Whether a task is suspended on it.
@@ -164,6 +179,9 @@ impl Waiter {
         let (py, this) = (slf.py(), slf.get());
         if this.wish != Wish::Room && Connection::is_awaited(this.connection.bind(py)) {
             return Err(PyRuntimeError::new_err("another task is already waiting for a message"));
+        }
+        if this.is_in_vain(py) {
+            return Err(connection_closed(py));
         }
         match Connection::look(this.connection.bind(py), this.wish)? {
             Found::Value(value) => Ok(stop_iteration(py, &value)),

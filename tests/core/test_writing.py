@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from wsrs.errors import ConnectionClosed
 
 from .conftest import MakeSide
@@ -120,19 +122,50 @@ def test_send_waits_while_much_is_queued(side: MakeSide) -> None:
     assert task.result() == "room"
 
 
-def test_a_loss_frees_waiting_senders(side: MakeSide) -> None:
+@pytest.mark.parametrize("how", ["lost", "aborted", "ended and lost"])
+@pytest.mark.parametrize("awaited", ["before", "after"])
+def test_a_loss_is_told_to_waiting_senders(side: MakeSide, how: str, awaited: str) -> None:
     server = side(high_water_mark=10)
     server.transport.hold = True
+    sent = server.connection.send(bytes(2000))
 
-    async def send() -> str:
-        await server.connection.send(bytes(2000))
-        return "free"
+    async def wait() -> None:
+        await sent
 
-    task = server.loop.create_task(send())
+    task = server.loop.create_task(wait()) if awaited == "before" else None
+    server.tick(2)
+    assert task is None or not task.done()
+    if how == "aborted":
+        server.connection.abort()
+    else:
+        if how == "ended and lost":
+            server.connection.end()
+            server.tick(2)
+            assert task is None or not task.done()
+        server.transport.protocol.connection_lost(None)
+    task = task or server.loop.create_task(wait())
+    server.tick(4)
+    error = task.exception()
+    assert isinstance(error, ConnectionClosed)
+    assert error.close_code == 1006
+
+
+def test_a_send_that_was_written_is_no_loss(side: MakeSide) -> None:
+    server = side(high_water_mark=10)
+    server.transport.hold = True
+    sent = server.connection.send(bytes(2000))
+
+    async def wait() -> str:
+        await sent
+        return "written"
+
+    server.tick(2)
+    server.transport.drain()
     server.tick(2)
     server.transport.protocol.connection_lost(None)
+    task = server.loop.create_task(wait())
     server.tick(2)
-    assert task.result() == "free"
+    assert task.result() == "written"
 
 
 def test_a_cancelled_wait_disturbs_no_frame(side: MakeSide) -> None:

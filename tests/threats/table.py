@@ -279,7 +279,7 @@ ROWS = (
     ),
     Row(
         "Resets in mid-frame, in mid-write, during the handshake",
-        "One `'close'` with 1006, at most one `'error'` before it; whoever waits is freed",
+        "One `'close'` with 1006, at most one `'error'` before it; whoever waits is told",
         (
             f"{ENDS}::test_a_reset_in_mid_frame",
             f"{ENDS}::test_a_reset_in_mid_write",

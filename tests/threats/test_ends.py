@@ -44,8 +44,9 @@ async def test_a_reset_in_mid_write(attack: Attack) -> None:
     await asyncio.sleep(0)
     peer.reset()
     await within(ws.wait_closed())
-    # Whoever waits for room is freed; `'close'` says the rest.
-    await within(waiting)
+    # What could not be written is told to whoever waits for it.
+    with pytest.raises(wsrs.ConnectionClosed):
+        await within(waiting)
     assert [event for event in events if event != "error"] == [1006]
     assert events.count("error") <= 1
 

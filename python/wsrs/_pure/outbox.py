@@ -33,6 +33,7 @@ class Outbox:
         "_drains",
         "_ended",
         "_ending",
+        "_granted",
         "_loop",
         "_low_water_mark",
         "_marks",
@@ -58,6 +59,8 @@ class Outbox:
         self._marks: deque[tuple[int, SendCallback | None]] = deque()
         """Ends of frames in `_queued` with their callbacks; None for a pong that answers a ping."""
         self._drains: list[asyncio.Future[None]] = []
+        self._granted = 0
+        """Bytes that were queued when there was room last: they are not lost, whatever comes."""
         self._blocked = False
         self._scheduled = False
         self._ending = ""
@@ -154,7 +157,8 @@ class Outbox:
             and marks[0][0] <= self._passed - transport.get_write_buffer_size()
         ):
             self._tell(marks.popleft()[1], None)
-        if self._drains and self.size <= self._low_water_mark:
+        if transport is not None and self.size <= self._low_water_mark:
+            self._granted = self._queued
             self._wake()
         if (marks or self._drains) and not self._blocked and not self._scheduled and transport is not None:
             # It holds so little that it does not block us, and so will not say when that is gone.
@@ -173,12 +177,22 @@ class Outbox:
 
     # Waiting for room -------------------------------------------------------------------------
 
-    def wait(self) -> Generator[Any, None, None]:
-        """Wait until no more than a quarter of the high-water mark is queued, or the transport is gone."""
-        while self._transport is not None and not self._ended and self.size > self._low_water_mark:
+    @property
+    def queued(self) -> int:
+        """Bytes that were ever queued."""
+        return self._queued
+
+    def wait(self, place: int) -> Generator[Any, None, None]:
+        """Wait until no more than a quarter of the high-water mark is queued.
+
+        Raises ConnectionClosed where the transport is lost before there was room after `place`.
+        """
+        while self._transport is not None and self.size > self._low_water_mark:
             drain = self._loop.create_future()
             self._drains.append(drain)
             yield from drain
+        if self._transport is None and place > self._granted:
+            raise ConnectionClosed(1006)
 
     def _wake(self) -> None:
         drains, self._drains = self._drains, []
@@ -231,17 +245,18 @@ class Outbox:
 class Sent:
     """What `send` returns: done where there is room, else when there is; or the error of a send in vain."""
 
-    __slots__ = ("_error", "_outbox")
+    __slots__ = ("_error", "_outbox", "_place")
 
     def __init__(self, outbox: Outbox | None = None, error: BaseException | None = None) -> None:
         self._outbox = outbox
+        self._place = 0 if outbox is None else outbox.queued
         self._error = error
 
     def __await__(self) -> Generator[Any, None, None]:
         if self._error is not None:
             raise self._error
         if self._outbox is not None:
-            yield from self._outbox.wait()
+            yield from self._outbox.wait(self._place)
 
 
 READY = Sent()

@@ -53,6 +53,12 @@ Server = WebSocketServer
 createWebSocketStream = create_websocket_stream
 """ws's name of `create_websocket_stream`."""
 
+# ws's module is its class `WebSocket`, on which the others hang.
+WebSocket.Server = WebSocket.WebSocketServer = WebSocketServer
+WebSocket.WebSocket = WebSocket
+WebSocket.create_websocket_stream = staticmethod(create_websocket_stream)  # type: ignore[method-assign]
+WebSocket.createWebSocketStream = WebSocket.create_websocket_stream  # type: ignore[method-assign]
+
 CONNECTING = WebSocket.CONNECTING
 OPEN = WebSocket.OPEN
 CLOSING = WebSocket.CLOSING

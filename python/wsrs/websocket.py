@@ -19,8 +19,11 @@ from wsrs.options import CLIENT, SEND, protocol_list
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from wsrs import server
     from wsrs._event_types import WebSocketAdd, WebSocketOn
     from wsrs._option_types import BinaryType, ClientOptions, ParsedUrl, Protocols, Sendable, SendOptions
+    from wsrs._stream_options import StreamOptions
+    from wsrs.stream import WebSocketStream
 
 __all__ = ["WebSocket"]
 
@@ -98,6 +101,23 @@ class WebSocket(Lifecycle):
         prependListener: WebSocketAdd[Self]  # type: ignore[assignment]
         prependOnceListener: WebSocketAdd[Self]  # type: ignore[assignment]
         removeListener: WebSocketAdd[Self]  # type: ignore[assignment]
+
+        # ws's exports hang on the class too; `wsrs/__init__.py` puts them there.
+        Server: ClassVar[type[server.WebSocketServer]]
+        WebSocketServer: ClassVar[type[server.WebSocketServer]]
+        WebSocket: ClassVar[type[_WebSocket]]
+
+        @staticmethod
+        def create_websocket_stream(
+            websocket: _WebSocket,
+            options: Mapping[str, Any] | None = None,
+            /,
+            **keywords: Unpack[StreamOptions],
+        ) -> WebSocketStream:
+            # See `wsrs.create_websocket_stream`.
+            ...
+
+        createWebSocketStream = create_websocket_stream
 
     CONNECTING: ClassVar[int] = 0
     OPEN: ClassVar[int] = 1
@@ -397,6 +417,9 @@ class WebSocket(Lifecycle):
     droppedMessages = dropped_messages
     isPaused = is_paused
     readyState = ready_state
+
+
+_WebSocket = WebSocket
 
 
 def _shift(data: Any, mask: Any, callback: Any) -> tuple[Any, bool | None, SendCallback | None]:

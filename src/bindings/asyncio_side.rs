@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyMemoryView};
 
 use super::connection::Connection;
-use super::state::Wire;
+use super::state::{Ending, Wire};
 
 /// Bytes that a transport of the loop is offered per read.
 const LOOP_READ: usize = 64 * 1024;
@@ -70,6 +70,7 @@ impl Connection {
         }
         bytes.truncate(nbytes);
         Self::feed(slf, &mut bytes);
+        Self::flush_answers(slf);
         Ok(())
     }
 
@@ -95,13 +96,13 @@ impl Connection {
         let (transport, writes) = this.state.with(py, |state| {
             state.wire = Wire::None;
             state.flow.lost = true;
-            state.flow.next_tick = false;
             state.lost_error = exc;
             state.pongs = 0;
             (state.transport.take(), std::mem::take(&mut state.writes))
         });
         drop(transport);
         Self::wake_senders(slf, false);
+        Self::deliver_queued(slf);
         Self::deliver_pending(slf);
         for written in writes {
             if let Some(callback) = written.callback {
@@ -127,23 +128,8 @@ impl Connection {
     }
 
     /// Ends the writing half when what is queued is written.
-    pub fn end_wire(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let (py, this) = (slf.py(), slf.get());
-        Self::flush(slf);
-        let transport = this.state.with(py, |state| {
-            let live = !matches!(state.wire, Wire::None);
-            state.transport.as_ref().filter(|_| live).map(|one| one.clone_ref(py))
-        });
-        let Some(transport) = transport else { return Ok(()) };
-        let half = transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py)?;
-        let method = if half { "write_eof" } else { "close" };
-        match transport.call_method0(py, method) {
-            // The peer has reset the connection, and the loop has not noticed yet.
-            Err(error) if error.is_instance_of::<PyOSError>(py) => {
-                transport.call_method0(py, intern!(py, "abort")).map(drop)
-            }
-            outcome => outcome.map(drop),
-        }
+    pub fn end_wire(slf: &Bound<'_, Self>) {
+        Self::end(slf, Ending::Half);
     }
 
     /// Ends the transport at once; nothing more is delivered.
@@ -166,8 +152,52 @@ impl Connection {
 
     /// Closes the transport when what is queued is written.
     pub fn close_wire(slf: &Bound<'_, Self>) {
+        Self::end(slf, Ending::Whole);
+    }
+
+    fn end(slf: &Bound<'_, Self>, how: Ending) {
+        slf.get().state.with(slf.py(), |state| {
+            if !matches!(state.wire, Wire::None) {
+                state.flow.ending = state.flow.ending.max(how);
+            }
+        });
         Self::flush(slf);
-        slf.get().on_transport(slf.py(), "close");
+        Self::end_if_written(slf);
+    }
+
+    /// Ends what `end_wire` or `close_wire` asked for. A transport of the loop takes nothing after that, so
+    /// it must have been given everything first; the engine's own ends when its queue is written.
+    pub fn end_if_written(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        let (transport, ending) = this.state.with(py, |state| {
+            let flow = &mut state.flow;
+            let ready = match &state.wire {
+                Wire::None => false,
+                #[cfg(unix)]
+                Wire::Engine(_) => true,
+                Wire::Loop { queued, .. } => queued.is_empty(),
+            };
+            if !ready || flow.ending == flow.ended {
+                return (None, flow.ending);
+            }
+            flow.ended = flow.ending;
+            (state.transport.as_ref().map(|one| one.clone_ref(py)), flow.ending)
+        });
+        let Some(transport) = transport else { return };
+        match Self::end_transport(transport.bind(py), ending) {
+            // The peer has reset the connection, and the loop has not noticed yet.
+            Err(error) if error.is_instance_of::<PyOSError>(py) => this.on_transport(py, "abort"),
+            Err(error) => this.reactor(py).report(py, "a transport's method failed", error),
+            Ok(()) => {}
+        }
+    }
+
+    fn end_transport(transport: &Bound<'_, PyAny>, ending: Ending) -> PyResult<()> {
+        let py = transport.py();
+        let half = ending == Ending::Half
+            && transport.call_method0(intern!(py, "can_write_eof"))?.is_truthy()?;
+        let method = if half { intern!(py, "write_eof") } else { intern!(py, "close") };
+        transport.call_method0(method).map(drop)
     }
 
     fn on_transport(&self, py: Python<'_>, method: &str) {

@@ -211,6 +211,7 @@ impl Connection {
         });
         Self::deliver_pending(slf);
         Self::after_delivery(slf);
+        Self::flush_answers(slf);
     }
 
     fn pause(slf: &Bound<'_, Self>) {
@@ -222,11 +223,14 @@ impl Connection {
         // The transport reads again once what waits is delivered, in `_next_tick`: read now, it would be
         // added to that, and with a listener that pauses at each message there would be ever more.
         // Where it reads ahead, nothing that comes until then may overtake what waits.
-        slf.get().state.with(slf.py(), |state| {
-            state.flow.paused = false;
-            state.flow.next_tick |= state.settings.read_ahead > 0;
+        let was_paused = slf.get().state.with(slf.py(), |state| {
+            let was_paused = std::mem::replace(&mut state.flow.paused, false);
+            state.flow.next_tick |= was_paused && state.settings.read_ahead > 0;
+            was_paused
         });
-        slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+        if was_paused {
+            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+        }
     }
 
     /// Goes on with what waits, in a tick of its own.
@@ -234,7 +238,9 @@ impl Connection {
         slf.get().state.with(slf.py(), |state| state.flow.next_tick = false);
         Self::deliver_queued(slf);
         Self::deliver_pending(slf);
+        slf.get().state.with(slf.py(), State::stall_if_full);
         Self::after_delivery(slf);
+        Self::flush_answers(slf);
     }
 
     /// Whether bytes came, or none could because reading was off, since the last call.
@@ -407,8 +413,9 @@ impl Connection {
 
     // The end ------------------------------------------------------------------------------------
 
-    fn end(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::end_wire(slf)
+    #[pyo3(name = "end")]
+    fn py_end(slf: &Bound<'_, Self>) {
+        Self::end_wire(slf);
     }
 
     fn abort(&self, py: Python<'_>) {

@@ -15,9 +15,13 @@ impl Connection {
     #[inline]
     pub fn when_room(slf: &Bound<'_, Self>, queued: usize) -> PyResult<Py<PyAny>> {
         let (py, this) = (slf.py(), slf.get());
-        let high = this.state.with(py, |state| state.settings.high_water_mark);
-        // What is over the mark was mostly written at once: only what is left counts.
-        if queued <= high || this.queued_bytes(py) <= high {
+        let (high, held) = this.state.with(py, |state| {
+            let held = matches!(state.wire, Wire::Loop { blocked: true, .. });
+            (state.settings.high_water_mark, held)
+        });
+        // What is over the mark was mostly written at once: only what is left counts, and what a transport
+        // of the loop holds.
+        if (queued <= high && !held) || this.queued_bytes(py) <= high {
             return Done::ready(py);
         }
         let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), Wish::Room))?;
@@ -87,6 +91,16 @@ impl Connection {
         }
     }
 
+    /// Answers to what a transport of the loop brought leave right after it, as the engine's do.
+    pub fn flush_answers(slf: &Bound<'_, Self>) {
+        let now = slf.get().state.with(slf.py(), |state| {
+            !state.flow.delivering && matches!(state.wire, Wire::Loop { .. })
+        });
+        if now {
+            Self::flush(slf);
+        }
+    }
+
     /// Writes what is queued.
     pub fn flush(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
@@ -109,6 +123,7 @@ impl Connection {
         if let Err(error) = transport.call_method1(py, intern!(py, "write"), (data,)) {
             this.reactor(py).report(py, "the transport refused to write", error);
         }
+        Self::end_if_written(slf);
         if this.awaits_writes(py) {
             Self::written(slf, this.queued_bytes(py));
         }

@@ -20,7 +20,7 @@ use crate::simd::prefetch::prefetch;
 const LISTENER: usize = 128;
 #[cfg(unix)]
 const WEBSOCKET: usize = 320;
-/// Bytes read ahead while each event waits for its tick (`allow_synchronous_events=False`).
+/// Bytes read ahead of `start`, and while each event waits for its tick (`allow_synchronous_events=False`).
 const READ_AHEAD: usize = 64 * 1024;
 
 impl Connection {
@@ -280,11 +280,13 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         let wanted = this.state.with(py, |state| {
             let flow = &mut state.flow;
-            let ahead = flow.next_tick && state.pending.len() >= READ_AHEAD;
+            let waits = flow.next_tick || !flow.started;
+            let ahead = waits && state.pending.len() > READ_AHEAD;
             let held =
                 (flow.paused || flow.stalled) && state.pending.len() >= state.settings.read_ahead;
-            let off = flow.started && !flow.concluded && (held || ahead);
-            (off != flow.reading_off).then(|| {
+            let off = !flow.concluded && (held || ahead);
+            let carried = !matches!(state.wire, Wire::None);
+            (carried && off != flow.reading_off).then(|| {
                 flow.reading_off = off;
                 flow.active = true;
                 off
@@ -303,7 +305,13 @@ impl Connection {
         });
         if let Some(transport) = transport {
             let method = if off { "pause_reading" } else { "resume_reading" };
-            if let Err(error) = transport.call_method0(py, method) {
+            // Some loops' transports refuse it when they are closing.
+            let closing = transport.call_method0(py, "is_closing");
+            let outcome = match closing.and_then(|closing| closing.is_truthy(py)) {
+                Ok(false) => transport.call_method0(py, method).map(drop),
+                other => other.map(drop),
+            };
+            if let Err(error) = outcome {
                 this.reactor(py).report(py, "the transport's flow control failed", error);
             }
         }

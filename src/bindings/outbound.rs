@@ -11,7 +11,7 @@ use super::data::Payload;
 use super::reactor::{Reactor, Shared};
 #[cfg(unix)]
 use super::sockets::Held;
-use super::state::{State, Wire, Written};
+use super::state::{Ending, State, Wire, Written};
 #[cfg(unix)]
 use super::transport::HOLD_MIN;
 use super::waiter::Done;
@@ -128,6 +128,9 @@ impl Connection {
         let reactor = self.reactor(py);
         reactor.with_shared(py, |shared| {
             self.state.with(py, |state| {
+                if state.flow.ending != Ending::Open {
+                    return None;
+                }
                 let mut wire = std::mem::replace(&mut state.wire, Wire::None);
                 let made = match &mut wire {
                     Wire::None => None,

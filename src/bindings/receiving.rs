@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::connection::Connection;
+use super::text::decode;
 use super::waiter::{Awaitable, Found, Waiter, Wish};
 
 impl Connection {
@@ -84,7 +85,8 @@ impl Connection {
             this.reactor(py).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
         }
         match (message, end) {
-            (Some((data, ..)), _) => Ok(Found::Value(data)),
+            (Some((data, _, false)), _) => as_text(py, data).map(Found::Value),
+            (Some((data, _, true)), _) => Ok(Found::Value(data)),
             (None, Some((_, true))) if wish == Wish::Next => Err(PyStopAsyncIteration::new_err(())),
             (None, Some((error, _))) => Err(PyErr::from_value(error.into_bound(py))),
             (None, None) => Ok(Found::Nothing),
@@ -96,7 +98,7 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         loop {
             let next = this.state.with(py, |state| {
-                if state.flow.claimed || state.flow.paused {
+                if state.flow.claimed || (state.flow.paused && !state.flow.lost) {
                     return None;
                 }
                 let listener = state.listener.as_ref()?.clone_ref(py);
@@ -124,5 +126,13 @@ impl Connection {
             Self::deliver_pending(slf);
             Self::after_delivery(slf);
         }
+    }
+}
+
+/// A text message of the queue as str: bytes there are text that was not validated.
+fn as_text(py: Python<'_>, data: Py<PyAny>) -> PyResult<Py<PyAny>> {
+    match data.bind(py).cast::<PyBytes>() {
+        Ok(bytes) => decode(py, bytes.as_bytes(), true),
+        Err(_) => Ok(data),
     }
 }

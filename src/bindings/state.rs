@@ -39,6 +39,17 @@ pub enum BinaryType {
     Fragments,
 }
 
+/// How the outgoing half ends: each is more than the one before.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    #[default]
+    Open,
+    /// The transport's writing half is ended.
+    Half,
+    /// The transport is closed.
+    Whole,
+}
+
 /// The options that stay what they are.
 pub struct Settings {
     pub is_server: bool,
@@ -74,6 +85,10 @@ pub struct Flow {
     /// The transport is gone, and the owner may not have been told.
     pub lost: bool,
     pub lost_told: bool,
+    /// What was asked for: nothing is queued any more, and when all is written, it is done.
+    pub ending: Ending,
+    /// What was done of it.
+    pub ended: Ending,
     /// Reading of the wire is off.
     pub reading_off: bool,
     /// Somebody iterates or has called `recv`.
@@ -141,7 +156,8 @@ impl State {
         let flow = &self.flow;
         flow.started
             && !flow.concluded
-            && (flow.lost || !(flow.paused || flow.stalled || flow.next_tick))
+            && !flow.next_tick
+            && (flow.lost || !(flow.paused || flow.stalled))
     }
 
     /// Whether the program takes nothing now.
@@ -155,6 +171,14 @@ impl State {
     pub fn queue_full(&self) -> bool {
         let (messages, bytes) = if self.flow.claimed { CLAIMED } else { UNCLAIMED };
         self.queue.len() >= messages || self.queued_bytes >= bytes
+    }
+
+    /// The last message that a tick delivered may have filled the queue: then the reading stops.
+    pub fn stall_if_full(&mut self) {
+        let to_queue = self.listener.is_none() || self.flow.claimed;
+        if to_queue && self.may_deliver() && !self.flow.lost && !self.discard && self.queue_full() {
+            self.flow.stalled = true;
+        }
     }
 
     /// What the objects inside refer to.

@@ -7,7 +7,7 @@ use pyo3::types::{PyByteArray, PyBytes};
 
 use super::buffer::BytesBuffer;
 use super::reactor::Shared;
-use super::state::{BinaryType, State};
+use super::state::{BinaryType, Ending, State};
 use super::text::decode;
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
@@ -75,6 +75,9 @@ pub fn next_step(
         state.queue.clear();
         state.queued_bytes = 0;
     }
+    // What a listener gets, or may yet get, must be the bytes as they came: text that was not validated is
+    // then decoded when it is taken from the queue.
+    let as_it_came = state.listener.is_some() || !state.flow.claimed;
     let event = match state.receiver.next(input, &mut shared.codec) {
         Ok(Some(event)) => event,
         Ok(None) => return Step::NeedMore,
@@ -85,7 +88,10 @@ pub fn next_step(
             let data = PyBytes::new(py, data).unbind();
             let limit = state.settings.max_pending_auto_pongs;
             let met = state.ahead.as_mut().is_some_and(|ahead| ahead.met());
-            let pong = !met && state.settings.auto_pong && (limit == 0 || state.pongs < limit);
+            let pong = !met
+                && state.settings.auto_pong
+                && state.flow.ending == Ending::Open
+                && (limit == 0 || state.pongs < limit);
             Step::Ping { data, tell: state.wants_ping, pong }
         }
         Event::Pong(data) => {
@@ -95,8 +101,8 @@ pub fn next_step(
             Step::Close { code, reason: PyBytes::new(py, reason).unbind() }
         }
         Event::Message { binary, data } => {
-            let to_text = !binary && to_queue;
             let lossy = state.settings.skip_utf8_validation;
+            let to_text = !binary && to_queue && !(lossy && as_it_came);
             let size = size_of(&data);
             if binary && state.binary_type == BinaryType::Fragments {
                 return match pieces(py, data) {

@@ -23,6 +23,8 @@ class MemoryTransport(asyncio.Transport):
         self.kept = 0
         self.paused_writing = False
         self.closing = False
+        self.closes_when_drained = False
+        self.half_closed = False
         self.high = 64 * 1024
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
@@ -38,6 +40,10 @@ class MemoryTransport(asyncio.Transport):
         return self.kept
 
     def write(self, data: Any) -> None:
+        if self.half_closed:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self.closing:
+            return  # as asyncio's TLS: it warns, and drops the data
         self.written.append(bytes(data))
         if self.hold:
             self.kept += len(data)
@@ -52,22 +58,32 @@ class MemoryTransport(asyncio.Transport):
         if self.paused_writing:
             self.paused_writing = False
             self.protocol.resume_writing()
+        if self.closes_when_drained:
+            self.closes_when_drained = False
+            self._loop.call_soon(self.protocol.connection_lost, None)
 
     def pause_reading(self) -> None:
-        self.calls.append("pause_reading")
+        self._check_alive("pause_reading")
 
     def resume_reading(self) -> None:
-        self.calls.append("resume_reading")
+        self._check_alive("resume_reading")
+
+    def _check_alive(self, call: str) -> None:
+        if self.closing:
+            raise RuntimeError(f"Cannot call {call}() when closing")  # as uvloop's transports do
+        self.calls.append(call)
 
     def is_reading(self) -> bool:
         flow = [call for call in self.calls if call.endswith("reading")]
         return not flow or flow[-1] == "resume_reading"
 
     def can_write_eof(self) -> bool:
-        return True
+        return not self._tls
 
     def write_eof(self) -> None:
-        self.calls.append("write_eof")
+        if not self.closing and not self.half_closed:
+            self.half_closed = True
+            self.calls.append("write_eof")
 
     def is_closing(self) -> bool:
         return self.closing
@@ -83,6 +99,12 @@ class MemoryTransport(asyncio.Transport):
         if not self.closing:
             self.closing = True
             self.calls.append(call)
+            self.closes_when_drained = self.kept > 0
+            if not self.closes_when_drained:
+                self._loop.call_soon(self.protocol.connection_lost, None)
+        elif call == "abort" and self.closes_when_drained:
+            self.calls.append(call)
+            self.closes_when_drained = False
             self._loop.call_soon(self.protocol.connection_lost, None)
 
 

@@ -240,8 +240,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if not self._auto_pong or not outbox.is_open or 0 < limit <= outbox.pongs:
             return
         try:
-            self._queue(FIN | PONG, data, self._key(None))
-            outbox.mark(None)
+            self._queue(FIN | PONG, data, self._key(None), is_answer=True)
         except Exception as error:  # raised by the program's generate_mask
             self._report("a pong was not sent", error)
 
@@ -253,7 +252,13 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         return _masks.key() if generate is None else generated_key(generate)
 
     def _queue(
-        self, first: int, payload: bytes, key: bytes | None, callback: SendCallback | None = None
+        self,
+        first: int,
+        payload: bytes,
+        key: bytes | None,
+        callback: SendCallback | None = None,
+        *,
+        is_answer: bool = False,
     ) -> Awaitable[None]:
         outbox = self._outbox
         header = write_header(first, len(payload), key)
@@ -264,8 +269,9 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         else:
             outbox.put(header)
             outbox.put(payload)
-        if callback is not None:
+        if callback is not None or is_answer:
             outbox.mark(callback)
+        outbox.leave_if_much()
         return READY if outbox.size <= outbox.high_water_mark else Sent(outbox)
 
     def _refuses(self, fin: bool) -> bool:
@@ -303,7 +309,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._outbox.end("write_eof")
 
     def abort(self) -> None:
-        """Drop what is queued and the transport."""
+        """Drop what is queued and the transport; nothing more is delivered."""
+        self._conclude()
         self._outbox.drop()
         if self._transport is not None:
             self._transport.abort()

@@ -252,8 +252,7 @@ class Delivery:
         try:
             event = self._receiver.next()
         except WebSocketError as error:
-            self._hold |= _CONCLUDED
-            self._drained = True
+            self._conclude()
             self._tell("_on_fail", error.code, error.close_code, str(error))
             return False
         if event is None:
@@ -263,12 +262,16 @@ class Delivery:
         if opcode in (TEXT, BINARY):
             self._message(opcode == BINARY, data)
         elif opcode == CLOSE:
-            self._hold |= _CONCLUDED
-            self._drained = True
+            self._conclude()
             self._tell("_on_close_frame", *data)
         else:
             self._ping_or_pong(opcode, data)
         return True
+
+    def _conclude(self) -> None:
+        """What follows is no frame any more."""
+        self._hold |= _CONCLUDED
+        self._drained = True
 
     def _message(self, binary: bool, data: Any) -> None:
         listener, inbox = self._listener, self._inbox
@@ -281,7 +284,6 @@ class Delivery:
             self._call_listener(listener, data, binary)
 
     def _call_listener(self, listener: MessageListener, data: Any, binary: bool) -> None:
-        self._end_of_event()
         try:
             result = listener(data, binary)
         except (KeyboardInterrupt, SystemExit):
@@ -291,17 +293,18 @@ class Delivery:
         else:
             if result is not None:
                 self._tell("_on_listener_result", result)
+        self._end_of_event()
 
     def _ping_or_pong(self, opcode: int, data: Any) -> None:
-        self._end_of_event()
         if opcode == PONG:
             if self.wants_pong:
                 self._tell("_on_pong", data)
-            return
-        if self._ahead is None or not self._ahead.met():
-            self._answer_ping(data)
-        if self.wants_ping:
-            self._tell("_on_ping", data)
+        else:
+            if self._ahead is None or not self._ahead.met():
+                self._answer_ping(data)
+            if self.wants_ping:
+                self._tell("_on_ping", data)
+        self._end_of_event()
 
     def _answer_ping(self, data: bytes) -> None:
         """Send a pong, where that is to be done without being told."""

@@ -99,13 +99,17 @@ class Outbox:
         if not self._scheduled and not self.corked:
             self._scheduled = True
             self._loop.call_soon(self.tick)
-        if self._queued - self._passed > CHUNK and not self._blocked:
-            self.flush()
 
     def mark(self, callback: SendCallback | None) -> None:
         """Call `callback` when what was put so far is written out; None counts as a pong."""
         self._marks.append((self._queued, callback))
         self.pongs += callback is None
+
+    def leave_if_much(self) -> None:
+        """After a frame is put and marked: what is more than a chunk does not wait for the tick."""
+        if self._queued - self._passed > CHUNK and not self._blocked:
+            self.flush()
+            self._settle()
 
     def tick(self) -> None:
         """Write what is queued, and tell those who wait for it."""
@@ -210,6 +214,7 @@ class Outbox:
             self._end_by_close(self._transport)
         self._ending = how if self._ending != "close" else "close"
         self.flush()
+        self._settle()
 
     def _end(self, transport: asyncio.Transport) -> None:
         if self._ending == "close" or not transport.can_write_eof():

@@ -1,0 +1,354 @@
+"""A script on one core: what came of it, written down so that two of them can be compared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+from tests.core.harness import MemoryTransport, Side, fixed_mask
+from wsrs.errors import ConnectionClosed
+
+from .scripts import Script, Step
+
+
+class ScriptedLoop:
+    """As much of an event loop as a connection on a transport of memory needs, one round at a time."""
+
+    def __init__(self) -> None:
+        self.ready: deque[tuple[Callable[..., object], tuple[Any, ...], Context | None]] = deque()
+        self.later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+        self.reports: list[str] = []
+
+    def call_soon(
+        self, function: Callable[..., object], *arguments: Any, context: Context | None = None
+    ) -> None:
+        self.ready.append((function, arguments, context))
+
+    def call_later(self, delay: float, function: Callable[..., object], *arguments: Any) -> None:
+        self.later.append((function, arguments))
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        self.reports.append(repr(context.get("exception")))
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.Future(loop=self)  # type: ignore[arg-type]
+
+    def get_debug(self) -> bool:
+        return False
+
+    def round(self) -> None:
+        """Call what was asked for so far, not what that asks for."""
+        asyncio._set_running_loop(self)  # type: ignore[arg-type]
+        try:
+            for _ in range(len(self.ready)):
+                function, arguments, context = self.ready.popleft()
+                if context is None:
+                    function(*arguments)
+                else:
+                    context.run(function, *arguments)
+        finally:
+            asyncio._set_running_loop(None)
+
+
+class Recorder(Side):
+    """Writes down what is told with its type, and does in between what the script says."""
+
+    def __init__(self, run: Run, core: Any, **options: Any) -> None:
+        self.run = run
+        super().__init__(core, run.loop, run.script.is_server, **options)  # type: ignore[arg-type]
+
+    def told(self, *event: Any) -> object:
+        self.events.append(event)
+        return self.run.inside()
+
+    def on_message(self, data: Any, is_binary: bool) -> object:
+        return self.told("binary" if is_binary else "text", type(data).__name__, data)
+
+    def _on_ping(self, data: bytes) -> None:
+        self.told("ping", data)
+
+    def _on_pong(self, data: bytes) -> None:
+        self.told("pong", data)
+
+    def _on_close_frame(self, code: int, reason: bytes) -> None:
+        self.told("close", code, reason)
+
+    def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
+        # Two DEFLATE decoders name what is wrong with a stream in words of their own.
+        self.told("fail", ws_code, close_code, "" if ws_code == "Z_DATA_ERROR" else message)
+
+    def _on_end(self) -> None:
+        self.told("end")
+
+    def _on_lost(self, error: BaseException | None) -> None:
+        self.told("lost", repr(error))
+
+    def _on_listener_error(self, error: BaseException) -> None:
+        self.told("listener error", repr(error))
+
+    def _on_listener_result(self, result: object) -> None:
+        self.told("listener result", result)
+
+
+class Run:
+    """One core under a script. `log` and `sent` are what is compared."""
+
+    def __init__(self, core: Any, loop: ScriptedLoop, script: Script) -> None:
+        self.loop = loop
+        self.script = script
+        self.log: list[Any] = []
+        self.sent: list[bytes] = []
+        """What was written, apart: compressed, it need not be the same."""
+        self.callbacks: list[tuple[int, str]] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.waiting: list[asyncio.Task[Any]] = []
+        self.arrived: deque[bytes | None] = deque()
+        """What the peer has sent and the transport has not yet read; None is its FIN."""
+        self.left_inside = deque(script.inside)
+        self.is_inside = False
+        self.is_cut_short = False
+        """The transport ended while the peer did not read."""
+        loop.reports.clear()
+        options = dict(script.options)
+        if script.negotiated is not None:
+            deflate = core.PerMessageDeflate(is_server=script.is_server, threshold=4)
+            deflate.accept([{name: [True] for name in script.negotiated}])
+            options["deflate"] = deflate
+        self.side = Recorder(
+            self, core, start=script.starts_at_once, tls=script.tls, generate_mask=fixed_mask, **options
+        )
+        self.transport: MemoryTransport = self.side.transport
+        for step in script.steps:
+            self.do(step)
+        self.finish()
+
+    def do(self, step: Step) -> object:
+        """Do one step; what it raises is a part of what is compared."""
+        name, *arguments = step
+        try:
+            return getattr(self, f"do_{name}")(*arguments)
+        except Exception as error:
+            self.log.append((name, type(error).__name__, str(error)))
+            return None
+
+    def inside(self) -> object:
+        """What the owner or the listener does while it is called."""
+        if not self.left_inside:
+            return None
+        step = self.left_inside.popleft()
+        if step[0] == "fault":
+            raise ValueError("a fault of the program")
+        if step[0] == "nothing":
+            return "nothing"
+        self.is_inside = True
+        self.do(step)
+        self.is_inside = False
+        return None
+
+    def finish(self) -> None:
+        """End what is still there, from the outside in."""
+        self.do_rest()
+        self.do_drain()
+        self.do_rest()
+        self.side.connection.abort()
+        self.do_rest()
+        self.do_finish(False)
+        self.do_rest()
+        for task in self.tasks:
+            task.cancel()
+        self.do_rest()
+
+    def note(self) -> None:
+        """Write down what has come, and what can be seen of the connection's state."""
+        connection, transport = self.side.connection, self.transport
+        waiting = connection.buffered_amount
+        self.log.append(
+            (
+                tuple(self.side.events),
+                tuple(self.callbacks),
+                tuple(self.loop.reports),
+                tuple(outcome(task) for task in self.tasks),
+                ("paused", connection.is_paused),
+                ("form", connection.binary_type),
+                ("attached", connection.transport is not None),
+                ("reading", transport.closing or transport.is_reading()),
+                # Compressed, the same message need not have the same length.
+                ("waiting", waiting if self.script.negotiated is None else waiting > 0),
+            )
+        )
+        # How much of what waits for the peer a transport holds that it blocks depends on the size of the
+        # writes; so does whether its end was already asked for.
+        if not transport.paused_writing:
+            self.log.append([call for call in transport.calls if not call.endswith("reading")])
+            self.sent.append(b"".join(transport.written))
+            transport.written.clear()
+        for seen in (self.side.events, self.callbacks, self.loop.reports):
+            seen.clear()
+
+    # The loop and the wire --------------------------------------------------------------------------
+
+    def do_tick(self) -> None:
+        """A round of the loop: it calls what it was asked to, then the transport looks for input."""
+        self.loop.round()
+        transport = self.transport
+        if not self.arrived or transport.closing or not transport.is_reading():
+            return
+        piece = self.arrived.popleft()
+        if piece is not None:
+            self.side.feed(piece)
+        elif not self.side.connection.eof_received():
+            self.is_cut_short = transport.paused_writing
+            transport.close()
+
+    def do_rest(self) -> None:
+        """Rounds until nothing more happens, and a look at what has."""
+        for _ in range(1000):
+            self.do_tick()
+            if self.loop.ready:
+                continue
+            if not self.arrived or self.transport.closing or not self.transport.is_reading():
+                break
+        else:
+            self.log.append("no rest")
+        later, self.loop.later = self.loop.later, []
+        for function, arguments in later:
+            function(*arguments)
+        self.note()
+
+    def do_feed(self, data: bytes) -> None:
+        # A transport brings nothing behind the FIN.
+        if None not in self.arrived and data:
+            self.arrived.append(data)
+
+    def do_eof(self) -> None:
+        self.arrived.append(None)
+
+    def do_lose(self) -> None:
+        # It finds the loop at rest: whether what is queued in the same tick is still given to the dead
+        # transport, which drops it, is each core's own affair.
+        self.do_rest()
+        if not self.transport.closing:
+            self.is_cut_short = self.transport.paused_writing
+            self.transport.closing = True
+            self.loop.call_soon(self.side.connection.connection_lost, ConnectionResetError("reset"))
+
+    def do_hold(self) -> None:
+        self.transport.hold = True
+
+    def do_drain(self) -> None:
+        self.transport.hold = False
+        if self.is_cut_short:
+            self.transport.written.clear()  # never read; and how much of it was given, see `note`
+        self.transport.drain()
+
+    # The API ----------------------------------------------------------------------------------------
+
+    def do_start(self, head: bytes) -> None:
+        self.side.connection.start(head)
+
+    def do_send(self, data: object, binary: Any, compress: Any, fin: bool, mask: Any) -> None:
+        self.begin(self.side.connection.send(data, binary, compress, fin, mask, self.callback()))
+
+    def do_ping(self, data: Any, mask: Any) -> None:
+        self.begin(self.side.connection.ping(data, mask, self.callback()))
+
+    def do_pong(self, data: Any, mask: Any) -> None:
+        self.begin(self.side.connection.pong(data, mask, self.callback()))
+
+    def do_send_close(self, code: int | None, reason: bytes) -> None:
+        self.side.connection.send_close(code, reason, None, self.callback())
+
+    def do_pause(self) -> None:
+        self.side.connection.pause()
+
+    def do_resume(self) -> None:
+        self.side.connection.resume()
+
+    def do_recv(self, iterating: bool) -> None:
+        # Of two tasks at once the later one gets an error. Which is the later, where the first is just being
+        # woken, depends on the order of a round's calls: so the first must really wait, or be done.
+        if any(not task.done() for task in self.waiting):
+            if self.is_inside:
+                return
+            self.do_rest()
+        connection = self.side.connection
+        self.waiting.append(self.begin(connection.next() if iterating else connection.recv()))
+
+    def do_cancel(self) -> None:
+        if self.waiting:
+            self.waiting[-1].cancel()
+
+    def do_listen(self, listen: bool) -> None:
+        self.side.connection.message_listener = self.side.on_message if listen else None
+
+    def do_form(self, form: str) -> None:
+        self.side.connection.binary_type = form
+
+    def do_discard(self, discard: bool) -> None:
+        self.side.connection.discard = discard
+
+    def do_end(self) -> None:
+        self.side.connection.end()
+
+    def do_abort(self) -> None:
+        self.is_cut_short = self.transport.paused_writing
+        self.side.connection.abort()
+
+    def do_finish(self, orderly: bool) -> None:
+        self.side.connection.finish(ConnectionClosed(1000 if orderly else 1006), orderly)
+
+    def callback(self) -> Callable[[BaseException | None], None]:
+        number = len(self.tasks)
+        return lambda error: self.callbacks.append((number, repr(error)))
+
+    def begin(self, awaitable: Any) -> asyncio.Task[Any]:
+        async def wait() -> Any:
+            return await awaitable
+
+        task = asyncio.Task(wait(), loop=self.loop)  # type: ignore[arg-type]
+        self.tasks.append(task)
+        return task
+
+
+def outcome(task: asyncio.Task[Any]) -> object:
+    """What became of a task, comparable."""
+    if not task.done():
+        return "waits"
+    if task.cancelled():
+        return "cancelled"
+    error = task.exception()
+    return (type(task.result()).__name__, task.result()) if error is None else repr(error)
+
+
+def read_back(core: Any, loop: ScriptedLoop, script: Script, output: bytes) -> list[Any]:
+    """What a peer on `core` makes of what one side has written."""
+    deflate = core.PerMessageDeflate(is_server=not script.is_server)
+    deflate.accept([{name: [True] for name in script.negotiated or ()}])
+    peer = Side(core, loop, not script.is_server, deflate=deflate, skip_utf8_validation=True)  # type: ignore[arg-type]
+    peer.feed(output)
+    events = list(peer.events)
+    peer.connection.abort()
+    while loop.ready:
+        loop.round()
+    return events
+
+
+def difference(cores: tuple[Any, Any], script: Script) -> str:
+    """What the two cores do differently under `script`; empty if nothing."""
+    loop = ScriptedLoop()
+    one, other = (Run(core, loop, script) for core in cores)
+    for number, (mine, theirs) in enumerate(zip(one.log, other.log, strict=False)):
+        if mine != theirs:
+            return f"look {number}:\n  {mine!r}\n  {theirs!r}"
+    if len(one.log) != len(other.log):
+        return f"{len(one.log)} looks, {len(other.log)}"
+    if script.negotiated is None:
+        return "" if one.sent == other.sent else f"output:\n  {one.sent!r}\n  {other.sent!r}"
+    outputs = [b"".join(run.sent) for run in (one, other)]
+    read = [read_back(core, loop, script, output) for core in cores for output in outputs]
+    return "" if read == [read[0]] * 4 else f"messages: {read!r}"
+
+

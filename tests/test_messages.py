@@ -172,7 +172,8 @@ class TestSendingAndTheEnd:
         await within(ws.wait_closed())
         await within(done.wait())
         assert [isinstance(error, Exception) for (error,) in told] == [True, True]
-        await within(asyncio.wait([waiting]))
+        with pytest.raises(wsrs.ConnectionClosed):
+            await within(waiting)
 
     async def test_data_is_taken_when_send_is_called(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair

@@ -57,7 +57,7 @@ createWebSocketStream = create_websocket_stream
 WebSocket.Server = WebSocket.WebSocketServer = WebSocketServer
 WebSocket.WebSocket = WebSocket
 WebSocket.create_websocket_stream = staticmethod(create_websocket_stream)  # type: ignore[method-assign]
-WebSocket.createWebSocketStream = WebSocket.create_websocket_stream  # type: ignore[method-assign]
+WebSocket.createWebSocketStream = WebSocket.create_websocket_stream
 
 CONNECTING = WebSocket.CONNECTING
 OPEN = WebSocket.OPEN

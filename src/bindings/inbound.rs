@@ -221,7 +221,7 @@ impl Connection {
                 && !flow.delivering
                 && (flow.concluded || (state.pending.is_empty() && !flow.next_tick));
             // Reading ahead may find it while the program has paused.
-            let eof = done && flow.eof && !flow.eof_told && !flow.paused;
+            let eof = done && flow.eof && !flow.eof_told && (flow.concluded || !flow.paused);
             let lost = done && flow.lost && !flow.lost_told;
             flow.eof_told |= eof;
             flow.lost_told |= lost;

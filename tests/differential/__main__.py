@@ -21,7 +21,7 @@ def smallest(script: Script, said: str) -> tuple[Script, str]:
         for number in reversed(range(len(getattr(script, part)))):
             calls = list(getattr(script, part))
             del calls[number]
-            tried = replace(script, **{part: calls})
+            tried = replace(script, steps=calls) if part == "steps" else replace(script, inside=calls)
             if now := difference((_core, _pure), tried):
                 script, said = tried, now
     for name in script.options:
@@ -51,7 +51,10 @@ def main() -> int:
         if said := difference((_core, _pure), script):
             found += 1
             script, said = smallest(script, said)
-            print(f"seed {seed}: {brief(script)}\nthe Rust core, then the Python one, {brief(said)}\n", flush=True)
+            print(
+                f"seed {seed}: {brief(script)}\nthe Rust core, then the Python one, {brief(said)}\n",
+                flush=True,
+            )
             if found >= arguments.most:
                 break
     print(f"{done} examples from seed {arguments.seed} in {time.monotonic() - began:.0f} s: {found} differ")

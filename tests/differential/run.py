@@ -350,5 +350,3 @@ def difference(cores: tuple[Any, Any], script: Script) -> str:
     outputs = [b"".join(run.sent) for run in (one, other)]
     read = [read_back(core, loop, script, output) for core in cores for output in outputs]
     return "" if read == [read[0]] * 4 else f"messages: {read!r}"
-
-

@@ -1,7 +1,7 @@
 """What both cores are put through: options, a stream of bytes in pieces, and calls in between.
 
-Everything is drawn from a `random.Random`: a seeded one for the long run, hypothesis's own (`st.randoms`), which
-shrinks, for the suite.
+Everything is drawn from a `random.Random`: a seeded one for the long run, for the suite hypothesis's own
+(`st.randoms`), which shrinks.
 """
 
 from __future__ import annotations
@@ -158,9 +158,7 @@ def odd(random: Random, key: bytes | None) -> bytes:
     first = random.randrange(256) if kind == "first" else random.choice(FIRST_BYTES)
     if kind == "mask":
         key = None if key is not None else KEY
-    whole = bytearray(
-        frame(first & 0x0F, small(random), fin=bool(first & 0x80), rsv=first & 0x70, key=key)
-    )
+    whole = bytearray(frame(first & 0x0F, small(random), fin=bool(first & 0x80), rsv=first & 0x70, key=key))
     if kind == "length":
         length = random.choice(LENGTHS)
         wide = one_in(random, 2) or length > 65_535
@@ -191,9 +189,12 @@ def stream(random: Random, is_server: bool, negotiated: tuple[str, ...] | None) 
 UNUSUAL_DATA = ("text", "", "ü" * 200, 3, 2.5, [1, 2, 255], (), bytearray(b"ab"), memoryview(b"cd"))
 NO_DATA = (None, True, object, [256], "\ud800", {"a": 1})
 FORMS = ("nodebuffer", "arraybuffer", "fragments", "blob")
-OF_THE_API = "send send send ping pong send_close pause resume resume recv recv cancel listen form discard".split()
-OF_THE_END = "end abort finish".split()
-OF_THE_WIRE = "tick tick rest hold drain drain eof lose".split()
+OF_THE_API = (
+    *("send", "send", "send", "ping", "pong", "send_close", "pause", "resume"),
+    *("resume", "recv", "recv", "cancel", "listen", "form", "discard"),
+)
+OF_THE_END = ("end", "abort", "finish")
+OF_THE_WIRE = ("tick", "tick", "rest", "hold", "drain", "drain", "eof", "lose")
 
 
 def data(random: Random) -> object:
@@ -224,7 +225,7 @@ def arguments(random: Random, name: str) -> tuple[Any, ...]:
     return (random.choice(FORMS),) if name == "form" else ()
 
 
-def calls(random: Random, names: list[str], most: int) -> list[Step]:
+def calls(random: Random, names: tuple[str, ...], most: int) -> list[Step]:
     """Up to `most` steps out of `names`; now and then one that ends something."""
     out: list[Step] = []
     for _ in range(random.randrange(most + 1)):

@@ -83,11 +83,6 @@ class Sender:
             payload = self._deflater.deflate(payload, fin)
         return (first | FIN if fin else first), payload
 
-    @property
-    def in_message(self) -> bool:
-        """Whether a message in fragments is under way."""
-        return self._in_message
-
     def shares(self, payload: bytes) -> Deflater | None:
         """What a message that others get too is compressed as; None: it goes out as it is.
 

@@ -7,6 +7,7 @@ Everything is drawn from a `random.Random`: a seeded one for the long run, for t
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -225,7 +226,7 @@ def arguments(random: Random, name: str) -> tuple[Any, ...]:
     return (random.choice(FORMS),) if name == "form" else ()
 
 
-def calls(random: Random, names: tuple[str, ...], most: int) -> list[Step]:
+def calls(random: Random, names: Sequence[str], most: int) -> list[Step]:
     """Up to `most` steps out of `names`; now and then one that ends something."""
     out: list[Step] = []
     for _ in range(random.randrange(most + 1)):

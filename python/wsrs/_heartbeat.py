@@ -78,7 +78,8 @@ class Wheel:
         self._due: dict[float, list[Member]] = {}
         self._times: list[float] = []
         """The keys of `_due`, a heap."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_at = 0.0
         self._now: deque[Member] = deque()
         """Those whose time has come."""
         self.count = 0
@@ -97,10 +98,13 @@ class Wheel:
 
     def _set_timer(self) -> None:
         if self._timer is not None:
-            if self._times and self._timer.when() <= self._times[0]:
+            if self._times and self._timer_at <= self._times[0]:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._times[0], self._expired) if self._times else None
+            self._timer = None
+        if self._times:
+            self._timer_at = self._times[0]
+            self._timer = self._loop.call_at(self._timer_at, self._expired)
 
     def _expired(self) -> None:
         self._timer = None

@@ -221,7 +221,8 @@ impl Connection {
                 && !flow.delivering
                 && (flow.concluded || (state.pending.is_empty() && !flow.next_tick));
             // Reading ahead may find it while the program has paused.
-            let eof = done && flow.eof && !flow.eof_told && (flow.concluded || !flow.paused);
+            let held = flow.paused && !flow.concluded && !flow.lost;
+            let eof = done && flow.eof && !flow.eof_told && !held;
             let lost = done && flow.lost && !flow.lost_told;
             flow.eof_told |= eof;
             flow.lost_told |= lost;

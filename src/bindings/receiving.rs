@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::connection::Connection;
+use super::step::{Step, take_queued};
 use super::text::decode;
 use super::waiter::{Awaitable, Found, Waiter, Wish};
 
@@ -101,20 +102,9 @@ impl Connection {
                 if state.flow.claimed || (state.flow.paused && !state.flow.lost) {
                     return None;
                 }
-                let listener = state.listener.as_ref()?.clone_ref(py);
-                let (data, size, binary) = state.queue.pop_front()?;
-                state.queued_bytes -= size;
-                Some((listener, data, binary))
+                take_queued(py, state)
             });
-            let Some((listener, data, binary)) = next else { break };
-            // Waiting messages are kept as `recv` gives them: text as str.
-            let data = match data.bind(py).cast::<pyo3::types::PyString>() {
-                Ok(text) => match text.to_str() {
-                    Ok(text) => PyBytes::new(py, text.as_bytes()).into_any().unbind(),
-                    Err(_) => data,
-                },
-                Err(_) => data,
-            };
+            let Some(Step::Message { listener, data, binary }) = next else { break };
             Self::call_listener(slf, this.reactor(py), &listener, data, binary);
         }
         let resume = this.state.with(py, |state| {

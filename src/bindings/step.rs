@@ -75,6 +75,9 @@ pub fn next_step(
         state.queue.clear();
         state.queued_bytes = 0;
     }
+    if !to_queue && let Some(step) = take_queued(py, state) {
+        return step;
+    }
     // What a listener gets, or may yet get, must be the bytes as they came: text that was not validated is
     // then decoded when it is taken from the queue.
     let as_it_came = state.listener.is_some() || !state.flow.claimed;
@@ -117,6 +120,26 @@ pub fn next_step(
             }
         }
     }
+}
+
+/// A message that waited for `recv`, for a listener that has come since: before what comes after it.
+#[inline]
+pub fn take_queued(py: Python<'_>, state: &mut State) -> Option<Step> {
+    if state.queue.is_empty() {
+        return None;
+    }
+    let listener = state.listener.as_ref()?.clone_ref(py);
+    let (data, size, binary) = state.queue.pop_front()?;
+    state.queued_bytes -= size;
+    // Waiting messages are kept as `recv` gives them: text as str.
+    let data = match data.bind(py).cast::<pyo3::types::PyString>() {
+        Ok(text) => match text.to_str() {
+            Ok(text) => PyBytes::new(py, text.as_bytes()).into_any().unbind(),
+            Err(_) => data,
+        },
+        Err(_) => data,
+    };
+    Some(Step::Message { listener, data, binary })
 }
 
 /// Puts a message where it belongs: the queue, the listener, or (rarely) both.

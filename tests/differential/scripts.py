@@ -251,6 +251,9 @@ def make_script(random: Random, *, compressed: bool) -> Script:
     """A script; with `compressed`, permessage-deflate is agreed on."""
     is_server = one_in(random, 2)
     options = {name: random.choice(OPTIONS[name]) for name in OPTIONS if one_in(random, 4)}
+    if compressed:
+        # The two zlibs do not make the same of a message, so they pass a mark at different ones.
+        options.pop("high_water_mark", None)
     negotiated = tuple(name for name in NO_TAKEOVER if one_in(random, 3)) if compressed else None
     steps: list[Step] = []
     starts_at_once = random.randrange(8) < 7

@@ -196,7 +196,8 @@ impl Inflater {
                 continue;
             }
             if taken == TAIL.len() {
-                return Ok(());
+                // Where they ended another block than theirs, what is left of their bits is no block.
+                return output.step(inflate, &[], InflateFlush::NoFlush).map(drop);
             }
             if taken == PROBE.len() || step.stream_end || step.consumed == 0 {
                 return Err(ProtocolError::InvalidDeflate { reason: "unexpected end of file" });

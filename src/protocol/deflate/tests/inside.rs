@@ -155,3 +155,15 @@ fn a_reference_to_a_forgotten_history_is_refused() {
         assert_eq!(inflater.memory(), 0);
     }
 }
+
+/// The four bytes end a block that the message left open, and what is left of them begins none.
+#[test]
+fn the_tail_ends_another_block() {
+    let open = [
+        0xec, 0xc7, 0xc9, 0x01, 0xc0, 0x10, 0x00, 0x00, 0xb0, 0x95, 0x94, 0xba, 0xc6, 0x41, 0xd9,
+        0x7f, 0x84, 0x0e, 0x22, 0xf9, 0x25, 0xc1, 0xdd, 0xdd, 0xdd,
+    ];
+    assert!(puff::decode(&[&open[..], &TAIL].concat(), b"").is_none());
+    let refused = inflate_cut(&mut plain_inflater(), &mut codec(1), &open, || usize::MAX);
+    assert!(matches!(refused, Err(ProtocolError::InvalidDeflate { .. })), "{refused:?}");
+}

@@ -217,8 +217,8 @@ class Backend(Protocol):
     Connection: type[Connection]
     PerMessageDeflate: type[PerMessageDeflate]
 
-    def send_method(self, function: SendMethod) -> SendMethod:
-        """`function`, which is `WebSocket.send`, or a native method that does the same.
+    def send_method(self, class_: type, function: SendMethod) -> SendMethod:
+        """`function`, which is the `send` of `class_`, or a native method that does the same.
 
         A native one finds the connection in `_conn` and leaves what is not its usual case (`_ready_state`
         OPEN, no `options`) to `_send_otherwise`, which takes all arguments by position.

@@ -234,9 +234,6 @@ class WebSocket(Lifecycle):
             return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]
         return self._send_otherwise(data, options, callback, binary, compress, fin, mask)
 
-    # The same, natively where the core can: a frame of Python takes longer than the framing.
-    send = core.send_method(send)
-
     def _send_otherwise(
         self,
         data: Sendable,
@@ -418,6 +415,9 @@ class WebSocket(Lifecycle):
     isPaused = is_paused
     readyState = ready_state
 
+
+# The same, natively where the core can: a frame of Python takes longer than the framing.
+WebSocket.send = core.send_method(WebSocket, WebSocket.send)  # type: ignore[method-assign]
 
 _WebSocket = WebSocket
 

@@ -125,6 +125,10 @@ impl Connection {
                 }
                 other => Self::hand_over(slf, reactor, other),
             }
+            // The usual end: one message came, and nothing behind it.
+            if input.remaining() == 0 && this.state.with(py, |state| state.has_nothing_else()) {
+                break;
+            }
         }
         let read = input.position();
         let rest = &bytes[read..];

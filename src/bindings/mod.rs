@@ -23,6 +23,7 @@ mod reactor;
 #[cfg(unix)]
 mod reading;
 mod receiving;
+mod slot;
 #[cfg(unix)]
 mod sockets;
 mod state;
@@ -60,13 +61,13 @@ fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, rea
     }
 }
 
-/// A method that does what `function`, `WebSocket.send` in Python, does.
+/// The `send` of `class_`, a WebSocket: `function`, or a native method that does the same.
 #[pyfunction]
-fn send_method(function: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    #[cfg(unix)]
-    return websocket::send_method(function.py());
-    #[cfg(not(unix))]
-    Ok(function)
+fn send_method<'py>(
+    class_: &Bound<'py, PyType>,
+    function: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    Ok(websocket::send_method(class_)?.unwrap_or(function))
 }
 
 /// `Connection` as asyncio knows it: its transports ask whether a protocol is an instance of

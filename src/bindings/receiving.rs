@@ -43,17 +43,24 @@ impl Connection {
     }
 
     /// Wakes the task that waits for a message, if there is something for it.
+    #[inline]
     pub fn wake_receiver(slf: &Bound<'_, Self>) {
+        if slf.get().state.with(slf.py(), |state| !state.queue.is_empty() || state.finish.is_some())
+        {
+            Self::wake_waiting(slf);
+        }
+    }
+
+    fn wake_waiting(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         let waiters = this.state.with(py, |state| {
-            let something = !state.queue.is_empty() || state.finish.is_some();
             let clone = |awaitable: &Option<Py<Awaitable>>| {
                 let waiter = &awaitable.as_ref()?.get().waiter;
                 waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
             };
-            something.then(|| [clone(&state.recv), clone(&state.next)])
+            [clone(&state.recv), clone(&state.next)]
         });
-        for waiter in waiters.into_iter().flatten().flatten() {
+        for waiter in waiters.into_iter().flatten() {
             Waiter::wake(waiter.bind(py), this.reactor(py));
         }
     }

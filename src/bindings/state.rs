@@ -160,6 +160,12 @@ impl State {
             && (flow.lost || !(flow.paused || flow.stalled))
     }
 
+    /// Whether all that could be delivered now is what the peer has yet to send.
+    #[inline]
+    pub fn has_nothing_else(&self) -> bool {
+        self.queue.is_empty() && self.fault.is_none()
+    }
+
     /// Whether the program takes nothing now.
     #[inline]
     pub fn is_held(&self) -> bool {

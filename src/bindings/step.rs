@@ -75,7 +75,10 @@ pub fn next_step(
         state.queue.clear();
         state.queued_bytes = 0;
     }
-    if !to_queue && let Some(step) = take_queued(py, state) {
+    if !to_queue
+        && !state.queue.is_empty()
+        && let Some(step) = take_queued(py, state)
+    {
         return step;
     }
     // What a listener gets, or may yet get, must be the bytes as they came: text that was not validated is
@@ -123,11 +126,7 @@ pub fn next_step(
 }
 
 /// A message that waited for `recv`, for a listener that has come since: before what comes after it.
-#[inline]
 pub fn take_queued(py: Python<'_>, state: &mut State) -> Option<Step> {
-    if state.queue.is_empty() {
-        return None;
-    }
     let listener = state.listener.as_ref()?.clone_ref(py);
     let (data, size, binary) = state.queue.pop_front()?;
     state.queued_bytes -= size;

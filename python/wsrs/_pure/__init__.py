@@ -47,7 +47,7 @@ __all__ = [
 NAME = "pure"
 
 
-def send_method(function: SendMethod) -> SendMethod:
+def send_method(class_: type, function: SendMethod) -> SendMethod:
     """`function`: what is Python already needs nothing in its place."""
     return function
 

@@ -141,6 +141,21 @@ class TestLookup:
             await within(ws.wait_open())
 
 
+class TestFamily:
+    async def test_only_addresses_of_that_family(self, serve: Serve, reports: Reports) -> None:
+        seen: list[Any] = []
+        server = await serve(lambda ws, request: seen.append(request.socket.get_extra_info("peername")[0]))
+        url = f"ws://some.example:{server.address()['port']}"
+
+        def lookup(host: str, options: Any) -> Any:
+            return ["::1", "127.0.0.1"]
+
+        async with wsrs.WebSocket(url, lookup=lookup, family=4):
+            assert seen == ["127.0.0.1"]
+        with pytest.raises(OSError, match=r"some\.example"):
+            await within(wsrs.WebSocket(url, lookup=lambda host, options: "127.0.0.1", family=6).wait_open())
+
+
 class TestLocalAddress:
     async def test_is_where_the_connection_comes_from(self, serve: Serve) -> None:
         seen: list[Any] = []

@@ -118,6 +118,18 @@ class TestWriting:
         await within(writing)
         await within(client.wait_closed())
 
+    async def test_drain_does_not_wait_below_the_mark(self, serve: Serve) -> None:
+        server = await serve()
+        connection = listen(server, "connection")
+        peer = await raw_client(server)  # which reads nothing
+        ws, _ = await within(connection)
+        stream = create_websocket_stream(ws, writable_high_water_mark=64 * 1024 * 1024)
+        stream.write(bytes(32 * 1024 * 1024))
+        await within(stream.drain())
+        assert ws.buffered_amount > 0
+        ws.terminate()
+        await peer.close()
+
     async def test_of_messages_counts_messages(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")

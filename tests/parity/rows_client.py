@@ -9,6 +9,9 @@ WIRE = "TestTheRequest::test_as_it_is_on_the_wire"
 OLD = "TestTheRequest::test_version_8_without_compression_with_credentials"
 FOLLOWED = "TestRedirects::test_are_followed"
 UNIX = "TestListening::test_a_unix_socket"
+IDENTITY = "TestTls::test_a_certificate_of_the_client"
+PEM = "PEM as str or bytes, or the path of a file."
+EXPORTS = "test_all_of_ws_by_way_of_its_class"
 STREAM_OPTION = "An asyncio stream's spelling of what Node's `Duplex` does."
 
 CLIENT_SECTIONS = (
@@ -69,13 +72,37 @@ CLIENT_SECTIONS = (
                 "create_connection",
                 "TestConnectionsOfTheCaller::test_what_create_connection_makes",
             ),
+            row("ca", "ca", "TestTls::test_authorities_of_ones_own", PEM),
+            row("cert", "cert", IDENTITY, PEM),
+            row("family", "family", "TestFamily::test_only_addresses_of_that_family"),
             row("headers", "headers", WIRE, "A mapping (a value may be a list) or pairs."),
+            row("key", "key", IDENTITY, PEM),
             row("localAddress", "local_address", "TestLocalAddress::test_is_where_the_connection_comes_from"),
+            row("localPort", "local_port", "TestLocalAddress::test_is_where_the_connection_comes_from"),
             row(
                 "lookup",
                 "lookup",
                 "TestLookup::test_by_callback_as_in_node TestLookup::test_by_result",
                 "It may return what it found, or be a coroutine function.",
+            ),
+            row("passphrase", "passphrase", IDENTITY),
+            row(
+                "rejectUnauthorized",
+                "reject_unauthorized",
+                "TestTls::test_trusting_blindly TestTls::test_a_certificate_that_nobody_trusts",
+            ),
+            row("servername", "servername", "TestTls::test_the_name_in_the_certificate"),
+            row(
+                "socket",
+                "socket",
+                "TestConnectionsOfTheCaller::test_a_socket TestTls::test_over_a_socket_of_the_caller",
+                "A connected `socket.socket`, which is then ours.",
+            ),
+            row(
+                "autoSelectFamilyAttemptTimeout",
+                "auto_select_family_attempt_timeout",
+                "TestSeveralAddresses::test_a_silent_address_does_not_hinder",
+                SECONDS,
             ),
         ),
     ),
@@ -93,6 +120,16 @@ CLIENT_SECTIONS = (
         ),
     ),
     Section(
+        "Properties of the class `WebSocket`, which is ws's module",
+        "class property",
+        (
+            row("Server", "Server", EXPORTS, "ws's other name of `WebSocketServer`."),
+            row("WebSocketServer", "WebSocketServer", EXPORTS),
+            row("WebSocket", "WebSocket", EXPORTS),
+            row("createWebSocketStream", "create_websocket_stream", EXPORTS),
+        ),
+    ),
+    Section(
         "Options of `createWebSocketStream`",
         "stream option",
         (
@@ -107,7 +144,17 @@ CLIENT_SECTIONS = (
             row("encoding", "encoding", "TestEncoding::test_characters_that_messages_cut_in_two"),
             row("highWaterMark", "high_water_mark", "TestReading::test_more_than_the_mark_at_once"),
             row("objectMode", "object_mode", "TestObjectMode::test_reads_whole_messages"),
+            row(
+                "readableHighWaterMark",
+                "readable_high_water_mark",
+                "TestReading::test_a_line_longer_than_the_mark_is_dropped",
+            ),
             row("readableObjectMode", "readable_object_mode", "TestObjectMode::test_reads_whole_messages"),
+            row(
+                "writableHighWaterMark",
+                "writable_high_water_mark",
+                "TestWriting::test_drain_does_not_wait_below_the_mark",
+            ),
             row("writableObjectMode", "writable_object_mode", "TestObjectMode::test_writes_what_send_takes"),
         ),
     ),

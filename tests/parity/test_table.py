@@ -62,6 +62,7 @@ def of_a_stream(row: Row) -> bool:
 LOOKUPS: dict[str, Callable[[Row], bool]] = {
     "class": lambda row: isinstance(getattr(wsrs, row.ws), type) and row.name in wsrs.__all__,
     "constant": lambda row: getattr(wsrs.WebSocket, row.ws) == getattr(wsrs, row.name),
+    "class property": lambda row: getattr(wsrs.WebSocket, row.ws) is getattr(wsrs, row.name),
     "function": lambda row: getattr(wsrs, row.ws) is getattr(wsrs, row.name),
     "argument": lambda row: row.ws == row.name,
     "server option": of_a_table(options.SERVER),

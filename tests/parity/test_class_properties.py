@@ -1,0 +1,19 @@
+"""ws's module is its class `WebSocket`, so whoever has that has all of ws."""
+
+from __future__ import annotations
+
+from tests.peers import within
+from wsrs import WebSocket
+
+
+async def test_all_of_ws_by_way_of_its_class() -> None:
+    async with WebSocket.Server(port=0, host="127.0.0.1") as server:
+        assert isinstance(server, WebSocket.WebSocketServer)
+        server.on("connection", lambda ws, request: ws.send("hello"))
+        address = server.address()
+        assert isinstance(address, dict)
+        ws = WebSocket.WebSocket(f"ws://127.0.0.1:{address['port']}")
+        stream = WebSocket.createWebSocketStream(ws, encoding="utf8")
+        assert await within(stream.read(5)) == "hello"
+        stream.close()
+        await within(stream.wait_closed())

@@ -85,8 +85,9 @@ docs: build ## docs/parity.md, from the table of the tests
 
 lock: ## renew requirements/test.txt from requirements/test.in
 	rm -rf target/lock && $(PYTHON) -m venv target/lock
-	target/lock/bin/pip install --quiet -r requirements/test.in
-	target/lock/bin/pip freeze --exclude pip --exclude setuptools | sed 's/^uvloop==.*/&; sys_platform != "win32"/' > requirements/test.txt
+	target/lock/bin/pip install --quiet --disable-pip-version-check uv
+	cd requirements && UV_CUSTOM_COMPILE_COMMAND="make lock" ../target/lock/bin/uv pip compile --quiet --upgrade \
+		--universal --python-version 3.10 --no-python-downloads --no-annotate test.in -o test.txt
 
 clean:
 	rm -rf $(VENV) target

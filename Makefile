@@ -12,7 +12,13 @@ RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.
 # The protocol and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
 
-.PHONY: demo system test test-rust test-python test-slow conformance conformance-fast check format build bench docs lock clean help fuzz fuzz-smoke
+# Both cores at once, each with its output in one piece where make can do that (GNU make 4).
+BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+# The jobs say which core runs: not who calls them.
+unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
+
+.PHONY: demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help \
+	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -36,16 +42,21 @@ system: ## install the programs of requirements/system.txt (Debian, as root)
 demo: build ## 200 clients against a server; SERVE=1 keeps the server up
 	$(PY) examples/demo.py $(if $(SERVE),--serve)
 
-test: test-rust test-python fuzz-smoke conformance-fast ## the whole suite
+test: test-rust test-python fuzz-smoke conformance-fast ## the whole suite, on both cores
 
 test-rust:
 	$(CARGO_TEST)
 
 test-python: build
-	$(PY) -m pytest -q
-	WSRS_TEST_BACKEND=pure $(PY) -m pytest -q tests/core
-	WSRS_PURE_PYTHON=1 $(PY) -m pytest -q tests/threats tests/interop
+	@echo "· the Python suite on both cores: each tells when it is done, after some two minutes"
+	@$(BOTH) suite-core suite-pure
 	$(PY) -m pytest -q benches/tests
+
+suite-core:
+	$(PY) -m pytest -q
+
+suite-pure:
+	WSRS_PURE_PYTHON=1 $(PY) -m pytest -q
 
 test-slow: build ## what takes long: 1 GiB through a stream, each way
 	$(PY) -m pytest -q -s -m slow
@@ -57,10 +68,16 @@ fuzz-smoke:
 	$(FUZZ) --runs 3000 --findings target/fuzz/findings
 
 conformance-fast: build
-	$(PY) -m tests.conformance --fast
+	@$(BOTH) conformance-fast-core conformance-fast-pure
 
-conformance: build ## all of Autobahn's cases, 12 and 13 included
-	$(PY) -m tests.conformance
+conformance: build ## all of Autobahn's cases on both cores, 12 and 13 included
+	@$(BOTH) conformance-core conformance-pure
+
+conformance-fast-core conformance-fast-pure: conformance-fast-%:
+	$(PY) -m tests.conformance --fast --backend $*
+
+conformance-core conformance-pure: conformance-%:
+	$(PY) -m tests.conformance --backend $*
 
 check: build ## formatters, clippy, ruff, mypy, pyright, stubtest
 	cargo fmt --all --check

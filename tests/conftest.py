@@ -37,8 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
-def pytest_report_header() -> str:
-    return f"wsrs {wsrs.__version__}, backend {wsrs.backend}"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"wsrs {wsrs.__version__}, backend {wsrs.backend}")
 
 
 class Reports(list[dict[str, Any]]):

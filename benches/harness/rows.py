@@ -134,13 +134,21 @@ def _deflate(name: str, size: int, connections: int, aiohttp: float, *more: Budg
     return Row(f"deflate-{name.lower().replace(' ', '-')}", title, load, (CPU, WIRE), budgets)
 
 
+PURE = (
+    Budget("wsrs-pure", "websockets-pure", at_least=1),
+    Budget("wsrs-pure-iter", "websockets-pure", at_least=1),
+    Budget("wsrs-pure-asyncio", "websockets-pure-asyncio", at_least=1),
+    Budget("wsrs-pure-iter-asyncio", "websockets-pure-asyncio", at_least=1),
+)
+"""Of the pure core: nothing is lost to the other library that can do without an extension."""
+
 ROWS: tuple[Row, ...] = (
     Row(
         "lockstep-100",
         "echo 64 B, 100 connections in lockstep",
         Echo(100),
         (CPU,),
-        (Budget("wsrs", "floor", at_most=1.10), Budget("wsrs", "picows", at_most=0.85)),
+        (Budget("wsrs", "floor", at_most=1.10), Budget("wsrs", "picows", at_most=0.85), *PURE),
         quick=True,
     ),
     Row(
@@ -162,6 +170,7 @@ ROWS: tuple[Row, ...] = (
             Budget("wsrs", "socketify", at_least=12),
             Budget("wsrs-iter", "picows", at_least=9),
             Budget("wsrs-iter", "websockets", at_least=35),
+            *PURE,
         ),
         quick=True,
     ),
@@ -170,7 +179,7 @@ ROWS: tuple[Row, ...] = (
         "echo 64 KiB, 10 connections in lockstep",
         Echo(10, size=64 * KIB),
         (CPU,),
-        (Budget("wsrs", "floor", at_most=1.10), Budget("wsrs", "aiohttp", at_least=2)),
+        (Budget("wsrs", "floor", at_most=1.10), Budget("wsrs", "aiohttp", at_least=2), *PURE),
         quick=True,
     ),
     Row(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.places import Places
-from harness.rows import Broadcast, Load
+from harness.rows import Broadcast, Echo, Load
 from harness.setup import build_wsrs, install_node, install_python, install_socketify
 
 Command = Callable[[Places], list[str | Path]]
@@ -36,26 +36,49 @@ class Server:
     """Whether it takes `--broadcast`, and then sends each message to all."""
     echo: bool = True
     """Whether it can do anything else."""
+    plain: bool = False
+    """Whether it is measured in the echo rows without compression alone."""
 
     def takes(self, load: Load) -> bool:
         """Whether it has a place in rows with this load."""
-        return self.broadcast if isinstance(load, Broadcast) else self.echo
+        if isinstance(load, Broadcast):
+            return self.broadcast
+        return self.echo and (not self.plain or (isinstance(load, Echo) and not load.deflate))
 
 
 def _python(file: str, *options: str) -> Command:
     return lambda places: [places.python, places.peers / file, *options]
 
 
-def _wsrs(name: str, title: str, style: str, loop: str, **more: bool) -> Server:
+def _wsrs(name: str, title: str, style: str, loop: str, *options: str, **more: bool) -> Server:
     return Server(
         name,
         title,
         (install_python, build_wsrs),
-        _python("wsrs_echo.py", "--style", style, "--loop", loop),
+        _python("wsrs_echo.py", "--style", style, "--loop", loop, *options),
         "--deflate",
         ("wsrs", "uvloop"),
         ours=True,
         **more,
+    )
+
+
+def _wsrs_pure(style: str, loop: str) -> Server:
+    """The pure core. Its peer is the other library that is plain Python, with its own accelerator away."""
+    name = "wsrs-pure" + ("-iter" if style == "iter" else "") + ("-asyncio" if loop == "asyncio" else "")
+    title = f"wsrs, pure Python, {'`async for`' if style == 'iter' else 'callbacks'}, {loop}"
+    return _wsrs(name, title, style, loop, "--backend", "pure", plain=True)
+
+
+def _websockets_pure(loop: str) -> Server:
+    return Server(
+        "websockets-pure" + ("-asyncio" if loop == "asyncio" else ""),
+        f"websockets, without its C extension, {loop}",
+        (install_python,),
+        _python("websockets_echo.py", "--without-extension", "--loop", loop),
+        "--deflate",
+        ("websockets", "uvloop"),
+        plain=True,
     )
 
 
@@ -99,6 +122,8 @@ SERVERS: tuple[Server, ...] = (
         ("websockets", "uvloop"),
         broadcast=True,
     ),
+    *(_wsrs_pure(style, loop) for loop in ("uvloop", "asyncio") for style in ("callback", "iter")),
+    *(_websockets_pure(loop) for loop in ("uvloop", "asyncio")),
     Server(
         "socketify",
         "socketify (uWebSockets)",

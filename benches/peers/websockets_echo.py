@@ -1,4 +1,6 @@
-"""websockets on uvloop: the asyncio server, with its C extension, as its performance guide says.
+"""websockets: the asyncio server, on uvloop and with its C extension, as its performance guide says.
+
+`--without-extension` keeps the latter out, as if it had not been built: what plain Python can do.
 
 Compression is off unless asked for, and then with the server's defaults. `max_size` is lifted so that
 the largest row is no special case. With `--broadcast` every message goes to all, by its `broadcast`.
@@ -8,9 +10,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 
 import uvloop
-from websockets.asyncio.server import ServerConnection, broadcast, serve
+
+WITHOUT = "--without-extension"
+if WITHOUT in sys.argv:
+    # It is imported by others of its modules, within `try`; None makes that an ImportError.
+    sys.modules["websockets.speedups"] = None
+
+from websockets import frames, utils  # noqa: E402 - not before the extension is kept out
+from websockets.asyncio.server import ServerConnection, broadcast, serve  # noqa: E402
 
 
 async def echo(ws: ServerConnection) -> None:
@@ -34,9 +44,19 @@ async def main(deflate: bool, together: bool) -> None:
         await asyncio.get_running_loop().create_future()
 
 
+def refuse_the_other(with_extension: bool) -> None:
+    """What masks its frames is what is to be measured."""
+    if (frames.apply_mask is not utils.apply_mask) != with_extension:
+        raise SystemExit(f"websockets runs {'without' if with_extension else 'with'} its C extension")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(WITHOUT, action="store_true")
+    parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="uvloop")
     parser.add_argument("--deflate", action="store_true")
     parser.add_argument("--broadcast", action="store_true")
     arguments = parser.parse_args()
-    uvloop.run(main(arguments.deflate, arguments.broadcast))
+    refuse_the_other(with_extension=not arguments.without_extension)
+    run = uvloop.run if arguments.loop == "uvloop" else asyncio.run
+    run(main(arguments.deflate, arguments.broadcast))

@@ -1,7 +1,8 @@
-"""Runs Autobahn's cases: `python -m tests.conformance [--fast] [--role server|client] [--write]`.
+"""Runs Autobahn's cases: `python -m tests.conformance [--fast] [--backend NAME] [--role NAME] [--write]`.
 
-Exits with 1 if a result differs from `expected/ROLE.json`, and says which. `--write` renews that file,
-for a change that is meant. 1 to 10 must be OK or, where the case has no right answer, INFORMATIONAL.
+What is expected is the same of both cores, and stands in `expected/ROLE.json`. Exits with 1 if a result
+differs from it, and says which. `--write` renews that file, for a change that is meant. 1 to 10 must be OK
+or, where the case has no right answer, INFORMATIONAL.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from wsrs._backend import KEEP_OUT
+
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected"
 KOSOKU = Path(sys.executable).with_name("kosoku")
@@ -27,6 +30,7 @@ FAST = [
 ]
 FAST_NO_TAKEOVER = ["13.2.7", "13.5.4"]
 ROLES = ("server", "client")
+BACKENDS = ("core", "pure")
 Results = dict[str, list[str]]
 
 
@@ -43,9 +47,16 @@ def choices(role: str, fast: bool) -> list[tuple[list[str], list[str]]]:
     return [(usual, []), (words("-i", rest), ["--no-takeover"])]
 
 
-def backends() -> list[dict[str, str]]:
-    """The environment of each core under test."""
-    return [{}]
+def environment_of(backend: str) -> dict[str, str]:
+    """In which wsrs runs on that core, as it says itself."""
+    environment = {name: value for name, value in os.environ.items() if name not in KEEP_OUT}
+    if backend == "pure":
+        environment["WSRS_PURE_PYTHON"] = "1"
+    ask = [sys.executable, "-c", "import wsrs; print(wsrs.backend)"]
+    said = subprocess.run(ask, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    if said != backend:
+        raise SystemExit(f"wsrs has no backend {backend} here: it runs on {said}")
+    return environment
 
 
 def read_reports(folder: Path) -> Results:
@@ -116,23 +127,26 @@ def compare(role: str, results: Results, write: bool) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="of 12 and 13 only a choice")
+    parser.add_argument("--backend", choices=BACKENDS, help="default: both, one after the other")
     parser.add_argument("--role", choices=ROLES, help="default: both")
     parser.add_argument("--write", action="store_true", help="renew the expected results")
     options = parser.parse_args()
     wrong: list[str] = []
     passed = 0
-    for change in backends():
-        core = "pure" if change else "core"
+    for backend in [options.backend] if options.backend else BACKENDS:
+        environment = environment_of(backend)
         for role in [options.role] if options.role else ROLES:
             run = as_server if role == "server" else as_client
             begun, results = time.monotonic(), Results()
             for cases, peer_options in choices(role, options.fast):
                 with tempfile.TemporaryDirectory() as folder:
-                    results |= run(cases, peer_options, Path(folder), {**os.environ, **change})
+                    results |= run(cases, peer_options, Path(folder), environment)
             differences = compare(role, results, options.write)
-            wrong += differences
+            wrong += [f"{backend} as {difference}" for difference in differences]
             passed += len(results) - len(differences)
-            print(f"{core} as {role}: {len(results)} cases in {time.monotonic() - begun:.0f} s", flush=True)
+            print(
+                f"{backend} as {role}: {len(results)} cases in {time.monotonic() - begun:.0f} s", flush=True
+            )
     for line in wrong:
         print(line)
     print(f"conformance: {passed} passed, {len(wrong)} failed")

@@ -1,23 +1,23 @@
-"""The core under test: `WSRS_TEST_BACKEND` is "pure" or "core"; without it, the Rust one if it is there."""
+"""The core under test: `WSRS_TEST_BACKEND` is "pure" or "core"; without it, the one that wsrs runs on."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+import wsrs
+
 from .harness import Side
 
 
 def backend_name() -> str:
     """The module of `wsrs` that these tests run on."""
-    present = "core" if importlib.util.find_spec("wsrs._core") is not None else "pure"
-    return f"_{os.environ.get('WSRS_TEST_BACKEND') or present}"
+    return f"_{os.environ.get('WSRS_TEST_BACKEND') or wsrs.backend}"
 
 
 @pytest.fixture(scope="session")

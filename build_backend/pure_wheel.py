@@ -96,8 +96,10 @@ class _Project:
     def package(self) -> Files:
         """The modules, and what lies among them."""
         source = self._root / "python"
-        for path in sorted(source.rglob("*")):
-            if path.is_file() and path.parent.name != "__pycache__" and not _EXTENSION.fullmatch(path.name):
+        for path in sorted(source.joinpath(self.name).rglob("*")):
+            # A cache of Python's or of another tool is no part of it.
+            is_ours = not path.parent.name.startswith((".", "__pycache__"))
+            if path.is_file() and is_ours and not _EXTENSION.fullmatch(path.name):
                 yield path.relative_to(source).as_posix(), path.read_bytes()
 
     def path(self) -> Files:

@@ -114,7 +114,7 @@ def test_the_wheel_has_every_module_and_no_extension(wheel: Path) -> None:
     package = ROOT / "python"
     expected = {
         path.relative_to(package).as_posix()
-        for path in package.rglob("*")
+        for path in package.joinpath("wsrs").rglob("*")
         if path.suffix in (".py", ".typed") and path.is_file()
     }
     info = {f"{INFO}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")}

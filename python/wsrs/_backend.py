@@ -190,9 +190,6 @@ class Connection(Protocol):
     def transport(self) -> asyncio.Transport | None: ...
 
 
-Connections = Sequence[Connection]
-
-
 class Listener(Protocol):
     """A listening socket that an engine serves."""
 
@@ -210,12 +207,22 @@ class Reactor(Protocol):
         """Make a transport of a connected stream socket, which is detached; calls connection_made."""
 
 
-class Backend(Protocol):
-    """The module `wsrs._core` or `wsrs._pure`."""
+ConnectionClass = type[Connection]
+PerMessageDeflateClass = type[PerMessageDeflate]
 
-    NAME: str
-    Connection: type[Connection]
-    PerMessageDeflate: type[PerMessageDeflate]
+
+class Backend(Protocol):
+    """The module `wsrs._core` or `wsrs._pure`: mypy holds both to it (`tests/typing/backends.py`)."""
+
+    @property
+    def NAME(self) -> str:
+        """What `wsrs.backend` says: "core" or "pure"."""
+
+    @property
+    def Connection(self) -> ConnectionClass: ...
+
+    @property
+    def PerMessageDeflate(self) -> PerMessageDeflateClass: ...
 
     def send_method(self, class_: type, function: SendMethod) -> SendMethod:
         """`function`, which is the `send` of `class_`, or a native method that does the same.
@@ -229,7 +236,7 @@ class Backend(Protocol):
 
     def broadcast(
         self,
-        connections: Connections,
+        connections: Sequence[Any],
         data: object,
         binary: bool | None = None,
         compress: bool | None = None,
@@ -237,10 +244,11 @@ class Backend(Protocol):
     ) -> tuple[int, int, int, int]:
         """Queue one message on many connections, framed once and compressed once a set of parameters.
 
-        Returns how many it was queued on, and how many it was not because more than their high-water mark
-        is still queued there (`skip_slow`), because a fragmented message is under way, or because they are
-        gone. Raises, with nothing queued, what `Connection.send` raises for `data`. A connection that must
-        mask gets a frame of its own; what its `generate_mask` raises is raised once the others have theirs.
+        The connections are those of this backend. Returns how many it was queued on, and how many it was not
+        because more than their high-water mark is still queued there (`skip_slow`), because a fragmented
+        message is under way, or because they are gone. Raises, with nothing queued, what `Connection.send`
+        raises for `data`. A connection that must mask gets a frame of its own; what its `generate_mask`
+        raises is raised once the others have theirs.
         """
 
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:

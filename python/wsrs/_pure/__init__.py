@@ -13,11 +13,11 @@ from wsrs._backend import Reactor, SendMethod
 from wsrs._pure.broadcast import broadcast
 from wsrs._pure.connection import Connection
 from wsrs._pure.deflate import PerMessageDeflate
+from wsrs._pure.frames import is_valid_close_code
 from wsrs._pure.handshake import (
     accept_key,
     check_upgrade,
     is_token,
-    is_valid_close_code,
     new_key,
     parse_extensions,
     parse_request,

@@ -45,7 +45,6 @@ class PerMessageDeflate:
         "_params",
         "_server_bits",
         "_strategy",
-        "concurrency_limit",
         "is_server",
         "threshold",
     )
@@ -75,7 +74,6 @@ class PerMessageDeflate:
         self._level = _in_range("level", level, -1, 9)
         self._mem_level = _in_range("mem_level", mem_level, 1, 9)
         self._strategy = _in_range("strategy", strategy, 0, 4)
-        self.concurrency_limit = concurrency_limit
         self._params: Params | None = None
 
     @property

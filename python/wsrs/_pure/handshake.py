@@ -11,23 +11,19 @@ import hashlib
 import os
 import re
 
-from wsrs._pure.frames import is_valid_close_code as _is_valid_close_code
+from wsrs._backend import Extensions, Headers
 from wsrs.errors import HeadError, UpgradeRefused
 
 __all__ = [
     "accept_key",
     "check_upgrade",
     "is_token",
-    "is_valid_close_code",
     "new_key",
     "parse_extensions",
     "parse_request",
     "parse_response",
     "parse_subprotocols",
 ]
-
-Headers = list[tuple[str, str]]
-Extensions = list[tuple[str, dict[str, "list[str | bool]"]]]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -248,8 +244,3 @@ def parse_subprotocols(value: str) -> list[str]:
 def is_token(value: str) -> bool:
     """Whether `value` is a token of RFC 7230 section 3.2.6."""
     return _TOKEN.fullmatch(value) is not None
-
-
-def is_valid_close_code(code: int) -> bool:
-    """Whether an endpoint may send `code` in a close frame (section 7.4)."""
-    return _is_valid_close_code(code)

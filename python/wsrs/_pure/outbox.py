@@ -12,17 +12,16 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
+from wsrs._backend import SendCallback
 from wsrs.errors import ConnectionClosed
 
-__all__ = ["CHUNK", "Outbox", "Sent"]
+__all__ = ["READY", "Outbox", "Sent"]
 
-CHUNK = 64 * 1024
+_CHUNK = 64 * 1024
 """Bytes: the most that small frames are joined to, and what makes a queue leave at once."""
 
 _LOOK_AGAIN = 0.01
 """Seconds after which a transport that does not say so is asked whether it has written."""
-
-SendCallback = Callable[["BaseException | None"], object]
 
 
 class Outbox:
@@ -107,7 +106,7 @@ class Outbox:
 
     def leave_if_much(self) -> None:
         """After a frame is put and marked: what is more than a chunk does not wait for the tick."""
-        if self._queued - self._passed > CHUNK and not self._blocked:
+        if self._queued - self._passed > _CHUNK and not self._blocked:
             self.flush()
             self._settle()
 
@@ -133,10 +132,10 @@ class Outbox:
     def _next_chunk(self) -> bytes:
         queue = self._queue
         first = queue.popleft()
-        if not queue or len(first) >= CHUNK:
+        if not queue or len(first) >= _CHUNK:
             return first
         chunk, size = [first], len(first)
-        while queue and size + len(queue[0]) <= CHUNK:
+        while queue and size + len(queue[0]) <= _CHUNK:
             chunk.append(queue.popleft())
             size += len(chunk[-1])
         return b"".join(chunk)

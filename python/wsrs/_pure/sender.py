@@ -8,7 +8,7 @@ from collections.abc import Callable
 from wsrs._pure.deflate import Deflater
 from wsrs._pure.frames import BINARY, CONTINUATION, FIN, RSV1, TEXT
 
-__all__ = ["Masks", "Sender", "to_bytes"]
+__all__ = ["Masks", "Sender", "generated_key", "to_bytes"]
 
 
 def to_bytes(data: object) -> tuple[bytes, bool]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -40,21 +42,27 @@ def program(peer: str, *names: str) -> str:
 
 
 def node_with_ws() -> tuple[str, Path]:
-    """Node, and a folder with the ws of `node/package-lock.json` in it: installed if that has changed."""
+    """Node, and a folder with the ws of `node/package-lock.json` in it: installed where it is not yet."""
     node = program("ws", "node")
     lock = (NODE_SOURCES / "package-lock.json").read_bytes()
-    stamp = NODE_FOLDER / ".installed"
-    wanted = hashlib.sha256(lock).hexdigest()
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return node, NODE_FOLDER
+    folder = NODE_FOLDER / hashlib.sha256(lock).hexdigest()[:16]
+    if not folder.is_dir():
+        NODE_FOLDER.mkdir(parents=True, exist_ok=True)
+        # Whole or not there: the suites of both cores run at once, and either may come first.
+        with tempfile.TemporaryDirectory(dir=NODE_FOLDER, ignore_cleanup_errors=True) as place:
+            _install_ws(Path(place))
+            with contextlib.suppress(OSError):  # the other one has it
+                os.rename(place, folder)
+    return node, folder
+
+
+def _install_ws(folder: Path) -> None:
     npm = program("ws", "npm")
-    NODE_FOLDER.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(NODE_SOURCES / name, NODE_FOLDER / name)
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        shutil.copyfile(NODE_SOURCES / name, folder / name)
     done = subprocess.run(
-        command,
-        cwd=NODE_FOLDER,
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
@@ -63,8 +71,6 @@ def node_with_ws() -> tuple[str, Path]:
     )
     if done.returncode:
         absent("ws", f"`npm ci` failed: {' '.join(done.stderr.split())[-300:]}")
-    stamp.write_text(wanted)
-    return node, NODE_FOLDER
 
 
 def nginx() -> str:

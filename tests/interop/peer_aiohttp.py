@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any, Union
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType, web
 
 from .peer import Data, Deflate, Peer, Theirs, address, serving, trusting
 
@@ -96,6 +96,9 @@ class Aiohttp(Peer):
             connection.reading.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await connection.reading
+            if isinstance(connection.ws, ClientWebSocketResponse):
+                # Its session does not do it: the collector would find an unclosed connection, and say so.
+                await connection.ws.close()
         if self._session is not None:
             await self._session.close()
         for runner in self._runners:
@@ -109,7 +112,13 @@ class Aiohttp(Peer):
         options: dict[str, Any] = {"ssl": trusting()} if url.startswith("wss:") else {}
         compress = 0 if deflate is None else deflate.get("server_max_window_bits", WINDOW)
         ws = await self._session.ws_connect(
-            url, protocols=protocols, compress=compress, autoping=False, max_msg_size=UNLIMITED, **options
+            url,
+            protocols=protocols,
+            compress=compress,
+            autoping=False,
+            max_msg_size=UNLIMITED,
+            timeout=ClientWSTimeout(ws_close=1.0),
+            **options,
         )
         return self._hold(ws)
 

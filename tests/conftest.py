@@ -28,15 +28,6 @@ def pytest_asyncio_loop_factories(
     return factories
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if sys.version_info < (3, 11):
-        # asyncio's TLS transports of 3.10 take a connection that its peer has ended for one that nobody has
-        # closed. Those of 3.11, written anew, do not.
-        config.addinivalue_line(
-            "filterwarnings", "ignore:unclosed transport <asyncio.sslproto:ResourceWarning"
-        )
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"wsrs {wsrs.__version__}, backend {wsrs.backend}")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -373,13 +371,6 @@ class TestHeads:
         await slow.close()
         await silent.close()
         await ws.close()
-
-    async def test_the_deadline_of_a_handshake_of_tls(self, serve: Serve) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(Path(__file__).with_name("localhost.pem"))
-        peer = await connect(await serve(ssl=context, handshake_timeout=0.05))
-        assert await peer.at_end()
-        await peer.close()
 
     async def test_a_client_that_leaves(self, serve: Serve) -> None:
         server = await serve()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from wsrs import _heartbeat
+from wsrs import _heartbeat, _old_tls
 from wsrs._backend import Connection, PerMessageDeflate
 from wsrs._chosen import new_connection
 from wsrs._running import Waiters
@@ -160,6 +160,8 @@ class Lifecycle(EventTarget):
             for event in self.event_names():
                 self._listeners_changed(event, added=True)
         conn.attach(transport)
+        if _old_tls.is_old_tls(transport):
+            vars(self)["_transport"] = transport
         self._ready_state = OPEN
         self._update_direct()
         if self._options["heartbeat"]:
@@ -323,6 +325,8 @@ class Lifecycle(EventTarget):
         self._conn.end()
 
     def _on_lost(self, error: BaseException | None) -> None:
+        if _old_tls.OLD:
+            _old_tls.lost(vars(self).pop("_transport", None))
         if self._ready_state == CLOSED:
             return
         self._ready_state = CLOSING

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from wsrs import _old_tls
 from wsrs._backend import PerMessageDeflate
 from wsrs._chosen import core, new_deflate
 from wsrs._verify import Verdict, VerifyInfo, positional_parameters
@@ -277,7 +278,7 @@ class ServerHandshake(EventEmitter):
             protocol.answer(answer)
         elif not transport.is_closing() and not isinstance(protocol, core.Connection):
             transport.write(answer)
-            transport.close()
+            _old_tls.end(transport)
 
     def _hook_failed(self, hook: str, error: BaseException, transport: asyncio.Transport) -> None:
         self._report_hook(hook, error)

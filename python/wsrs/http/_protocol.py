@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from wsrs import _old_tls
 from wsrs._chosen import core
 from wsrs.errors import HeadError
 from wsrs.http._body import BodyDecoder, RequestBody
@@ -89,6 +90,7 @@ class ServerProtocol(asyncio.Protocol):
         self._server._connections.add(self)
 
     def connection_lost(self, error: BaseException | None) -> None:
+        _old_tls.lost(self._transport)
         self._transport = None
         self._buffer = b""
         if self._body is not None:
@@ -208,7 +210,7 @@ class ServerProtocol(asyncio.Protocol):
             return
         transport.write(data)
         if not transport.can_write_eof():
-            transport.close()
+            _old_tls.end(transport)
             return
         # Closing with unread input would reset the connection, and the answer with it.
         transport.write_eof()

@@ -39,7 +39,9 @@ class TestRefused:
             ({"proxy": "http://h/x"}, ValueError, "nothing may follow the host and port of 'h'"),
             ({"proxy": "http://h:99999"}, ValueError, "proxy is an invalid URL"),
             ({"rejectUnauthorized": False}, ValueError, "reject_unauthorized has no meaning for 'ws://localhost:1/'"),
-            ({"timeout": 5}, TypeError, "unknown option 'timeout'"),
+            ({"timeout": 5}, TypeError, "option 'timeout' of Node is not taken: handshake_timeout bounds"),
+            ({"socketPath": "/x"}, TypeError, "option 'socketPath' of Node .*: the address says it"),
+            ({"handshakeTimeOut": 5}, TypeError, "unknown option 'handshakeTimeOut'; the nearest .* 'handshake_timeout'"),
             ({"perMessageDeflate": {"serverMaxWindowBits": True}}, TypeError, "serverMaxWindowBits must be"),
         ],
     )  # fmt: skip
@@ -53,6 +55,8 @@ class TestRefused:
         [
             ({"ssl": ssl.create_default_context(), "ca": "x"}, ValueError, "ca cannot be combined with ssl"),
             ({"key": "x"}, ValueError, "key needs cert"),
+            ({"minVersion": "TLSv1.3"}, TypeError, "option 'minVersion' of Node .* give one as ssl"),
+            ({"ALPNProtocols": ["x"]}, TypeError, "option 'ALPNProtocols' of Node .* give one as ssl"),
             ({"passphrase": "x"}, ValueError, "passphrase needs cert"),
             ({"passphrase": 5, "cert": "x"}, TypeError, "passphrase must be a str or bytes, not int"),
             ({"ca": 5}, TypeError, "ca must be a PEM text or a path, not int"),

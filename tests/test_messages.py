@@ -120,6 +120,16 @@ class TestSending:
         assert await within(told) is None
         assert (await peer.frame()).payload == b"x"
 
+    async def test_options_in_a_mapping_and_as_keywords(self, pair: tuple[Any, Peer]) -> None:
+        ws, peer = pair
+        ws.send("x", {"fin": False}, binary=True, mask=True)
+        ws.send("y", {"binary": True}, fin=True)
+        first, second = await peer.frame(), await peer.frame()
+        assert (first.opcode, first.fin, first.masked) == (BINARY, False, True)
+        assert (second.opcode, second.payload, second.fin) == (CONTINUATION, b"y", True)
+        with pytest.raises(TypeError, match="'binary' is given twice"):
+            ws.send("z", {"binary": True}, binary=True)
+
     async def test_unknown_options(self, pair: tuple[Any, Peer]) -> None:
         with pytest.raises(TypeError, match=r"'compres'.*'compress'"):
             pair[0].send("x", {"compres": True})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from wsrs._names import Options
@@ -12,6 +13,7 @@ from wsrs._proxy import ProxyAddress, parse_proxy
 from wsrs._url import Address
 
 __all__ = [
+    "REFUSED",
     "TLS_OPTIONS",
     "address_family",
     "check_together",
@@ -33,6 +35,43 @@ _UNUSED = {
     "socket": ("auto_select_family_attempt_timeout", "family", "local_address", "local_port", "lookup"),
 }
 """What has no effect, and is therefore refused, beside another option."""
+
+_IN_THE_ADDRESS = "the address says it"
+_OF_THE_CONTEXT = "an ssl.SSLContext has it: give one as ssl"
+_OF_THE_SOCKET = "set it on a socket of your own, given as socket or by create_connection"
+
+REFUSED: Mapping[str, str] = {
+    "auto_select_family": "it always is so; auto_select_family_attempt_timeout says how soon",
+    "hints": "lookup decides which addresses there are",
+    "insecure_http_parser": "only what RFC 9112 allows is read",
+    "max_header_size": "the head of an answer has at most 16 KiB, as in Node",
+    "method": "an opening handshake is a GET",
+    "no_delay": "it always is so",
+    "pfx": "only PEM is read: cert and key",
+    "signal": "call terminate(), or cancel the task that waits",
+    "timeout": "handshake_timeout bounds the handshake, heartbeat finds a silent peer",
+    **dict.fromkeys(("keep_alive", "keep_alive_initial_delay"), _OF_THE_SOCKET),
+    **dict.fromkeys(
+        ("default_port", "host", "hostname", "path", "port", "protocol", "socket_path"), _IN_THE_ADDRESS
+    ),
+    **dict.fromkeys(
+        (
+            "alpn_protocols",
+            "ciphers",
+            "crl",
+            "dhparam",
+            "ecdh_curve",
+            "honor_cipher_order",
+            "max_version",
+            "min_version",
+            "secure_context",
+            "secure_options",
+            "secure_protocol",
+        ),
+        _OF_THE_CONTEXT,
+    ),
+}
+"""Options of Node's `http.request` and `tls.connect` that are not taken, and what does the same here."""
 
 _FAMILIES = {0: 0, 4: socket.AF_INET, 6: socket.AF_INET6}
 

@@ -68,9 +68,11 @@ class Options(dict[str, Any]):
 class OptionTable:
     """The options that a class takes, in both spellings."""
 
-    def __init__(self, owner: str, rows: Iterable[Option]) -> None:
+    def __init__(self, owner: str, rows: Iterable[Option], refused: Mapping[str, str] | None = None) -> None:
+        """`refused`: options of Node that have no place here, by their PEP 8 names, and what to do instead."""
         self.owner = owner
         self.rows = tuple(rows)
+        self.refused = refused or {}
         self._by_name = {row.name: row for row in self.rows} | {row.ws_name: row for row in self.rows}
 
     @property
@@ -108,6 +110,9 @@ class OptionTable:
             given[row.name] = checked / 1000 if row.time and spelling == row.ws_name else checked
 
     def _unknown(self, spelling: object) -> str:
+        instead = self.refused.get(snake_case(str(spelling)))
+        if instead is not None:
+            return f"{self.owner}: option {spelling!r} of Node is not taken: {instead}"
         message = f"{self.owner}: unknown option {spelling!r}"
         # Compared without case and underscores: a slip in the convention is no slip in the name.
         plain = {name.replace("_", "").lower(): row.name for name, row in self._by_name.items()}

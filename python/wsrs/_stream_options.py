@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from wsrs._names import Option, OptionTable, snake_case
+from wsrs._names import Option, OptionTable
 from wsrs.options import boolean, integer, text
 
 __all__ = ["STREAM", "StreamOptions", "stream_options"]
@@ -35,6 +35,20 @@ def _encoding(name: str, value: Any) -> str:
     return encoding
 
 
+_OWN_METHODS = "the stream over a WebSocket does this itself"
+_NO_EVENTS = "an asyncio stream has no events; `wait_closed()` tells of the end"
+_BOTH_ENDS = "a WebSocket has both ends; leave the other one unused"
+
+_REFUSED: Mapping[str, str] = {
+    "auto_destroy": "whether the WebSocket is ended is decided by `close`, `write_eof` and `destroy`",
+    "emit_close": _NO_EVENTS,
+    "signal": "cancel the task that uses the stream, or call `destroy()`",
+    "readable": _BOTH_ENDS,
+    "writable": _BOTH_ENDS,
+    **dict.fromkeys(("construct", "destroy", "final", "read", "write", "writev"), _OWN_METHODS),
+}
+"""Options of Node's `Duplex` that are not taken, and why."""
+
 STREAM = OptionTable(
     "create_websocket_stream",
     [
@@ -49,6 +63,7 @@ STREAM = OptionTable(
         Option("writable_high_water_mark", "writableHighWaterMark", integer(0)),
         Option("writable_object_mode", "writableObjectMode", boolean, False),
     ],
+    _REFUSED,
 )
 
 
@@ -76,28 +91,8 @@ class StreamOptions(TypedDict, total=False):
     writableObjectMode: bool | None
 
 
-_OWN_METHODS = "the stream over a WebSocket does this itself"
-_NO_EVENTS = "an asyncio stream has no events; `wait_closed()` tells of the end"
-_BOTH_ENDS = "a WebSocket has both ends; leave the other one unused"
-
-_REFUSED: Mapping[str, str] = {
-    "auto_destroy": "whether the WebSocket is ended is decided by `close`, `write_eof` and `destroy`",
-    "emit_close": _NO_EVENTS,
-    "signal": "cancel the task that uses the stream, or call `destroy()`",
-    "readable": _BOTH_ENDS,
-    "writable": _BOTH_ENDS,
-    **dict.fromkeys(("construct", "destroy", "final", "read", "write", "writev"), _OWN_METHODS),
-}
-"""Options of Node's `Duplex` that are not taken, and why."""
-
-
 def stream_options(mapping: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """All options, with the modes and marks of both ends decided. Raises TypeError and ValueError."""
-    for source in (mapping if isinstance(mapping, Mapping) else {}, keywords):
-        for spelling in source:
-            reason = _REFUSED.get(snake_case(spelling)) if isinstance(spelling, str) else None
-            if reason is not None:
-                raise TypeError(f"{STREAM.owner}: option {spelling!r} of Node is not taken: {reason}")
     options = STREAM.resolve(mapping, keywords)
     for end in ("readable", "writable"):
         is_objects = options["object_mode"] or options[f"{end}_object_mode"]

@@ -370,4 +370,5 @@ CLIENT = OptionTable(
         Option("protocol_version", "protocolVersion", _protocol_version, 13),
         Option("protocols", "protocols", protocol_list, ()),
     ],
+    client.REFUSED,
 )

@@ -248,7 +248,13 @@ class WebSocket(Lifecycle):
         if callable(options):
             options, callback = None, options
         if options is not None:
-            chosen = SEND.resolve(options)
+            given = {
+                "binary": binary,
+                "compress": compress,
+                "fin": None if fin is True else fin,
+                "mask": mask,
+            }
+            chosen = SEND.resolve(options, given)
             return self.send(data, None, callback, **chosen)
         if self._ready_state == OPEN:
             return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]

@@ -115,6 +115,16 @@ class TestTheRequest:
         assert fields["host"] == "other"
         assert base64.b64decode(fields["authorization"].removeprefix("Basic ")) == b"me:secret"
 
+    async def test_protocols_as_an_option(self, raw_server: RawServer, reports: Reports) -> None:
+        for given, sent in (("one", "one"), (["one", "two"], "one,two")):
+            ws = wsrs.WebSocket(raw_server.url, protocols=given)
+            peer = await raw_server.peer()
+            _, fields = await peer.head()
+            assert fields["sec-websocket-protocol"] == sent
+            peer.write(raw_server.answer(fields["sec-websocket-key"], sec_websocket_protocol="one"))
+            await within(ws.wait_open())
+            assert ws.protocol == "one"
+
     async def test_finish_request_may_change_and_delay_it(
         self, raw_server: RawServer, reports: Reports
     ) -> None:

@@ -69,7 +69,7 @@ class OptionTable:
     """The options that a class takes, in both spellings."""
 
     def __init__(self, owner: str, rows: Iterable[Option], refused: Mapping[str, str] | None = None) -> None:
-        """`refused`: options of Node that have no place here, by their PEP 8 names, and what to do instead."""
+        """`refused`: options of Node that are not taken, by PEP 8 names, with what to do instead."""
         self.owner = owner
         self.rows = tuple(rows)
         self.refused = refused or {}

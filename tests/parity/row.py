@@ -26,6 +26,8 @@ class Section(NamedTuple):
     kind: str
     """How a name is looked up: a key of `LOOKUPS` in `test_table.py`."""
     rows: tuple[Row, ...]
+    note: str = ""
+    """What is to be said of all of them."""
 
 
 def row(ws: str, name: str, tests: str, differs: str = "") -> Row:

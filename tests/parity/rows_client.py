@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from wsrs._client_options import REFUSED
+
 from .row import Section, row
 from .rows_server import CONNECTION_OPTIONS, SECONDS
 
@@ -12,6 +14,10 @@ UNIX = "TestListening::test_a_unix_socket"
 IDENTITY = "TestTls::test_a_certificate_of_the_client"
 PEM = "PEM as str or bytes, or the path of a file."
 EXPORTS = "test_all_of_ws_by_way_of_its_class"
+NODES = f"""\
+Others of Node's are refused with a `TypeError` that says what to do instead, or which known name is nearest,
+because an option that is taken and then ignored would mislead: {", ".join(f"`{name}`" for name in sorted(REFUSED))},
+in both spellings. Where ws ignores what the address says already (`host`, `path` and the like), so here."""
 STREAM_OPTION = "An asyncio stream's spelling of what Node's `Duplex` does."
 
 CLIENT_SECTIONS = (
@@ -105,6 +111,7 @@ CLIENT_SECTIONS = (
                 SECONDS,
             ),
         ),
+        NODES,
     ),
     Section(
         "Streams",

@@ -10,6 +10,8 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
+from .rows_beyond import BEYOND_SECTIONS
+from .rows_calls import CALL_SECTIONS
 from .rows_client import CLIENT_SECTIONS
 from .rows_server import SERVER_SECTIONS
 from .rows_websocket import WEBSOCKET_SECTIONS
@@ -18,7 +20,14 @@ __all__ = ["PAGE", "SECTIONS", "known_tests", "render"]
 
 TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "parity.md"
-SECTIONS = (*SERVER_SECTIONS, *WEBSOCKET_SECTIONS[:-2], *CLIENT_SECTIONS, *WEBSOCKET_SECTIONS[-2:])
+SECTIONS = (
+    *SERVER_SECTIONS,
+    *WEBSOCKET_SECTIONS[:-2],
+    *CLIENT_SECTIONS,
+    *CALL_SECTIONS,
+    *WEBSOCKET_SECTIONS[-2:],
+    *BEYOND_SECTIONS,
+)
 
 HEAD = """\
 # ws and wsrs, name by name
@@ -35,7 +44,8 @@ def render() -> str:
     """The page, from the table."""
     parts = [HEAD]
     for section in SECTIONS:
-        parts.append(f"\n## {section.title}\n\n| ws | wsrs | what differs, and why | tests |\n")
+        note = f"{section.note}\n\n" if section.note else ""
+        parts.append(f"\n## {section.title}\n\n{note}| ws | wsrs | what differs, and why | tests |\n")
         parts.append("| --- | --- | --- | --- |\n")
         for row in section.rows:
             name = "the same" if row.name == row.ws else f"`{row.name}`"

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wsrs
-from wsrs import event_target, options
+from wsrs import _stream_options, event_target, options
+from wsrs._client_request import ClientRequest
 from wsrs._names import OptionTable, snake_case
 from wsrs._verify import VerifyInfo
 
 from . import test_environment, test_error_codes
 from .row import Row
 from .table import PAGE, SECTIONS, known_tests, render
+
+WS_NAMES = Path(__file__).with_name("ws_names.txt").read_text().splitlines()
+"""The names of ws's documentation, kind by kind."""
 
 ROWS = [(section.kind, row) for section in SECTIONS for row in section.rows]
 
@@ -55,8 +60,45 @@ def field_of_an_event(row: Row) -> bool:
     return all(hasattr(cls, name.partition(".")[2]) for name in (row.ws, row.name))
 
 
-def of_a_stream(row: Row) -> bool:
-    return of_a_table(importlib.import_module("wsrs._stream_options").STREAM)(row)
+def of_a_call(row: Row) -> bool:
+    """Both spellings are the same function, and its parameters by place are those of the row."""
+    of_ws, ours = (_called(each) for each in (row.ws, row.name))
+    by_place = [
+        each.name
+        for each in inspect.signature(ours).parameters.values()
+        if each.name != "self" and each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD)
+    ]
+    return of_ws is ours and by_place == _parameters(row.name)
+
+
+def _called(call: str) -> Any:
+    found: Any = wsrs
+    for name in call.partition("(")[0].split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _parameters(call: str) -> list[str]:
+    inside = call.partition("(")[2].rstrip(")")
+    return inside.split(", ") if inside else []
+
+
+def of_a_hook(row: Row) -> bool:
+    """There is such an option, which is a function."""
+    pair = row.ws.partition("(")[0], row.name.partition("(")[0]
+    rows = [*options.SERVER.rows, *options.CLIENT.rows]
+    return any((each.ws_name, each.name) == pair and each.check is options.function for each in rows)
+
+
+def of_listeners(cls: type) -> Callable[[Row], bool]:
+    """The class says that so much is given."""
+
+    def there(row: Row) -> bool:
+        event, _, given = row.ws.rstrip(")").partition("(")
+        said = re.search(rf"`'{event}'`(?: \(([^)]*)\))?", " ".join(str(cls.__doc__).split()))
+        return said is not None and len(_parameters(f"({said[1] or ''})")) == len(_parameters(f"({given})"))
+
+    return there
 
 
 LOOKUPS: dict[str, Callable[[Row], bool]] = {
@@ -65,12 +107,17 @@ LOOKUPS: dict[str, Callable[[Row], bool]] = {
     "class property": lambda row: getattr(wsrs.WebSocket, row.ws) is getattr(wsrs, row.name),
     "function": lambda row: getattr(wsrs, row.ws) is getattr(wsrs, row.name),
     "argument": lambda row: row.ws == row.name,
+    "call": of_a_call,
+    "hook": of_a_hook,
+    "given by a server": of_listeners(wsrs.WebSocketServer),
+    "given by a websocket": of_listeners(wsrs.WebSocket),
+    "request member": of_a_class(ClientRequest),
     "server option": of_a_table(options.SERVER),
     "client option": of_a_table(options.CLIENT),
     "deflate option": of_a_table(options.DEFLATE),
     "send option": of_a_table(options.SEND),
     "listener option": of_a_table(event_target._OPTIONS),
-    "stream option": of_a_stream,
+    "stream option": of_a_table(_stream_options.STREAM),
     "server event": of_events(wsrs.WebSocketServer),
     "websocket event": of_events(wsrs.WebSocket),
     "server member": of_a_class(wsrs.WebSocketServer),
@@ -89,6 +136,8 @@ LOOKUPS: dict[str, Callable[[Row], bool]] = {
 class TestEachName:
     def test_is_there_in_both_spellings(self, kind: str, row: Row) -> None:
         assert LOOKUPS[kind](row), f"{kind} {row.ws}, {row.name}"
+        if "(" in row.ws:
+            return
         plain = snake_case(row.ws.replace("-", "_"))
         is_class = row.ws[0].isupper() and kind != "server option"
         if not is_class and row.ws != "createWebSocketStream":
@@ -102,6 +151,13 @@ class TestEachName:
             assert found[0][1], f"{row.ws}: {test} is no coroutine function: it cannot talk to a socket"
 
 
+@pytest.mark.parametrize("line", WS_NAMES, ids=[line.partition(":")[0] for line in WS_NAMES])
+def test_every_name_of_ws_is_there(line: str) -> None:
+    kind, _, names = line.partition(": ")
+    known = {row.ws for each, row in ROWS if each == kind}
+    assert set(names.split(", " if "(" in names else None)) <= known
+
+
 def test_no_name_is_there_twice() -> None:
     for section in SECTIONS:
         names = [row.ws for row in section.rows]
@@ -111,9 +167,12 @@ def test_no_name_is_there_twice() -> None:
 @pytest.mark.parametrize(
     ("table", "kind"),
     [
+        (options.SERVER, "server option"),
+        (options.CLIENT, "client option"),
         (options.SEND, "send option"),
         (options.DEFLATE, "deflate option"),
         (event_target._OPTIONS, "listener option"),
+        (_stream_options.STREAM, "stream option"),
     ],
 )
 def test_no_option_of_ours_is_missing(table: OptionTable, kind: str) -> None:

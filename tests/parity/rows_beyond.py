@@ -1,0 +1,86 @@
+"""The rows of options that ws does not have; they are spelled both ways all the same."""
+
+from __future__ import annotations
+
+from .row import Section, row
+from .rows_server import SECONDS
+
+BOTH = (
+    row(
+        "heartbeat",
+        "heartbeat",
+        "test_a_silent_peer_is_pinged_and_given_up test_interval_and_timeout_may_differ",
+        "Seconds by either name: an interval, or `(interval, timeout)`.",
+    ),
+    row(
+        "highWaterMark",
+        "high_water_mark",
+        "test_drop_keeps_the_queue_under_the_mark_and_one_message",
+        "Bytes queued above which `await send` waits.",
+    ),
+    row(
+        "slowPeer",
+        "slow_peer",
+        """test_drop_keeps_the_queue_under_the_mark_and_one_message
+        test_close_ends_the_connection_with_1013 test_pause_is_the_default_and_refuses_nothing""",
+        """"pause", "drop" or "close": what becomes of messages above the mark.""",
+    ),
+)
+
+BEYOND_SECTIONS = (
+    Section(
+        "Beyond ws: options of `WebSocketServer`",
+        "server option",
+        (
+            *BOTH,
+            row("handshakeTimeout", "handshake_timeout", "TestHeads::test_the_deadline", SECONDS),
+            row(
+                "maxConnections",
+                "max_connections",
+                "test_the_one_too_many_gets_503_until_another_is_gone",
+                "What comes above gets 503.",
+            ),
+            row("maxHeaderBytes", "max_header_bytes", "TestHeads::test_too_long", "Of a request's head."),
+            row("maxHeaders", "max_headers", "TestHeads::test_too_many", "Fields of a request's head."),
+            row("reusePort", "reuse_port", "TestListening::test_reuse_port"),
+            row(
+                "sock", "sock", "TestListening::test_an_adopted_socket", "A socket that is bound or listens."
+            ),
+            row(
+                "ssl",
+                "ssl",
+                "test_an_answer_ends_the_connection TestTls::test_both_sides",
+                "An `ssl.SSLContext`: `port` serves `wss:` then.",
+            ),
+            row(
+                "unix", "unix", "TestListening::test_a_unix_socket", "The path of a Unix socket to listen on."
+            ),
+        ),
+    ),
+    Section(
+        "Beyond ws: options of `WebSocket`",
+        "client option",
+        (
+            *BOTH,
+            row(
+                "protocols",
+                "protocols",
+                "TestTheRequest::test_protocols_as_an_option",
+                "The second parameter, as a keyword.",
+            ),
+            row(
+                "proxy",
+                "proxy",
+                "test_messages_pass test_one_that_refuses",
+                """`http://user:password@host:port`, or socks4, socks4a, socks5, socks5h; with Node's `http.request`
+                an `agent` does it. Needs `wsrs[proxy]`.""",
+            ),
+            row(
+                "ssl",
+                "ssl",
+                "TestTls::test_both_sides",
+                "An `ssl.SSLContext`, in place of `ca` and the like.",
+            ),
+        ),
+    ),
+)

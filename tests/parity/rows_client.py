@@ -17,7 +17,7 @@ EXPORTS = "test_all_of_ws_by_way_of_its_class"
 NODES = f"""\
 Others of Node's are refused with a `TypeError` that says what to do instead, or which known name is nearest,
 because an option that is taken and then ignored would mislead: {", ".join(f"`{name}`" for name in sorted(REFUSED))},
-in both spellings. Where ws ignores what the address says already (`host`, `path` and the like), so here."""
+in both spellings. ws ignores what the address says already (`host`, `path` and the like); here that is refused too."""
 STREAM_OPTION = "An asyncio stream's spelling of what Node's `Duplex` does."
 
 CLIENT_SECTIONS = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from wsrs import http
 from wsrs._broadcast import BroadcastResult
 from wsrs._chosen import core
+from wsrs._stats import ServerStats, Traffic, WebSocketStats
 from wsrs.blob import Blob
 from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
 from wsrs.event_target import CloseEvent, ErrorEvent, Event, MessageEvent, OpenEvent
@@ -33,10 +34,13 @@ __all__ = [
     "MessageEvent",
     "OpenEvent",
     "Server",
+    "ServerStats",
     "SlowPeer",
+    "Traffic",
     "WebSocket",
     "WebSocketError",
     "WebSocketServer",
+    "WebSocketStats",
     "WebSocketStream",
     "__version__",
     "backend",

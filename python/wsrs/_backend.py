@@ -21,7 +21,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Backend", "Connection", "ConnectionOwner", "Listener", "PerMessageDeflate", "Reactor", "load"]
+__all__ = [
+    "Backend",
+    "Connection",
+    "ConnectionOwner",
+    "Counts",
+    "Listener",
+    "PerMessageDeflate",
+    "Reactor",
+    "load",
+]
 
 KEEP_OUT = ("WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE")
 """Environment variables of which any that is not empty keeps the Rust core out; two are ws's own."""
@@ -33,6 +42,14 @@ Extensions = list[tuple[str, dict[str, list[str | bool]]]]
 """A parsed `Sec-WebSocket-Extensions`: name and parameters; a parameter without a value is `True`."""
 
 MessageListener = Callable[[Any, bool], object]
+Counts = tuple[int, int, int, int, int, int, int, int, float, int]
+"""What connections have counted: messages, bytes of messages and bytes of the wire that were sent, the same
+that came, messages that `refuse_above_mark` kept out, broadcasts that left them out; and of those that had
+a ping answered, the sum of the last round trips in seconds, and how many those are.
+
+Messages count when they are queued or read, with the bytes that the program gives and gets. Bytes of the
+wire are those after the handshake that were read or written: frames, compressed, before any encryption."""
+
 SendCallback = Callable[[BaseException | None], object]
 SendMethod = TypeVar("SendMethod", bound=Callable[..., Awaitable[None]])
 
@@ -250,6 +267,9 @@ class Backend(Protocol):
         raises for `data`. A connection that must mask gets a frame of its own; what its `generate_mask`
         raises is raised once the others have theirs.
         """
+
+    def counts(self, connections: Sequence[Any]) -> Counts:
+        """The sums of what connections of this backend have counted, also those that have ended."""
 
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
         """The loop's engine, made when first asked for; None where only the loop's transports serve."""

@@ -9,7 +9,15 @@ from typing import Any, Final, Literal, final
 
 from typing_extensions import Buffer, Self
 
-from wsrs._backend import ConnectionOwner, Extensions, Headers, MessageListener, SendCallback, SendMethod
+from wsrs._backend import (
+    ConnectionOwner,
+    Counts,
+    Extensions,
+    Headers,
+    MessageListener,
+    SendCallback,
+    SendMethod,
+)
 
 __all__ = [
     "NAME",
@@ -25,6 +33,7 @@ __all__ = [
     "accept_key",
     "broadcast",
     "check_upgrade",
+    "counts",
     "is_token",
     "is_valid_close_code",
     "new_key",
@@ -220,6 +229,7 @@ def broadcast(
     compress: bool | None = None,
     skip_slow: bool = True,
 ) -> tuple[int, int, int, int]: ...
+def counts(connections: Sequence[Connection]) -> Counts: ...
 def parse_request(head: bytes, max_headers: int) -> tuple[str, str, int, Headers]: ...
 def parse_response(head: bytes, max_headers: int) -> tuple[int, int, str, Headers]: ...
 def check_upgrade(method: str, headers: Headers) -> tuple[str, int]: ...

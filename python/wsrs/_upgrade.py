@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wsrs import _old_tls
 from wsrs._backend import PerMessageDeflate
 from wsrs._chosen import core, new_deflate
+from wsrs._stats import Reason, Tally
 from wsrs._verify import Verdict, VerifyInfo, positional_parameters
 from wsrs.errors import HandshakeError, UpgradeRefused
 from wsrs.events import EventEmitter
@@ -37,8 +38,10 @@ class ServerHandshake(EventEmitter):
 
     options: dict[str, Any]
     _connection_options: dict[str, Any]
-    _open: int
+    _members: set[WebSocket]
+    """The WebSockets that are open."""
     _state: int
+    _tally: Tally
     _verifying: set[asyncio.Transport]
     """Handshakes that wait for a verdict of `verify_client`, where `max_connections` counts them."""
     _loop: asyncio.AbstractEventLoop
@@ -89,7 +92,7 @@ class ServerHandshake(EventEmitter):
             self._client_error(refused, transport, request)
             return
         if self._is_full():
-            self._refuse(transport, 503)
+            self._refuse("max_connections", transport, 503)
             return
         finish = partial(self.complete_upgrade, extension, key, protocols, request, transport, head, callback)
         if self.options["verify_client"] is None:
@@ -105,17 +108,17 @@ class ServerHandshake(EventEmitter):
             self._hook_failed("should_handle", error, transport)
             return False
         if not wanted:
-            self._refuse(transport, 400)
+            self._refuse("path", transport, 400)
         return wanted
 
     def _is_full(self) -> bool:
         """Whether as many WebSockets are open, or wait for their verdict, as `max_connections` allows."""
         limit = self.options["max_connections"]
-        if not limit or self._open + len(self._verifying) < limit:
+        if not limit or len(self._members) + len(self._verifying) < limit:
             return False
         # Those that were hung up on in the meantime wait for their verdict all the same.
         self._verifying = {transport for transport in self._verifying if not transport.is_closing()}
-        return bool(self._open + len(self._verifying) >= limit)
+        return bool(len(self._members) + len(self._verifying) >= limit)
 
     def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], _Extension | None]:
         headers = Headers(raw)
@@ -149,7 +152,7 @@ class ServerHandshake(EventEmitter):
         # Version 8 is the draft whose field had another name.
         origin = Headers(raw).get("origin" if version == 13 else "sec-websocket-origin")
         info = VerifyInfo(origin, transport.get_extra_info("sslcontext") is not None, request)
-        refuse: Callable[..., None] = partial(self._refuse, transport)
+        refuse: Callable[..., None] = partial(self._refuse, "verify_client", transport)
         if self.options["max_connections"]:
             finish, refuse = self._counted(transport, finish, refuse)
         verdict = Verdict(transport, finish, refuse, self._report_hook)
@@ -195,7 +198,7 @@ class ServerHandshake(EventEmitter):
         if _is_over(transport):
             return
         if self._state:
-            self._refuse(transport, 503)
+            self._refuse("closing", transport, 503)
             return
         ws: WebSocket = self._websocket_class()(None, None, self.options)
         try:
@@ -264,15 +267,22 @@ class ServerHandshake(EventEmitter):
     def _client_error(self, refused: UpgradeRefused, transport: asyncio.Transport, request: Any) -> None:
         if self.listener_count("wsClientError"):
             error = HandshakeError(str(refused), status=refused.status)
+            self._tally.refused("request")
             self.emit("wsClientError", error, transport, request)
         else:
-            self._refuse(transport, refused.status, str(refused), refused.headers)
+            self._refuse("request", transport, refused.status, str(refused), refused.headers)
 
     def _refuse(
-        self, transport: asyncio.Transport, status: int, why: str | None = None, headers: HeadersLike = ()
+        self,
+        reason: Reason,
+        transport: asyncio.Transport,
+        status: int,
+        why: str | None = None,
+        headers: HeadersLike = (),
     ) -> None:
         """ws's `abortHandshake`. Raises TypeError or ValueError for what cannot be sent."""
         answer = format_answer(status, why, headers)
+        self._tally.refused(reason)
         protocol = transport.get_protocol()
         if isinstance(protocol, ServerProtocol):
             protocol.answer(answer)
@@ -282,7 +292,7 @@ class ServerHandshake(EventEmitter):
 
     def _hook_failed(self, hook: str, error: BaseException, transport: asyncio.Transport) -> None:
         self._report_hook(hook, error)
-        self._refuse(transport, 500)
+        self._refuse("error", transport, 500)
 
     def _report_hook(self, hook: str, error: BaseException) -> None:
         self._report(f"Exception in {hook} of {self!r}", error)

@@ -29,9 +29,20 @@ impl Connection {
             let tls = !transport.call_method1("get_extra_info", ("sslcontext",))?.is_none();
             transport.call_method1("set_write_buffer_limits", (usize::from(tls),))?;
         }
+        #[cfg(unix)]
+        let before = match wire {
+            Wire::Engine(token) => this
+                .reactor(py)
+                .sockets
+                .with(py, |sockets| Some(sockets.engine()?.out_ref(token)?.total_queued())),
+            _ => None,
+        };
+        #[cfg(not(unix))]
+        let before = None;
         let kept = transport.clone().unbind();
         let old = this.state.with(py, |state| {
             state.wire = wire;
+            state.counts.begin_wire(before.unwrap_or(0));
             state.transport.replace(kept)
         });
         drop(old);
@@ -94,7 +105,7 @@ impl Connection {
     pub fn lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) {
         let (py, this) = (slf.py(), slf.get());
         let (transport, writes) = this.state.with(py, |state| {
-            state.wire = Wire::None;
+            state.drop_wire();
             state.flow.lost = true;
             state.lost_error = exc;
             state.pongs = 0;
@@ -136,7 +147,7 @@ impl Connection {
     pub fn abort_wire(&self, py: Python<'_>) {
         let live = self.state.with(py, |state| {
             state.flow.concluded = true;
-            !matches!(std::mem::replace(&mut state.wire, Wire::None), Wire::None)
+            !matches!(state.drop_wire(), Wire::None)
         });
         if live {
             self.on_transport(py, "abort");

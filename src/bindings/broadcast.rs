@@ -102,11 +102,14 @@ impl Message<'_> {
     fn send(&mut self, connection: &Bound<'_, Connection>) -> PyResult<Outcome> {
         let (py, this) = (connection.py(), connection.get());
         if self.skip_slow && is_slow(connection) {
+            this.state.with(py, |state| state.counts.skipped += 1);
             return Ok(Outcome::Slow);
         }
         let (gone, busy, is_server) = this.state.with(py, |state| {
             let gone = matches!(state.wire, Wire::None);
-            (gone, state.sender.is_in_message(), state.settings.is_server)
+            let busy = !gone && state.sender.is_in_message();
+            state.counts.skipped += u64::from(busy);
+            (gone, busy, state.settings.is_server)
         });
         if gone || busy {
             return Ok(if gone { Outcome::Gone } else { Outcome::Busy });
@@ -118,6 +121,7 @@ impl Message<'_> {
         let (frame, compressed) = self.frame_for(connection)?;
         let queued = this.enqueue(py, |state, shared, out| {
             out.put_shared(py, frame);
+            state.counts.sent(data.as_bytes().len(), true);
             if compressed {
                 state.sender.skip(&mut shared.codec, data.as_bytes());
             }

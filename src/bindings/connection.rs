@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyMemoryView, PyTuple};
 
 use super::cell::GilCell;
+use super::counts::Counts;
 use super::data::Payload;
 use super::extension::PerMessageDeflate;
 use super::outbound::FrameKind;
@@ -135,7 +136,7 @@ impl Connection {
             fault: None,
             pending: Vec::new(),
             ahead: None,
-            refused: 0,
+            counts: Counts::default(),
             queue: VecDeque::new(),
             queued_bytes: 0,
             recv: None,
@@ -205,6 +206,7 @@ impl Connection {
         this.state.with(py, |state| {
             state.flow.started = true;
             if let Some(head) = head.filter(|head| !head.is_empty()) {
+                state.counts.wire_received += head.len() as u64;
                 let later = std::mem::take(&mut state.pending);
                 state.pending = [head, &later].concat();
             }
@@ -408,7 +410,7 @@ impl Connection {
 
     #[getter]
     fn refused(&self, py: Python<'_>) -> u64 {
-        self.state.with(py, |state| state.refused)
+        self.state.with(py, |state| state.counts.refused)
     }
 
     // The end ------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         let (ignore, keep) = this.state.with(py, |state| {
             state.flow.active = true;
+            state.counts.wire_received += bytes.len() as u64;
             let ignore = state.flow.lost || state.flow.concluded;
             let keep = state.flow.delivering || !state.pending.is_empty() || !state.may_deliver();
             if keep && !ignore {
@@ -73,7 +74,12 @@ impl Connection {
                 return None;
             }
             match super::direct::receive(&mut state.receiver, at_least, read) {
-                Ok(read) => read,
+                Ok(read) => {
+                    if let Some(crate::engine::Read::Data { n, .. }) = read {
+                        state.counts.wire_received += n as u64;
+                    }
+                    read
+                }
                 Err(fault) => {
                     state.fault = Some(fault);
                     Some(crate::engine::Read::Data { n: 0, drained: true })

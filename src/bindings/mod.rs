@@ -11,6 +11,7 @@ mod cell;
 #[cfg(unix)]
 mod client;
 mod connection;
+mod counts;
 mod data;
 #[cfg(unix)]
 mod direct;
@@ -102,6 +103,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(reactor_of, module)?)?;
     module.add_function(wrap_pyfunction!(send_method, module)?)?;
     module.add_function(wrap_pyfunction!(broadcast::broadcast, module)?)?;
+    module.add_function(wrap_pyfunction!(counts::counts, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::parse_request, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::parse_response, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::check_upgrade, module)?)?;

@@ -227,6 +227,7 @@ impl Connection {
         let key = this.masking_key(py, mask)?;
         let queued = this.enqueue(py, |state, shared, out| {
             put_message(state, shared, out, payload, &options, key)?;
+            state.counts.sent(payload.as_slice().len(), options.fin);
             Ok::<_, ProtocolError>(out.total())
         });
         let Some((outcome, queued)) = queued else {
@@ -266,7 +267,7 @@ impl Connection {
         }
         this.state.with(py, |state| {
             state.flow.refusing = full && !fin;
-            state.refused += u64::from(full && !begun);
+            state.counts.refused += u64::from(full && !begun);
         });
         full
     }
@@ -316,6 +317,9 @@ impl Connection {
         let queued = this.enqueue(py, |state, _, out| {
             out.put(&header, payload, None);
             state.pongs += usize::from(auto_pong);
+            if kind == FrameKind::Ping {
+                state.counts.pinged(payload);
+            }
             out.total()
         });
         let Some((at, queued)) = queued else {

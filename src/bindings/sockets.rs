@@ -17,6 +17,7 @@ use pyo3::types::PyBytes;
 
 use super::client::{Client, Kind, WriteLimits};
 use super::connection::Connection;
+use super::counts::keep_written;
 use super::reactor::Reactor;
 use super::transport::EngineTransport;
 use crate::engine::{Engine, Os, Token};
@@ -224,13 +225,18 @@ pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
 /// Closes a socket at once; its client's `connection_lost` follows in the next tick, only once.
 pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let client = this.sockets.with(py, |sockets| {
-        if let Some(engine) = &mut sockets.engine {
+    let (client, written) = this.sockets.with(py, |sockets| {
+        let written = sockets.engine.as_mut().map_or(0, |engine| {
+            let written = engine.out_ref(token).map_or(0, |out| out.total_written());
             engine.close(token);
-        }
-        sockets.take(token)
+            written
+        });
+        (sockets.take(token), written)
     });
     let Some(client) = client else { return };
+    if let Kind::Native(connection) = &client.kind {
+        keep_written(py, connection.get(), written);
+    }
     let argument = match error {
         Some(error) => error.into_value(py).into_any(),
         None => py.None(),

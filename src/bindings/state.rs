@@ -6,6 +6,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::buffer::BytesBuffer;
+use super::counts::Counts;
 use super::waiter::{Awaitable, Waiter};
 #[cfg(unix)]
 use crate::engine::Token;
@@ -135,8 +136,7 @@ pub struct State {
     pub pending: Vec<u8>,
     /// How far they were searched for pings; there only while some that were seen wait.
     pub ahead: Option<Box<Ahead>>,
-    /// Messages that were not queued, because more than the mark was.
-    pub refused: u64,
+    pub counts: Counts,
     /// Messages that wait for `recv`, each with its size and whether it is binary.
     pub queue: VecDeque<(Py<PyAny>, usize, bool)>,
     pub queued_bytes: usize,

@@ -92,15 +92,10 @@ pub fn next_step(
     match event {
         Event::Ping(data) => {
             let data = PyBytes::new(py, data).unbind();
-            let limit = state.settings.max_pending_auto_pongs;
-            let met = state.ahead.as_mut().is_some_and(|ahead| ahead.met());
-            let pong = !met
-                && state.settings.auto_pong
-                && state.flow.ending == Ending::Open
-                && (limit == 0 || state.pongs < limit);
-            Step::Ping { data, tell: state.wants_ping, pong }
+            Step::Ping { data, tell: state.wants_ping, pong: answers_ping(state) }
         }
         Event::Pong(data) => {
+            state.counts.ponged(data);
             Step::Pong { data: PyBytes::new(py, data).unbind(), tell: state.wants_pong }
         }
         Event::Close { code, reason } => {
@@ -110,6 +105,7 @@ pub fn next_step(
             let lossy = state.settings.skip_utf8_validation;
             let to_text = !binary && to_queue && !(lossy && as_it_came);
             let size = size_of(&data);
+            state.counts.received(size);
             if binary && state.binary_type == BinaryType::Fragments {
                 return match pieces(py, data) {
                     Ok(pieces) => Step::Pieces { pieces, size, to_queue },
@@ -123,6 +119,15 @@ pub fn next_step(
             }
         }
     }
+}
+
+/// Whether the ping that is delivered now is answered, and was not while it waited.
+fn answers_ping(state: &mut State) -> bool {
+    let limit = state.settings.max_pending_auto_pongs;
+    let met = state.ahead.as_mut().is_some_and(|ahead| ahead.met());
+    !met && state.settings.auto_pong
+        && state.flow.ending == Ending::Open
+        && (limit == 0 || state.pongs < limit)
 }
 
 /// A message that waited for `recv`, for a listener that has come since: before what comes after it.

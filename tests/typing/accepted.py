@@ -20,8 +20,10 @@ from wsrs import (
     ErrorEvent,
     MessageEvent,
     OpenEvent,
+    ServerStats,
     WebSocket,
     WebSocketServer,
+    WebSocketStats,
 )
 from wsrs.http import HttpServer, Request, ServerResponse
 from wsrs.typing import ClientOptions, DeflateOptions, SendOptions, ServerOptions
@@ -109,6 +111,10 @@ def spellings_of_ws(ws: WebSocket, wss: WebSocketServer, http: HttpServer) -> No
     assert_type(ws.readyState, int)
     assert_type(ws.bufferedAmount, int)
     assert_type(ws.isPaused, bool)
+    assert_type(ws.stats(), WebSocketStats)
+    assert_type(ws.stats().ping, float | None)
+    assert_type(wss.stats(), ServerStats)
+    assert_type(wss.stats().sent.wire + wss.stats().closes[1006], int)
     assert_type(ws.binaryType, Literal["nodebuffer", "arraybuffer", "blob", "fragments"])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from wsrs._backend import Reactor, SendMethod
 from wsrs._pure.broadcast import broadcast
 from wsrs._pure.connection import Connection
+from wsrs._pure.counts import counts
 from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.frames import is_valid_close_code
 from wsrs._pure.handshake import (
@@ -33,6 +34,7 @@ __all__ = [
     "accept_key",
     "broadcast",
     "check_upgrade",
+    "counts",
     "is_token",
     "is_valid_close_code",
     "new_key",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from wsrs._backend import ConnectionOwner, SendCallback
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
+from wsrs._pure.counts import Pings
 from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.delivery import Delivery
 from wsrs._pure.frames import (
@@ -51,12 +52,15 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         "__weakref__",
         "_auto_pong",
         "_buffer",
+        "_bytes_sent",
         "_generate_mask",
         "_is_server",
         "_max_pending_auto_pongs",
+        "_messages_sent",
         "_refuse_above_mark",
         "_refusing",
         "_sender",
+        "_skipped",
         "refused",
     )
 
@@ -109,6 +113,9 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """The message was refused whose further fragments are to come."""
         self.refused = 0
         """Messages that were not queued, because more than the mark was."""
+        self._skipped = 0
+        """Broadcasts that left the connection out."""
+        self._messages_sent = self._bytes_sent = 0
         self._buffer = _shared_buffer()
 
     # The asyncio side ---------------------------------------------------------------------------
@@ -171,12 +178,15 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         key = self._key(mask)
         if not self._outbox.is_open:
             return self._sent_in_vain(callback)
+        length = len(payload)
         first, payload = self._sender.frame(
             payload,
             binary=not is_text if binary is None else binary,
             compress=compress is None or compress,
             fin=fin,
         )
+        self._messages_sent += fin
+        self._bytes_sent += length
         return self._queue(first, payload, key, callback)
 
     def send_shared(self, message: SharedMessage, skip_slow: bool) -> int:
@@ -185,10 +195,12 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if skip_slow and outbox.size > outbox.high_water_mark:
             outbox.flush()  # what the transport takes at once is not waited for
             if outbox.size > outbox.high_water_mark:
+                self._skipped += 1
                 return SLOW
         if not outbox.is_open:
             return GONE
         if sender.in_message:
+            self._skipped += 1
             return BUSY
         if not self._is_server:
             self.send(message.payload, message.binary, message.compress)
@@ -197,6 +209,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         pieces = None if deflater is None else message.compressed(deflater)
         if deflater is not None and pieces is not None:
             deflater.skip()
+        self._messages_sent += 1
+        self._bytes_sent += len(message.payload)
         for piece in pieces or message.plain:
             outbox.put(piece)
         return SENT
@@ -224,6 +238,24 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """Bytes queued here and in the transport."""
         return self._outbox.size
 
+    def counted(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """The first eight of `wsrs._backend.Counts`."""
+        return (
+            self._messages_sent,
+            self._bytes_sent,
+            self._outbox.passed,
+            self._messages_received,
+            self._bytes_received,
+            self._wire_received,
+            self.refused,
+            self._skipped,
+        )
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds from the last ping that was answered to its pong."""
+        return None if self._pings is None else self._pings.last
+
     def _control(
         self, opcode: int, payload: bytes, mask: bool | None, callback: SendCallback | None
     ) -> Awaitable[None]:
@@ -233,6 +265,10 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         key = self._key(mask)
         if not self._outbox.is_open:
             return self._sent_in_vain(callback)
+        if opcode == PING:
+            if self._pings is None:
+                self._pings = Pings()
+            self._pings.sent(payload)
         return self._queue(FIN | opcode, payload, key, callback)
 
     def _answer_ping(self, data: bytes) -> None:

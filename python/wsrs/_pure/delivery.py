@@ -16,6 +16,7 @@ from typing import Any
 
 from wsrs._backend import ConnectionOwner, MessageListener
 from wsrs._pure.ahead import Ahead
+from wsrs._pure.counts import Pings
 from wsrs._pure.frames import BINARY, CLOSE, PONG, TEXT
 from wsrs._pure.inbox import Inbox, Received
 from wsrs._pure.outbox import Outbox
@@ -41,6 +42,7 @@ class Delivery:
         "_ahead",
         "_allow_synchronous_events",
         "_binary_type",
+        "_bytes_received",
         "_delivering",
         "_discard",
         "_drained",
@@ -52,12 +54,15 @@ class Delivery:
         "_loop",
         "_lost",
         "_lost_error",
+        "_messages_received",
         "_outbox",
         "_owner",
+        "_pings",
         "_read_ahead",
         "_reading_off",
         "_receiver",
         "_transport",
+        "_wire_received",
         "wants_ping",
         "wants_pong",
     )
@@ -100,6 +105,8 @@ class Delivery:
         self._read_ahead = read_ahead
         """Bytes read while nothing is delivered, so that pings in them are answered."""
         self._ahead: Ahead | None = None
+        self._messages_received = self._bytes_received = self._wire_received = 0
+        self._pings: Pings | None = None
 
     # What the API sets and calls ----------------------------------------------------------------
 
@@ -140,6 +147,7 @@ class Delivery:
     def start(self, head: bytes = b"") -> None:
         """Begin to deliver: `head`, then what has come since."""
         if head:
+            self._wire_received += len(head)
             self._receiver.unread(bytes(head))
             self._drained = False
         self._hold &= ~_NOT_STARTED
@@ -188,6 +196,7 @@ class Delivery:
 
     def _received(self, data: bytes) -> None:
         self._active = True
+        self._wire_received += len(data)
         if self._lost is None and not self._hold & _CONCLUDED:
             self._receiver.feed(data)
             if self._ahead is not None:
@@ -276,6 +285,8 @@ class Delivery:
     def _message(self, binary: bool, data: Any) -> None:
         listener, inbox = self._listener, self._inbox
         size = sum(map(len, data)) if type(data) is list else len(data)
+        self._messages_received += 1
+        self._bytes_received += size
         if binary:
             data = _in_form(data, self._binary_type)
         if listener is None or inbox.claimed:
@@ -297,6 +308,8 @@ class Delivery:
 
     def _ping_or_pong(self, opcode: int, data: Any) -> None:
         if opcode == PONG:
+            if self._pings is not None:
+                self._pings.answered(data)
             if self.wants_pong:
                 self._tell("_on_pong", data)
         else:

@@ -181,6 +181,11 @@ class Outbox:
     # Waiting for room -------------------------------------------------------------------------
 
     @property
+    def passed(self) -> int:
+        """Bytes that the transport was given."""
+        return self._passed
+
+    @property
     def queued(self) -> int:
         """Bytes that were ever queued."""
         return self._queued

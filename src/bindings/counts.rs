@@ -69,6 +69,7 @@ impl Counts {
     }
 
     /// A ping was queued.
+    #[cold]
     pub fn pinged(&mut self, data: &[u8]) {
         let pings = self.pings.get_or_insert_default();
         if pings.under_way.len() == PINGS {
@@ -80,6 +81,7 @@ impl Counts {
     /// A pong came. It answers the oldest ping with its data, and those before that go unanswered: "an
     /// endpoint … MAY elect to send a Pong frame for only the most recently processed Ping frame"
     /// (RFC 6455 section 5.5.3).
+    #[cold]
     pub fn ponged(&mut self, data: &[u8]) {
         let Some(pings) = &mut self.pings else { return };
         let Some(place) = pings.under_way.iter().position(|(sent, _)| **sent == *data) else {

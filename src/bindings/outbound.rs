@@ -227,7 +227,6 @@ impl Connection {
         let key = this.masking_key(py, mask)?;
         let queued = this.enqueue(py, |state, shared, out| {
             put_message(state, shared, out, payload, &options, key)?;
-            state.counts.sent(payload.as_slice().len(), options.fin);
             Ok::<_, ProtocolError>(out.total())
         });
         let Some((outcome, queued)) = queued else {
@@ -394,6 +393,7 @@ fn put_message(
     mask: Option<[u8; 4]>,
 ) -> Result<(), ProtocolError> {
     let data = payload.as_slice();
+    state.counts.sent(data.len(), options.fin);
     let frame = state.sender.begin(data.len(), options);
     let header = FrameHeader {
         fin: frame.fin,

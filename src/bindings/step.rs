@@ -105,23 +105,29 @@ pub fn next_step(
             let lossy = state.settings.skip_utf8_validation;
             let to_text = !binary && to_queue && !(lossy && as_it_came);
             let size = size_of(&data);
-            state.counts.received(size);
             if binary && state.binary_type == BinaryType::Fragments {
                 return match pieces(py, data) {
-                    Ok(pieces) => Step::Pieces { pieces, size, to_queue },
+                    Ok(pieces) => {
+                        state.counts.received(size);
+                        Step::Pieces { pieces, size, to_queue }
+                    }
                     Err(error) => Step::Error(error),
                 };
             }
             let made = message_object(py, data, binary, to_text, lossy, state.binary_type);
             match made {
                 Err(error) => Step::Error(error),
-                Ok(object) => place(py, state, object, size, binary, to_queue),
+                Ok(object) => {
+                    state.counts.received(size);
+                    place(py, state, object, size, binary, to_queue)
+                }
             }
         }
     }
 }
 
 /// Whether the ping that is delivered now is answered, and was not while it waited.
+#[cold]
 fn answers_ping(state: &mut State) -> bool {
     let limit = state.settings.max_pending_auto_pongs;
     let met = state.ahead.as_mut().is_some_and(|ahead| ahead.met());

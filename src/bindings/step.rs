@@ -63,22 +63,8 @@ pub fn next_step(
     if !state.may_deliver() {
         return Step::Wait;
     }
-    if let Some(fault) = state.fault.take() {
-        return Step::Fail(fault);
-    }
     let to_queue = state.listener.is_none() || state.flow.claimed;
-    if to_queue && !state.flow.lost && state.queue_full() {
-        if !state.discard {
-            return Step::Full;
-        }
-        // Bytes, str and lists of bytes: dropping them runs no Python.
-        state.queue.clear();
-        state.queued_bytes = 0;
-    }
-    if !to_queue
-        && !state.queue.is_empty()
-        && let Some(step) = take_queued(py, state)
-    {
+    if let Some(step) = step_before(py, state, to_queue) {
         return step;
     }
     // What a listener gets, or may yet get, must be the bytes as they came: text that was not validated is
@@ -124,6 +110,23 @@ pub fn next_step(
             }
         }
     }
+}
+
+/// What comes before the receiver is asked: a fault, a full queue, a message that waits for the listener.
+#[inline]
+fn step_before(py: Python<'_>, state: &mut State, to_queue: bool) -> Option<Step> {
+    if let Some(fault) = state.fault.take() {
+        return Some(Step::Fail(fault));
+    }
+    if to_queue && !state.flow.lost && state.queue_full() {
+        if !state.discard {
+            return Some(Step::Full);
+        }
+        // Bytes, str and lists of bytes: dropping them runs no Python.
+        state.queue.clear();
+        state.queued_bytes = 0;
+    }
+    if to_queue || state.queue.is_empty() { None } else { take_queued(py, state) }
 }
 
 /// Whether the ping that is delivered now is answered, and was not while it waited.

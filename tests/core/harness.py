@@ -8,6 +8,9 @@ from typing import Any
 KEY = b"\x37\xfa\x21\x3d"
 """The masking key of RFC 6455's examples."""
 
+READ = 64 * 1024
+"""Bytes that come in one read at the most: a core may have room for more."""
+
 
 class MemoryTransport(asyncio.Transport):
     """Keeps what is written. `hold` makes it behave as one whose peer does not read."""
@@ -95,6 +98,14 @@ class MemoryTransport(asyncio.Transport):
         self.kept = 0
         self._close("abort")
 
+    def lose(self, error: Exception) -> None:
+        """The connection breaks, if it has not ended; `close` may wait for what is still to be written."""
+        if not self.closing or self.closes_when_drained:
+            self.closing = True
+            self.closes_when_drained = False
+            self.kept = 0
+            self._loop.call_soon(self.protocol.connection_lost, error)
+
     def _close(self, call: str) -> None:
         if not self.closing:
             self.closing = True
@@ -169,12 +180,12 @@ class Side:
     # What a test does ---------------------------------------------------------------------------
 
     def feed(self, *pieces: bytes) -> None:
-        """Bytes come, in one read a piece (or more, if a piece is longer than the buffer)."""
+        """Bytes come, in one read a piece (or more, if a piece is longer than any core's buffer)."""
         for piece in pieces:
             rest = memoryview(piece)
             while rest:
                 buffer = self.transport.protocol.get_buffer(-1)
-                count = min(len(buffer), len(rest))
+                count = min(len(buffer), len(rest), READ)
                 memoryview(buffer)[:count] = rest[:count]
                 self.transport.protocol.buffer_updated(count)
                 rest = rest[count:]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from tests.core.harness import MemoryTransport, Side, fixed_mask
+from tests.core.harness import READ, MemoryTransport, Side, fixed_mask
 from wsrs.errors import ConnectionClosed
 
 from .scripts import Script, Step
@@ -111,6 +111,8 @@ class Run:
         self.is_inside = False
         self.is_cut_short = False
         """The transport ended while the peer did not read."""
+        self.is_deaf = False
+        """Nothing arrives any more."""
         loop.reports.clear()
         options = dict(script.options)
         if script.negotiated is not None:
@@ -194,7 +196,7 @@ class Run:
         """A round of the loop: it calls what it was asked to, then the transport looks for input."""
         self.loop.round()
         transport = self.transport
-        if not self.arrived or transport.closing or not transport.is_reading():
+        if not self.is_readable():
             return
         piece = self.arrived.popleft()
         if piece is not None:
@@ -203,13 +205,18 @@ class Run:
             self.is_cut_short = transport.paused_writing
             transport.close()
 
+    def is_readable(self) -> bool:
+        """Whether the transport has something to bring."""
+        transport = self.transport
+        return bool(self.arrived) and not (self.is_deaf or transport.closing) and transport.is_reading()
+
     def do_rest(self) -> None:
         """Rounds until nothing more happens, and a look at what has."""
         for _ in range(1000):
             self.do_tick()
             if self.loop.ready:
                 continue
-            if not self.arrived or self.transport.closing or not self.transport.is_reading():
+            if not self.is_readable():
                 break
         else:
             self.log.append("no rest")
@@ -230,10 +237,12 @@ class Run:
         # It finds the loop at rest: whether what is queued in the same tick is still given to the dead
         # transport, which drops it, is each core's own affair.
         self.do_rest()
-        if not self.transport.closing:
-            self.is_cut_short = self.transport.paused_writing
-            self.transport.closing = True
-            self.loop.call_soon(self.side.connection.connection_lost, ConnectionResetError("reset"))
+        transport = self.transport
+        self.is_cut_short |= transport.paused_writing
+        held, waiting = transport.kept, self.side.connection.buffered_amount
+        transport.lose(ConnectionResetError("reset"))
+        if waiting > READ:
+            transport.kept = held  # how much of more than one write it drops: see `note`
 
     def do_hold(self) -> None:
         self.transport.hold = True
@@ -241,7 +250,9 @@ class Run:
     def do_drain(self) -> None:
         self.transport.hold = False
         if self.is_cut_short:
-            self.transport.written.clear()  # never read; and how much of it was given, see `note`
+            # Never read; and how much of it was given, and whether its end was asked for, see `note`.
+            self.transport.written.clear()
+            self.transport.calls[:] = [call for call in self.transport.calls if call.endswith("reading")]
         self.transport.drain()
 
     # The API ----------------------------------------------------------------------------------------
@@ -291,6 +302,9 @@ class Run:
         self.side.connection.discard = discard
 
     def do_end(self) -> None:
+        # A transport without a half-close reads no more once it is closed, and when that is depends on the
+        # size of the writes while the peer does not read, see `note`: so the peer says no more then.
+        self.is_deaf |= self.script.tls and self.transport.paused_writing
         self.side.connection.end()
 
     def do_abort(self) -> None:

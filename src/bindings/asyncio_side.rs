@@ -112,7 +112,7 @@ impl Connection {
             (state.transport.take(), std::mem::take(&mut state.writes))
         });
         drop(transport);
-        Self::wake_senders(slf, false);
+        Self::wake_senders(slf);
         Self::deliver_queued(slf);
         Self::deliver_pending(slf);
         for written in writes {
@@ -129,11 +129,16 @@ impl Connection {
     /// A transport of the loop has room again.
     pub fn writing_resumed(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
-        this.state.with(py, |state| {
-            if let Wire::Loop { blocked, .. } = &mut state.wire {
+        let live = this.state.with(py, |state| match &mut state.wire {
+            Wire::Loop { blocked, .. } => {
                 *blocked = false;
+                true
             }
+            _ => false,
         });
+        if !live || this.has_given_up(py) {
+            return; // that the transport holds nothing is then no sign that it has written it
+        }
         Self::flush(slf);
         Self::written(slf, this.queued_bytes(py));
     }
@@ -180,6 +185,9 @@ impl Connection {
     /// it must have been given everything first; the engine's own ends when its queue is written.
     pub fn end_if_written(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
+        if this.state.with(py, |state| state.flow.ending == Ending::Open) || this.has_given_up(py) {
+            return;
+        }
         let (transport, ending) = this.state.with(py, |state| {
             let flow = &mut state.flow;
             let ready = match &state.wire {

@@ -222,25 +222,31 @@ impl Connection {
     }
 
     fn resume(slf: &Bound<'_, Self>) {
-        // The transport reads again once what waits is delivered, in `_next_tick`: read now, it would be
+        // The transport reads again once what waits is delivered, in `_go_on`: read now, it would be
         // added to that, and with a listener that pauses at each message there would be ever more.
         // Where it reads ahead, nothing that comes until then may overtake what waits.
-        let was_paused = slf.get().state.with(slf.py(), |state| {
+        let method = slf.get().state.with(slf.py(), |state| {
             let was_paused = std::mem::replace(&mut state.flow.paused, false);
-            state.flow.next_tick |= was_paused && state.settings.read_ahead > 0;
-            was_paused
+            let wait = was_paused && state.settings.read_ahead > 0 && !state.flow.next_tick;
+            state.flow.next_tick |= wait;
+            was_paused.then_some(if wait { "_next_tick" } else { "_go_on" })
         });
-        if was_paused {
-            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+        if let Some(method) = method {
+            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), method, slf.as_any());
         }
     }
 
-    /// Goes on with what waits, in a tick of its own.
-    fn _next_tick(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
+    /// The tick has come that the next event waits for.
+    fn _next_tick(slf: &Bound<'_, Self>, connection: &Bound<'_, PyAny>) {
         slf.get().state.with(slf.py(), |state| state.flow.next_tick = false);
+        Self::_go_on(slf, connection);
+    }
+
+    /// Goes on with what waits, as far as it need not wait for a tick of its own.
+    fn _go_on(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
         Self::deliver_queued(slf);
         Self::deliver_pending(slf);
-        slf.get().state.with(slf.py(), State::stall_if_full);
+        slf.get().state.with(slf.py(), |state| state.stall_if_full(slf.py()));
         Self::after_delivery(slf);
         Self::flush_answers(slf);
     }
@@ -286,7 +292,7 @@ impl Connection {
         });
         drop(old);
         if waiting {
-            this.reactor(py).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+            this.reactor(py).call_method_soon(slf.as_any(), "_go_on", slf.as_any());
         }
     }
 
@@ -324,7 +330,7 @@ impl Connection {
             stalled
         });
         if stalled {
-            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_go_on", slf.as_any());
         }
     }
 

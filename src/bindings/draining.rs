@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::connection::Connection;
-use super::state::Wire;
+use super::state::{Ending, Wire};
 use super::waiter::{Awaitable, Done, Found, Waiter, Wish};
 #[cfg(unix)]
 use super::writing;
@@ -60,6 +60,11 @@ impl Connection {
     pub fn written(slf: &Bound<'_, Self>, left: usize) {
         let (py, this) = (slf.py(), slf.get());
         let total = this.total_queued(py).saturating_sub(left as u64);
+        // There is room for those who wait by now, not for what a callback may send.
+        let waiters = this.state.with(py, |state| {
+            let room = left <= state.settings.high_water_mark / 4;
+            if room { std::mem::take(&mut state.drains) } else { Vec::new() }
+        });
         loop {
             let done = this.state.with(py, |state| {
                 state.writes.front().filter(|written| written.at <= total)?;
@@ -74,19 +79,17 @@ impl Connection {
                 this.reactor(py).report(py, "a send callback raised an exception", error);
             }
         }
-        if left <= this.state.with(py, |state| state.settings.high_water_mark / 4) {
-            Self::wake_senders(slf, true);
+        for waiter in waiters {
+            waiter.get().grant(py);
+            Waiter::wake(waiter.bind(py), this.reactor(py));
         }
     }
 
-    /// Lets the senders that wait go on: there is `room`, or the connection is lost.
-    pub fn wake_senders(slf: &Bound<'_, Self>, room: bool) {
+    /// Lets the senders that wait go on: the connection is lost.
+    pub fn wake_senders(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         let waiters = this.state.with(py, |state| std::mem::take(&mut state.drains));
         for waiter in waiters {
-            if room {
-                waiter.get().grant(py);
-            }
             Waiter::wake(waiter.bind(py), this.reactor(py));
         }
     }
@@ -123,10 +126,24 @@ impl Connection {
         if let Err(error) = transport.call_method1(py, intern!(py, "write"), (data,)) {
             this.reactor(py).report(py, "the transport refused to write", error);
         }
+        let gone = this.awaits_writes(py) && this.has_given_up(py);
         Self::end_if_written(slf);
-        if this.awaits_writes(py) {
+        if this.awaits_writes(py) && !gone {
             Self::written(slf, this.queued_bytes(py));
         }
+    }
+
+    /// Whether the transport has ended by itself: what it holds no more was dropped, and the loss will be told.
+    #[cold]
+    pub fn has_given_up(&self, py: Python<'_>) -> bool {
+        let transport = self.state.with(py, |state| {
+            let transport = state.transport.as_ref().filter(|_| state.flow.ended == Ending::Open);
+            transport.map(|one| one.clone_ref(py))
+        });
+        transport.is_some_and(|transport| {
+            let closing = transport.call_method0(py, intern!(py, "is_closing"));
+            closing.and_then(|closing| closing.is_truthy(py)).unwrap_or(false)
+        })
     }
 
     /// Bytes queued here and in the transport.

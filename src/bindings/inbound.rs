@@ -209,26 +209,41 @@ impl Connection {
 
     /// With `allow_synchronous_events=False` the next event waits for the next tick, as in ws.
     #[inline]
-    fn end_of_tick(slf: &Bound<'_, Self>, reactor: &Reactor) {
+    pub fn end_of_tick(slf: &Bound<'_, Self>, reactor: &Reactor) {
         let (py, this) = (slf.py(), slf.get());
         if this.state.with(py, |state| {
-            let wait = !state.settings.allow_synchronous_events;
-            state.flow.next_tick = wait;
-            wait
+            if state.settings.allow_synchronous_events {
+                state.flow.next_tick = false;
+                return false;
+            }
+            !std::mem::replace(&mut state.flow.next_tick, true)
         }) {
             reactor.call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
         }
     }
 
-    /// After a delivery: reads on or not, tells of the end when all before it is delivered.
+    /// After a delivery: reads on or not, tells of the end if it has come.
     pub fn after_delivery(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         Self::answer_ahead(slf);
         Self::adjust_reading(slf);
+        if this.state.with(py, |state| state.has_end_to_tell()) {
+            // What was sent before the end was known leaves before it is told.
+            Self::flush_answers(slf);
+            Self::tell_end(slf);
+        }
+    }
+
+    /// Tells the owner of the peer's FIN, and of the loss, when all before it is delivered.
+    #[cold]
+    fn tell_end(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
         let (eof, lost) = this.state.with(py, |state| {
+            let owed = state.owes_listener();
             let flow = &mut state.flow;
             let done = flow.started
                 && !flow.delivering
+                && !owed
                 && (flow.concluded || (state.pending.is_empty() && !flow.next_tick));
             // Reading ahead may find it while the program has paused.
             let held = flow.paused && !flow.concluded && !flow.lost;

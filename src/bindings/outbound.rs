@@ -166,10 +166,12 @@ impl Connection {
             Self::flush(slf);
         } else if queued.dirty {
             let reactor = this.reactor_bound(py);
-            if this.state.with(py, |state| matches!(state.wire, Wire::Loop { .. })) {
-                Reactor::mark_dirty(reactor, slf);
-            } else {
-                Reactor::schedule_flush(reactor);
+            match this.state.with(py, |s| (matches!(s.wire, Wire::Loop { .. }), s.flow.delivering))
+            {
+                (false, _) => Reactor::schedule_flush(reactor),
+                (true, false) => Reactor::mark_dirty(reactor, slf),
+                // An answer: it leaves at the end of the delivery, see `flush_answers`.
+                (true, true) => {}
             }
         }
     }

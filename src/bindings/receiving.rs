@@ -33,13 +33,7 @@ impl Connection {
 
     /// Whether a task is suspended on `recv` or on `next`.
     pub fn is_awaited(slf: &Bound<'_, Self>) -> bool {
-        let py = slf.py();
-        slf.get().state.with(py, |state| {
-            let waits = |awaitable: &Option<Py<Awaitable>>| {
-                awaitable.as_ref().is_some_and(|made| made.get().waiter.get().is_waiting(py))
-            };
-            waits(&state.recv) || waits(&state.next)
-        })
+        slf.get().state.with(slf.py(), |state| state.is_awaited(slf.py()))
     }
 
     /// Wakes the task that waits for a message, if there is something for it.
@@ -58,7 +52,9 @@ impl Connection {
                 let waiter = &awaitable.as_ref()?.get().waiter;
                 waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
             };
-            [clone(&state.recv), clone(&state.next)]
+            let waiters = [clone(&state.recv), clone(&state.next)];
+            state.flow.owed |= waiters.iter().any(Option::is_some);
+            waiters
         });
         for waiter in waiters.into_iter().flatten() {
             Waiter::wake(waiter.bind(py), this.reactor(py));
@@ -73,6 +69,7 @@ impl Connection {
         }
         let (message, resume, end) = this.state.with(py, |state| {
             state.flow.claimed = true;
+            state.flow.owed = false;
             let message = state.queue.pop_front();
             if let Some((_, size, _)) = &message {
                 state.queued_bytes -= size;
@@ -90,7 +87,7 @@ impl Connection {
             (message, resume, end)
         });
         if resume {
-            this.reactor(py).call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+            this.reactor(py).call_method_soon(slf.as_any(), "_go_on", slf.as_any());
         }
         match (message, end) {
             (Some((data, _, false)), _) => as_text(py, data).map(Found::Value),
@@ -106,13 +103,19 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         loop {
             let next = this.state.with(py, |state| {
-                if state.flow.claimed || (state.flow.paused && !state.flow.lost) {
+                let flow = &state.flow;
+                let held = flow.next_tick || (flow.paused && !flow.lost);
+                if flow.claimed || flow.delivering || held {
                     return None;
                 }
-                take_queued(py, state)
+                let step = take_queued(py, state)?;
+                state.flow.delivering = true;
+                Some(step)
             });
             let Some(Step::Message { listener, data, binary }) = next else { break };
             Self::call_listener(slf, this.reactor(py), &listener, data, binary);
+            this.state.with(py, |state| state.flow.delivering = false);
+            Self::end_of_tick(slf, this.reactor(py));
         }
         let resume = this.state.with(py, |state| {
             let resume = state.flow.stalled && state.queue.is_empty();

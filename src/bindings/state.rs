@@ -94,6 +94,8 @@ pub struct Flow {
     pub reading_off: bool,
     /// Somebody iterates or has called `recv`.
     pub claimed: bool,
+    /// The task that waited for a message was woken, and has not come for it yet.
+    pub owed: bool,
     /// Bytes came since somebody asked.
     pub active: bool,
     /// The message was refused whose further fragments are to come.
@@ -179,12 +181,48 @@ impl State {
         self.queue.len() >= messages || self.queued_bytes >= bytes
     }
 
-    /// The last message that a tick delivered may have filled the queue: then the reading stops.
-    pub fn stall_if_full(&mut self) {
+    /// The last message that a tick delivered may have filled the queue: then the reading stops, or what
+    /// nobody takes is dropped.
+    pub fn stall_if_full(&mut self, py: Python<'_>) {
         let to_queue = self.listener.is_none() || self.flow.claimed;
-        if to_queue && self.may_deliver() && !self.flow.lost && !self.discard && self.queue_full() {
-            self.flow.stalled = true;
+        if to_queue && self.may_deliver() && !self.flow.lost && self.queue_full() {
+            if self.discard {
+                self.drop_unwanted(py);
+            } else {
+                self.flow.stalled = true;
+            }
         }
+    }
+
+    /// Drops the messages that wait, but for the first if a task waits for it.
+    #[cold]
+    pub fn drop_unwanted(&mut self, py: Python<'_>) {
+        let owed = self.flow.owed || self.is_awaited(py);
+        // Bytes, str and lists of bytes: dropping them runs no Python.
+        self.queue.truncate(usize::from(owed));
+        self.queued_bytes = self.queue.iter().map(|(_, size, _)| size).sum();
+    }
+
+    /// Whether a task is suspended on `recv` or on `next`.
+    pub fn is_awaited(&self, py: Python<'_>) -> bool {
+        let waits = |awaitable: &Option<Py<Awaitable>>| {
+            awaitable.as_ref().is_some_and(|made| made.get().waiter.get().is_waiting(py))
+        };
+        waits(&self.recv) || waits(&self.next)
+    }
+
+    /// Whether the peer's FIN or the loss has come, and the owner was not told.
+    #[inline]
+    pub fn has_end_to_tell(&self) -> bool {
+        let flow = &self.flow;
+        (flow.eof && !flow.eof_told) || (flow.lost && !flow.lost_told)
+    }
+
+    /// Whether messages that waited for `recv` are on their way to a listener that has come since.
+    pub fn owes_listener(&self) -> bool {
+        let flow = &self.flow;
+        let held = flow.paused && !flow.lost && !flow.next_tick;
+        self.listener.is_some() && !flow.claimed && !self.queue.is_empty() && !held
     }
 
     /// What the objects inside refer to.

@@ -122,9 +122,7 @@ fn step_before(py: Python<'_>, state: &mut State, to_queue: bool) -> Option<Step
         if !state.discard {
             return Some(Step::Full);
         }
-        // Bytes, str and lists of bytes: dropping them runs no Python.
-        state.queue.clear();
-        state.queued_bytes = 0;
+        state.drop_unwanted(py);
     }
     if to_queue || state.queue.is_empty() { None } else { take_queued(py, state) }
 }

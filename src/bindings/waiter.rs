@@ -256,7 +256,10 @@ impl Waiter {
             state.waiting = false;
             std::mem::take(&mut state.callbacks)
         });
-        let reactor = this.connection.get().reactor(py);
+        let connection = this.connection.get();
+        // A task that was woken, and is cancelled before it has come, takes no message either.
+        connection.state.with(py, |state| state.flow.owed &= this.wish == Wish::Room);
+        let reactor = connection.reactor(py);
         // The task is told by an object of its own: by then another may wait here.
         let told = Bound::new(py, Cancelled)?;
         for callback in &callbacks {

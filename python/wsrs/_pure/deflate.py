@@ -20,6 +20,9 @@ NAME = "permessage-deflate"
 _TAIL = b"\x00\x00\xff\xff"
 """What a sender takes off the end of a message, and a receiver puts back (sections 7.2.1 and 7.2.2)."""
 
+_LAST_BLOCK = b"\x01\x00\x00\xff\xff"
+"""A stored block of no bytes, with BFINAL."""
+
 _WINDOW = 32 * 1024
 _WBITS = -15
 """Of zlib: raw DEFLATE data with the window above."""
@@ -322,7 +325,8 @@ def _is_between_blocks(engine: zlib._Decompress) -> bool:
     """Whether `engine` has read a block to its end: a last, empty block is then the end of the stream."""
     probe = engine.copy()
     try:
-        return not probe.decompress(b"\x03\x00") and probe.eof
+        # Within a block of Huffman codes the end of that block may be read from it, but not all of it.
+        return not probe.decompress(_LAST_BLOCK) and probe.eof and not probe.unused_data
     except zlib.error:
         return False
 

@@ -247,12 +247,13 @@ class Delivery:
         """Deliver one event; False where there is none, or no place for it."""
         inbox, listener = self._inbox, self._listener
         if listener is None or inbox.claimed:
-            if self._lost is None and inbox.is_full():
+            if self._lost is None and not self._hold and inbox.is_full():
                 if not self._discard:
                     self._hold |= _STALLED
+                    self._drained = self._drained or not self._receiver.waiting
                     inbox.when_empty = partial(self._release, _STALLED)
                     return False
-                inbox.clear()
+                inbox.drop_unwanted()
         elif inbox:
             self._call_listener(listener, *inbox.pop())
             return True
@@ -367,6 +368,8 @@ class Delivery:
         done = self._drained and not self._hold & (_NOT_STARTED | _NEXT_TICK | _PAUSED)
         if not done and not (self._hold & _CONCLUDED and not self._hold & _NOT_STARTED):
             return
+        if self._hold & _NEXT_TICK and self._inbox and self._listener is not None and not self._inbox.claimed:
+            return  # messages that waited are on their way to a listener that has come since
         if self._eof is False:
             self._eof = True
             self._tell("_on_end")

@@ -57,10 +57,13 @@ class Inbox:
         self._queue.append((data, size, binary))
         self._size += size
 
-    def clear(self) -> None:
-        """Drop all messages."""
+    def drop_unwanted(self) -> None:
+        """Drop all messages, but for the first if a task waits for it, or was woken and has not come yet."""
+        first = self._queue[0] if self._queue and self._waiter is not None else None
         self._queue.clear()
         self._size = 0
+        if first is not None:
+            self.put(*first)
 
     def pop(self) -> tuple[Any, bool]:
         """Take the first message as the listener gets it: data, text as bytes, and whether it is binary."""

@@ -125,7 +125,7 @@ class Outbox:
             data = self._next_chunk()
             self._passed += len(data)
             transport.write(data)
-        if self._ending and not queue:
+        if self._ending and not queue and (self._ended or not transport.is_closing()):
             self._ended = True
             self._end(transport)
 
@@ -154,16 +154,17 @@ class Outbox:
     def _settle(self) -> None:
         """Tell those whose frames are written out, and senders that wait for room."""
         marks, transport = self._marks, self._transport
-        while (
-            marks
-            and transport is not None
-            and marks[0][0] <= self._passed - transport.get_write_buffer_size()
-        ):
+        if transport is None or (transport.is_closing() and (self._blocked or not self._ended)):
+            return  # what a transport that has given up holds no more was dropped: the loss will be told
+        # As it is now: a callback may send more, or abort.
+        queued, written = self._queued, self._passed - transport.get_write_buffer_size()
+        while marks and marks[0][0] <= written:
             self._tell(marks.popleft()[1], None)
-        if transport is not None and self.size <= self._low_water_mark:
-            self._granted = self._queued
+        if queued - written <= self._low_water_mark:
+            self._granted = max(self._granted, queued)
             self._wake()
-        if (marks or self._drains) and not self._blocked and not self._scheduled and transport is not None:
+        waits = (marks or self._drains) and self._transport is not None
+        if waits and not self._blocked and not self._scheduled:
             # It holds so little that it does not block us, and so will not say when that is gone.
             self._scheduled = True
             self._loop.call_later(_LOOK_AGAIN, self.tick)

@@ -1,0 +1,243 @@
+"""At the end of a connection, or of a task's wait: nothing is lost, told too early or told wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from wsrs.errors import ConnectionClosed
+
+from .conftest import MakeSide
+from .harness import Side, frame
+from .test_delivery import begin, outcome, texts
+
+
+def listening(server: Side, act: Callable[[], object]) -> None:
+    """A listener that comes now, writes down each message, and does `act` after it."""
+
+    def listener(data: bytes, is_binary: bool) -> None:
+        server.on_message(data, is_binary)
+        act()
+
+    server.connection.message_listener = listener
+
+
+def closed(told: list[Any]) -> bool:
+    """Whether each callback was told of the loss."""
+    return [type(error) for error in told] == [ConnectionClosed] * len(told)
+
+
+# What was sent --------------------------------------------------------------------------------
+
+
+def test_what_an_abort_drops_is_not_told_as_sent(side: MakeSide) -> None:
+    server = side(high_water_mark=0)
+    server.transport.hold = True
+    told: list[Any] = []
+    task = begin(server, server.connection.send(b"dropped", callback=told.append))
+    server.connection.abort()
+    server.transport.drain()  # it holds nothing any more, and says so
+    server.tick(3)
+    assert isinstance(task.exception(), ConnectionClosed)
+    assert closed(told)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("call", ["end", "send", "start"])
+def test_what_a_dead_transport_drops_is_not_told_as_sent(side: MakeSide, call: str) -> None:
+    server = side(start=False)
+    told: list[Any] = []
+    server.transport.hold = True
+    server.connection.send(b"dropped", callback=told.append)
+    server.tick()
+    error = ConnectionResetError("reset")
+    server.transport.lose(error)
+    # Between the death of the transport and its `connection_lost`.
+    if call == "send":
+        server.connection.send(b"too late", callback=told.append)
+    else:
+        getattr(server.connection, call)(*[b""] * (call == "start"))
+    server.connection.start(b"")
+    server.tick(3)
+    assert closed(told)
+    assert len(told) == 1 + (call == "send")
+    assert server.events == [("lost", error)]
+
+
+def test_a_send_to_a_transport_that_died_at_rest_is_not_told_as_sent(side: MakeSide) -> None:
+    server = side(high_water_mark=10)
+    told: list[Any] = []
+    server.transport.lose(ConnectionResetError("reset"))
+    sent = server.connection.send(bytes(2000), callback=told.append)
+    server.loop.call_soon(server.connection.end)
+    with pytest.raises(ConnectionClosed):
+        outcome(server, sent)
+    assert closed(told)
+
+
+def test_a_loss_while_the_last_bytes_leave_is_told(side: MakeSide) -> None:
+    server = side()
+    server.transport.hold = True
+    server.connection.send(b"first")
+    told: list[Any] = []
+    task = begin(server, server.connection.send(bytes(70_000), callback=told.append))
+    server.transport.protocol.eof_received()
+    error = ConnectionResetError("reset")
+    server.transport.lose(error)
+    server.tick(3)
+    assert isinstance(task.exception(), ConnectionClosed)
+    assert closed(told)
+    assert server.events == [("end",), ("lost", error)]
+
+
+def test_a_callback_that_aborts_has_no_other_frame_told_as_sent(side: MakeSide) -> None:
+    server = side()
+    server.transport.hold = True
+    told: list[Any] = []
+    server.connection.send(b"a", callback=lambda _: server.connection.abort())
+    server.tick()
+    server.connection.send(b"b", callback=told.append)
+    server.tick()
+    server.transport.drain()  # "a" is written, and then the transport holds "b"
+    server.tick(3)
+    assert closed(told)
+    assert len(told) == 1
+
+
+def test_room_is_not_told_of_for_what_a_callback_sends_then(side: MakeSide) -> None:
+    server = side(high_water_mark=10)
+    server.transport.hold = True
+    sent = []
+    server.connection.send(b"a", callback=lambda _: sent.append(server.connection.send(bytes(2000))))
+    server.tick()
+    server.transport.drain()
+    server.tick()
+    server.connection.abort()
+    with pytest.raises(ConnectionClosed):
+        outcome(server, sent[0])
+
+
+def test_an_abort_in_the_tick_of_a_send_drops_it_and_says_so(side: MakeSide) -> None:
+    server = side(allow_synchronous_events=False)
+    server.connection.wants_pong = True
+    server._on_pong = lambda data: server.connection.abort()  # type: ignore[method-assign]
+    server.feed(frame(9) + frame(10))
+    assert server.events == [("ping", b"")]
+    told: list[Any] = []
+    server.connection.send(b"dropped", callback=told.append)
+    server.tick(3)
+    assert server.output == frame(10, key=None)
+    assert closed(told)
+    assert len(told) == 1
+
+
+def test_an_answer_leaves_before_the_end_is_told(side: MakeSide) -> None:
+    server = side(start=False)
+    told: list[Any] = []
+    listening(server, lambda: server.connection.send(b"answer", callback=told.append))
+    server._on_end = server.connection.abort  # type: ignore[method-assign]
+    server.feed(texts("question"))
+    server.transport.protocol.eof_received()
+    server.connection.start(b"")
+    server.tick(2)
+    assert told == [None]
+    assert server.output == frame(2, b"answer", key=None)
+
+
+# What came ------------------------------------------------------------------------------------
+
+
+def test_a_pause_and_a_resume_hasten_no_event(side: MakeSide) -> None:
+    server = side(allow_synchronous_events=False)
+    server.feed(texts("a", "b", "c"))
+    server.connection.pause()
+    server.connection.resume()
+    for count in (1, 2, 3):
+        assert server.events == [("text", letter) for letter in (b"a", b"b", b"c")[:count]]
+        server.tick()
+
+
+def test_messages_that_waited_come_one_a_tick_where_events_do(side: MakeSide) -> None:
+    server = side(listen=False, allow_synchronous_events=False)
+    server.feed(texts("a", "b"))
+    server.tick(2)
+    server.connection.message_listener = server.on_message
+    for count in (0, 1, 2):
+        assert server.events == [("text", letter) for letter in (b"a", b"b")[:count]]
+        server.tick()
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("call", ["pause", "is_paused"])
+@pytest.mark.parametrize("behind", [b"", b"\xff\xff"])
+def test_a_loss_is_told_behind_messages_that_waited_for_a_listener(
+    side: MakeSide, synchronous: bool, call: str, behind: bytes
+) -> None:
+    server = side(listen=False, allow_synchronous_events=synchronous)
+    server.feed(texts("a", "b") + behind)
+    server.tick(3)
+    server.events.clear()  # that of the fault
+    listening(server, getattr(server.connection, call) if call == "pause" else lambda: None)
+    error = ConnectionResetError("reset")
+    server.transport.lose(error)
+    server.tick(5)
+    assert server.events == [("text", b"a"), ("text", b"b"), ("lost", error)]
+
+
+def test_a_full_queue_does_not_hide_the_peers_fin(side: MakeSide) -> None:
+    server = side(allow_synchronous_events=False)
+    assert outcome_of_first(server) == "first"
+    server.feed(frame(2, bytes(65_536)))
+    server.transport.protocol.eof_received()
+    server.tick(3)
+    assert server.events[1:] == [("binary", bytes(65_536)), ("end",), ("lost", None)]
+    assert outcome(server, server.connection.recv()) == bytes(65_536)
+
+
+def outcome_of_first(server: Side) -> Any:
+    """What a task got that waited for the first message."""
+    task = begin(server, server.connection.recv())
+    server.feed(texts("first"))
+    server.tick(2)
+    return task.result()
+
+
+@pytest.mark.parametrize("listen", [True, False])
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("aborted", [True, False])
+def test_what_a_task_waits_for_is_not_dropped(
+    side: MakeSide, listen: bool, synchronous: bool, aborted: bool
+) -> None:
+    """Though messages that nobody takes are to be, and this one fills the queue by itself."""
+    server = side(listen=False, allow_synchronous_events=synchronous)
+    if listen:
+        listening(server, server.connection.abort if aborted else lambda: None)
+    server.connection.discard = True
+    task = begin(server, server.connection.recv())
+    server.feed(frame(2, bytes(70_000)))
+    server.feed(frame(2, b"more"))
+    server.tick(3)
+    assert task.result() == bytes(70_000)
+
+
+def test_a_task_that_is_cancelled_as_it_is_woken_leaves_its_message(side: MakeSide) -> None:
+    server = side(listen=False)
+    task = begin(server, server.connection.recv())
+    server.feed(texts("kept"))
+    task.cancel()
+    server.tick(2)
+    assert task.cancelled()
+    assert outcome(server, server.connection.recv()) == "kept"
+
+
+def test_a_message_that_ends_inside_of_a_last_block_is_bad(core: Any, side: MakeSide) -> None:
+    """What the receiver puts behind it is the rest of a symbol, and its next ones; then the block has no end."""
+    deflate = core.PerMessageDeflate(is_server=True)
+    deflate.accept([{}])
+    server = side(deflate=deflate)
+    history = bytes.fromhex("eaf8785c8383330c00")
+    cut = bytes.fromhex("edc7c901c0100000b0955cd51a8762ff11ace191fc1262cae5a9efd7faf8e7")
+    server.feed(frame(2, history, rsv=0x40) + frame(2, cut, rsv=0x40))
+    assert [event[:3] for event in server.events[1:]] == [("fail", "Z_DATA_ERROR", 1007)]

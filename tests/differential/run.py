@@ -201,7 +201,10 @@ class Run:
         piece = self.arrived.popleft()
         if piece is not None:
             self.side.feed(piece)
-        elif not self.side.connection.eof_received():
+            return
+        if self.script.tls and self.holds_a_part():
+            self.do_drain()  # such a transport is closed by the FIN, and drops the other part
+        if not self.side.connection.eof_received():
             self.is_cut_short = transport.paused_writing
             transport.close()
 
@@ -209,6 +212,10 @@ class Run:
         """Whether the transport has something to bring."""
         transport = self.transport
         return bool(self.arrived) and not (self.is_deaf or transport.closing) and transport.is_reading()
+
+    def holds_a_part(self) -> bool:
+        """Whether more than one write waits: how much of it the transport has is each core's own affair."""
+        return self.transport.paused_writing and self.side.connection.buffered_amount > READ
 
     def do_rest(self) -> None:
         """Rounds until nothing more happens, and a look at what has."""
@@ -239,10 +246,11 @@ class Run:
         self.do_rest()
         transport = self.transport
         self.is_cut_short |= transport.paused_writing
-        held, waiting = transport.kept, self.side.connection.buffered_amount
+        # So is how much it drops of more than one write.
+        held, is_part = transport.kept, self.holds_a_part()
         transport.lose(ConnectionResetError("reset"))
-        if waiting > READ:
-            transport.kept = held  # how much of more than one write it drops: see `note`
+        if is_part:
+            transport.kept = held
 
     def do_hold(self) -> None:
         self.transport.hold = True
@@ -304,7 +312,7 @@ class Run:
     def do_end(self) -> None:
         # A transport without a half-close reads no more once it is closed, and when that is depends on the
         # size of the writes while the peer does not read, see `note`: so the peer says no more then.
-        self.is_deaf |= self.script.tls and self.transport.paused_writing
+        self.is_deaf |= self.script.tls and self.holds_a_part()
         self.side.connection.end()
 
     def do_abort(self) -> None:

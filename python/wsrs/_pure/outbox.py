@@ -147,15 +147,21 @@ class Outbox:
         self._blocked = True
 
     def unblock(self) -> None:
-        """It has written everything."""
+        """It has written everything, or has given up."""
         self._blocked = False
-        self.tick()
+        if not self._has_given_up():
+            self.tick()
+
+    def _has_given_up(self) -> bool:
+        """Whether the transport ended by itself: what it holds no more was dropped, and the loss will be told."""
+        transport = self._transport
+        return transport is None or (transport.is_closing() and (self._blocked or not self._ended))
 
     def _settle(self) -> None:
         """Tell those whose frames are written out, and senders that wait for room."""
         marks, transport = self._marks, self._transport
-        if transport is None or (transport.is_closing() and (self._blocked or not self._ended)):
-            return  # what a transport that has given up holds no more was dropped: the loss will be told
+        if transport is None or self._has_given_up():
+            return
         # As it is now: a callback may send more, or abort.
         queued, written = self._queued, self._passed - transport.get_write_buffer_size()
         while marks and marks[0][0] <= written:

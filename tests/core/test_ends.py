@@ -45,7 +45,7 @@ def test_what_an_abort_drops_is_not_told_as_sent(side: MakeSide) -> None:
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("call", ["end", "send", "start"])
+@pytest.mark.parametrize("call", ["end", "send", "start", "drain"])
 def test_what_a_dead_transport_drops_is_not_told_as_sent(side: MakeSide, call: str) -> None:
     server = side(start=False)
     told: list[Any] = []
@@ -57,6 +57,8 @@ def test_what_a_dead_transport_drops_is_not_told_as_sent(side: MakeSide, call: s
     # Between the death of the transport and its `connection_lost`.
     if call == "send":
         server.connection.send(b"too late", callback=told.append)
+    elif call == "drain":
+        server.transport.drain()
     else:
         getattr(server.connection, call)(*[b""] * (call == "start"))
     server.connection.start(b"")

@@ -153,7 +153,7 @@ class Outbox:
             self.tick()
 
     def _has_given_up(self) -> bool:
-        """Whether the transport ended by itself: what it holds no more was dropped, and the loss will be told."""
+        """Whether the transport ended by itself: what it holds no more was dropped; the loss will be told."""
         transport = self._transport
         return transport is None or (transport.is_closing() and (self._blocked or not self._ended))
 

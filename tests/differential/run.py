@@ -244,13 +244,11 @@ class Run:
         # It finds the loop at rest: whether what is queued in the same tick is still given to the dead
         # transport, which drops it, is each core's own affair.
         self.do_rest()
-        transport = self.transport
-        self.is_cut_short |= transport.paused_writing
-        # So is how much it drops of more than one write.
-        held, is_part = transport.kept, self.holds_a_part()
-        transport.lose(ConnectionResetError("reset"))
+        self.is_cut_short |= self.transport.paused_writing
+        is_part = self.holds_a_part()
+        self.transport.lose(ConnectionResetError("reset"))
         if is_part:
-            transport.kept = held
+            self.loop.round()  # the loss is told at once: until then it counts how much has been dropped
 
     def do_hold(self) -> None:
         self.transport.hold = True

@@ -24,7 +24,8 @@ pub const READ_BUFFER: usize = 256 * 1024;
 
 /// Compressors and decompressors kept alive per loop. A compressor at 15 window bits and memLevel 8
 /// takes about 368 KiB, a decompressor about 44 KiB: 24 MiB and 11 MiB when all are in use.
-const CODEC_LIMITS: CodecLimits = CodecLimits { max_compressors: 64, max_decompressors: 256 };
+const CODEC_LIMITS: CodecLimits =
+    CodecLimits { max_compressors: 64, max_decompressors: 256, max_tables: 1024 };
 
 /// Counts forks, so that a child draws masks of its own.
 static FORKS: AtomicU32 = AtomicU32::new(0);

@@ -13,6 +13,7 @@
 //! zlib-rs is used directly, as flate2 on top of it has neither memLevel nor strategy; every call into
 //! it is in this folder.
 
+mod brief;
 mod codec;
 mod deflater;
 mod history;

@@ -105,7 +105,7 @@ impl Zlib {
 }
 
 fn codec(kept: usize) -> Codec {
-    Codec::new(CodecLimits { max_compressors: kept, max_decompressors: kept })
+    Codec::new(CodecLimits { max_compressors: kept, max_decompressors: kept, max_tables: kept })
 }
 
 /// One connection of ours.

@@ -2,6 +2,7 @@
 
 use zlib_rs::Inflate;
 
+use super::brief::Table;
 use super::deflater::Compressor;
 use super::pool::Pool;
 
@@ -23,12 +24,14 @@ pub struct CodecLimits {
     /// Decompressors: 44 KiB each. In the middle of a message that comes in pieces a connection
     /// keeps its decompressor, and these do not count.
     pub max_decompressors: usize,
+    /// Tables of short messages: 8 KiB each.
+    pub max_tables: usize,
 }
 
 impl Default for CodecLimits {
-    /// 128 of each: at most 52 MiB, whatever the number of connections.
+    /// 128 compressors and decompressors, 1024 tables: at most 60 MiB, whatever the number of connections.
     fn default() -> Self {
-        Self { max_compressors: 128, max_decompressors: 128 }
+        Self { max_compressors: 128, max_decompressors: 128, max_tables: 1024 }
     }
 }
 
@@ -39,12 +42,15 @@ pub struct CodecUsage {
     pub compressors: usize,
     /// Decompressors not in use at this moment.
     pub decompressors: usize,
+    /// Tables of short messages.
+    pub tables: usize,
 }
 
 /// The (de)compressors of one event loop; see the top of the folder.
 pub struct Codec {
     pub(super) compressors: Pool<Box<Compressor>>,
     pub(super) decompressors: Pool<Box<Inflate>>,
+    pub(super) tables: Pool<Box<Table>>,
     chunk: Vec<u8>,
     spare: Vec<Vec<u8>>,
 }
@@ -56,6 +62,7 @@ impl Codec {
         Self {
             compressors: Pool::new(limits.max_compressors),
             decompressors: Pool::new(limits.max_decompressors),
+            tables: Pool::new(limits.max_tables),
             chunk: Vec::new(),
             spare: Vec::new(),
         }
@@ -64,7 +71,11 @@ impl Codec {
     /// What is in the pool now.
     #[must_use]
     pub const fn usage(&self) -> CodecUsage {
-        CodecUsage { compressors: self.compressors.len(), decompressors: self.decompressors.len() }
+        CodecUsage {
+            compressors: self.compressors.len(),
+            decompressors: self.decompressors.len(),
+            tables: self.tables.len(),
+        }
     }
 
     /// An empty buffer, for output whose length is not known yet; often one that was given back.

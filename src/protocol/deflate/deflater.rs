@@ -6,8 +6,8 @@ use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 
 use super::TAIL;
+use super::brief::{self, Window};
 use super::codec::Codec;
-use super::history::History;
 use super::lease::{Lease, Taken};
 
 /// Up to so many bytes a message touches little of a compressor, and is too short for Huffman codes of
@@ -165,7 +165,7 @@ pub struct Deflater {
     no_context_takeover: bool,
     in_message: bool,
     lease: Lease<Compressor>,
-    history: History,
+    window: Window,
 }
 
 impl Deflater {
@@ -185,7 +185,7 @@ impl Deflater {
             no_context_takeover: params.no_context_takeover,
             in_message: false,
             lease: Lease::new(),
-            history: History::default(),
+            window: Window::default(),
         }
     }
 
@@ -214,6 +214,14 @@ impl Deflater {
             return Err(ProtocolError::InvalidDeflate { reason: "invalid parameters" });
         }
         let start = out.len();
+        if self.is_brief(codec, input.len()) {
+            // It is in the peer's window, and not in that of a compressor that was used before.
+            self.lease.release(&mut codec.compressors);
+            self.window.compress(codec, input, 1 << self.shape.window_bits, out)?;
+            self.in_message = !fin;
+            self.remember(codec, &[], fin)?;
+            return if fin { end_message(out, start) } else { Ok(()) };
+        }
         if !input.is_empty() {
             let mut compressor = self.acquire(codec, input.len())?;
             let done = compressor.run(input, codec.chunk(), out);
@@ -223,8 +231,15 @@ impl Deflater {
             self.lease.release(&mut codec.compressors);
         }
         self.in_message = !fin;
-        self.remember(input, fin)?;
+        self.remember(codec, input, fin)?;
         if fin { end_message(out, start) } else { Ok(()) }
+    }
+
+    fn is_brief(&self, codec: &Codec, len: usize) -> bool {
+        matches!(len, 1..=brief::MAX_INPUT)
+            && self.default_level
+            && self.shape.strategy == Strategy::Default
+            && !self.lease.has(&codec.compressors)
     }
 
     /// A compressor that may refer to what this connection sent, at least to the last of it.
@@ -243,8 +258,9 @@ impl Deflater {
             }
             Taken::Nothing => Box::new(Compressor::new(shape)),
         };
-        for part in self.history.parts().into_iter().filter(|part| !part.is_empty()) {
-            compressor.deflate.set_dictionary(part).map_err(fault)?;
+        let last = self.window.last(MAX_HISTORY.min(1 << self.shape.window_bits));
+        if !last.is_empty() {
+            compressor.deflate.set_dictionary(last).map_err(fault)?;
         }
         Ok(compressor)
     }
@@ -265,14 +281,19 @@ impl Deflater {
     }
 
     /// Keeps what the peer has, for a compressor that starts again.
-    fn remember(&mut self, input: &[u8], fin: bool) -> Result<(), ProtocolError> {
+    fn remember(
+        &mut self,
+        codec: &mut Codec,
+        input: &[u8],
+        fin: bool,
+    ) -> Result<(), ProtocolError> {
         if fin && self.no_context_takeover {
-            self.history.clear();
+            self.window.clear(codec);
             return Ok(());
         }
         let matches = !matches!(self.shape.strategy, Strategy::HuffmanOnly | Strategy::Rle);
         if matches && self.shape.level > 0 {
-            self.history.push(input, MAX_HISTORY.min(1 << self.shape.window_bits))?;
+            self.window.push(input)?;
         }
         Ok(())
     }
@@ -287,7 +308,7 @@ impl Deflater {
             no_context_takeover: true,
             in_message: false,
             lease: Lease::new(),
-            history: History::default(),
+            window: Window::default(),
         }
     }
 
@@ -305,8 +326,8 @@ impl Deflater {
     /// that is only broadcast to keeps none.
     pub fn skip(&mut self, codec: &mut Codec, input: &[u8]) {
         self.lease.release(&mut codec.compressors);
-        if self.history.capacity() != 0 && self.remember(input, true).is_err() {
-            self.history.clear();
+        if self.window.memory() != 0 && self.remember(codec, input, true).is_err() {
+            self.window.clear(codec);
         }
     }
 
@@ -325,14 +346,14 @@ impl Deflater {
     /// (A handle that is only dropped leaves its compressor in the pool until it is the oldest.)
     pub fn release(&mut self, codec: &mut Codec) {
         self.in_message = false;
-        self.history.clear();
+        self.window.clear(codec);
         self.lease.release(&mut codec.compressors);
     }
 
     /// Bytes of heap memory that an idle connection holds here: what it last sent.
     #[must_use]
-    pub const fn memory(&self) -> usize {
-        self.history.capacity()
+    pub fn memory(&self) -> usize {
+        self.window.memory()
     }
 }
 

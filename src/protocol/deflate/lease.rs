@@ -72,6 +72,11 @@ impl<S> Lease<S> {
         }
     }
 
+    /// Whether the connection has a state of its own to go on with.
+    pub(super) fn has(&self, pool: &Pool<Box<S>>) -> bool {
+        self.held.is_some() || self.ticket.is_some_and(|ticket| pool.has(ticket))
+    }
+
     /// Gives back a state that can be replaced by the history of the connection.
     pub(super) fn give_back(&mut self, pool: &mut Pool<Box<S>>, state: Box<S>) {
         if self.detached {

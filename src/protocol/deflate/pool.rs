@@ -85,6 +85,12 @@ impl<S> Pool<S> {
         self.clock
     }
 
+    /// Whether the state put in for `ticket` still is here.
+    pub(super) fn has(&self, ticket: Ticket) -> bool {
+        let entry = self.entries.get(ticket.index as usize);
+        ticket.pool == self.id && entry.is_some_and(|entry| entry.serial == ticket.serial.get())
+    }
+
     /// Takes out the state put in for `ticket`, if it still is here.
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<S> {
         let entry = self.entries.get(ticket.index as usize)?;

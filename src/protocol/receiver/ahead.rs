@@ -155,7 +155,8 @@ mod tests {
     fn each_ping_is_seen_once_wherever_reading_stopped_and_however_the_rest_comes() {
         for read in 0..BYTES.len() - 5 {
             let mut receiver = receiver();
-            let mut codec = Codec::new(CodecLimits { max_compressors: 1, max_decompressors: 1 });
+            let mut codec =
+                Codec::new(CodecLimits { max_compressors: 1, max_decompressors: 1, max_tables: 1 });
             let mut start = BYTES[..read].to_vec();
             let mut input = Input::new(&mut start);
             let mut before = Vec::new();

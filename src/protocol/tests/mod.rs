@@ -39,7 +39,7 @@ pub(super) const PING: u8 = 9;
 pub(super) const PONG: u8 = 10;
 
 pub(super) fn codec() -> Codec {
-    Codec::new(CodecLimits { max_compressors: 2, max_decompressors: 2 })
+    Codec::new(CodecLimits { max_compressors: 2, max_decompressors: 2, max_tables: 2 })
 }
 
 /// An event that owns what it holds.

@@ -1,6 +1,7 @@
 //! Messages through a pair of handles, against zlib's own semantics (flate2) and a plain decoder.
 
 mod apart;
+mod brief;
 mod eviction;
 mod hostile;
 mod inside;
@@ -78,7 +79,11 @@ fn short_messages() -> Vec<Vec<u8>> {
 }
 
 fn codec(states: usize) -> Codec {
-    Codec::new(CodecLimits { max_compressors: states, max_decompressors: states })
+    Codec::new(CodecLimits {
+        max_compressors: states,
+        max_decompressors: states,
+        max_tables: states,
+    })
 }
 
 fn deflate(deflater: &mut Deflater, codec: &mut Codec, message: &[u8]) -> Vec<u8> {

@@ -87,17 +87,22 @@ fn random_use() {
     }
 }
 
+/// With a level, short messages go to a compressor too.
+fn zlibs() -> DeflateParams {
+    DeflateParams { level: 1, ..DeflateParams::default() }
+}
+
 /// A state is reused by whoever has none, one of another shape is not.
 #[test]
 fn states_are_reused() {
     let mut codec = codec(3);
-    let params = DeflateParams { no_context_takeover: true, ..DeflateParams::default() };
+    let params = DeflateParams { no_context_takeover: true, ..zlibs() };
     for _ in 0..10 {
         deflate(&mut Deflater::new(params), &mut codec, b"Hello");
         let forgetting = InflateParams { window_bits: 15, no_context_takeover: true };
         inflate(&mut Inflater::new(forgetting), &mut codec, &[0x00]);
     }
-    assert_eq!(codec.usage(), CodecUsage { compressors: 1, decompressors: 1 });
+    assert_eq!(codec.usage(), CodecUsage { compressors: 1, decompressors: 1, tables: 0 });
     let other = DeflateParams { mem_level: 1, ..params };
     deflate(&mut Deflater::new(other), &mut codec, b"Hello");
     assert_eq!(codec.usage().compressors, 2);
@@ -106,46 +111,65 @@ fn states_are_reused() {
 #[test]
 fn release_frees_at_once() {
     let mut codec = codec(8);
-    let mut handles: Vec<_> =
-        (0..4).map(|_| (Deflater::new(DeflateParams::default()), plain_inflater())).collect();
+    let mut handles: Vec<_> = (0..4).map(|_| (Deflater::new(zlibs()), plain_inflater())).collect();
     for (deflater, inflater) in &mut handles {
         let payload = deflate(deflater, &mut codec, b"Hello");
         inflate(inflater, &mut codec, &payload);
     }
-    assert_eq!(codec.usage(), CodecUsage { compressors: 4, decompressors: 4 });
+    assert_eq!(codec.usage(), CodecUsage { compressors: 4, decompressors: 4, tables: 0 });
     for (deflater, inflater) in &mut handles {
         deflater.release(&mut codec);
         inflater.release(&mut codec);
     }
     // Another connection takes one of theirs, not a fifth.
-    let mut fifth = Deflater::new(DeflateParams::default());
+    let mut fifth = Deflater::new(zlibs());
     assert_eq!(deflate(&mut fifth, &mut codec, b"Hello").len(), 7);
     assert_eq!(codec.usage().compressors, 4);
+}
+
+/// The tables of short messages are shared and bounded as the other states are.
+#[test]
+fn tables_are_reused_and_given_back() {
+    let mut codec = codec(3);
+    let mut deflaters: Vec<_> = (0..8).map(|_| Deflater::new(DeflateParams::default())).collect();
+    for _ in 0..20 {
+        for (number, deflater) in deflaters.iter_mut().enumerate() {
+            let text = format!("words of connection {number}, over and over");
+            deflate(deflater, &mut codec, text.as_bytes());
+        }
+    }
+    assert_eq!(codec.usage(), CodecUsage { compressors: 0, decompressors: 0, tables: 4 });
+    for deflater in &mut deflaters {
+        deflater.release(&mut codec);
+        assert_eq!(deflater.memory(), 0);
+    }
+    let again = deflate(&mut deflaters[0], &mut codec, b"words of connection 1, over and over");
+    assert!(again.len() > 20, "nothing is left of another connection: {}", again.len());
 }
 
 /// Off the loop: detached, used with another thread's codec, attached again, with the context kept.
 #[test]
 fn a_detached_handle_works_elsewhere() {
     let mut home = codec(2);
-    let (mut deflater, mut inflater) = (Deflater::new(DeflateParams::default()), plain_inflater());
+    let (mut deflater, mut inflater) = (Deflater::new(zlibs()), plain_inflater());
     let hello = deflate(&mut deflater, &mut home, b"Hello");
     assert_eq!(inflate(&mut inflater, &mut home, &hello), b"Hello");
     deflater.detach(&mut home);
     inflater.detach(&mut home);
-    assert_eq!(home.usage(), CodecUsage { compressors: 0, decompressors: 0 });
+    assert_eq!(home.usage(), CodecUsage { compressors: 0, decompressors: 0, tables: 0 });
     let (mut deflater, mut inflater) = std::thread::spawn(move || {
         let mut away = codec(2);
         let again = deflate(&mut deflater, &mut away, b"Hello");
         assert!(again.len() <= 5, "the history came along");
         assert_eq!(inflate(&mut inflater, &mut away, &again), b"Hello");
-        assert_eq!(away.usage(), CodecUsage { compressors: 0, decompressors: 0 });
+        assert_eq!(away.usage(), CodecUsage { compressors: 0, decompressors: 0, tables: 0 });
         (deflater, inflater)
     })
     .join()
     .unwrap();
     deflater.attach(&mut home);
     inflater.attach(&mut home);
-    assert_eq!(home.usage(), CodecUsage { compressors: 1, decompressors: 1 });
+    assert_eq!(home.usage(), CodecUsage { compressors: 1, decompressors: 1, tables: 0 });
     let again = deflate(&mut deflater, &mut home, b"Hello");
     assert!(again.len() <= 5);
     assert_eq!(inflate(&mut inflater, &mut home, &again), b"Hello");

@@ -1,0 +1,346 @@
+//! Short messages, compressed without zlib: one block of fixed Huffman codes, its matches found in the last
+//! few KiB that the connection sent.
+//!
+//! A compressor of zlib's hashes into 128 KiB and looks into a window of 64. With some connections each
+//! short message finds all that out of the cache, and waits longer for it than it computes: 64 bytes of JSON,
+//! 100 connections, 2.0 µs. Here it is a window of at most 5 KiB and a table of 8, and 0.3 µs; output is as
+//! short as zlib's level 1 makes it with all of its window, at 64 bytes 2 % shorter and at 256 2 % longer.
+
+use crate::protocol::buffer::OutOfMemory;
+
+use super::TAIL;
+use super::codec::Codec;
+use super::pool::Ticket;
+
+/// The most bytes a match reaches back.
+const REACH: usize = 4096;
+
+/// Bytes appended behind [`REACH`] before the oldest are moved out.
+const SLACK: usize = 1024;
+
+/// Places in the table, as a power of two.
+const TABLE_BITS: u32 = 10;
+
+/// Earlier places of one hash that are looked at.
+const WAYS: usize = 4;
+
+/// How many of the last bytes a table is told of that was another connection's.
+const RETOLD: usize = 1024;
+
+/// Bytes that are hashed: shorter matches save next to nothing.
+const HASHED: usize = 4;
+
+/// "match lengths … 3..258" (RFC 1951 section 3.2.5).
+const MAX_MATCH: usize = 258;
+
+/// A match of so many bytes is taken without a look at the next place.
+const GOOD: usize = 12;
+
+/// The longest message for [`Window::compress`], in bytes.
+pub(super) const MAX_INPUT: usize = 256;
+
+/// A literal takes 9 bits at most; before them 3 bits, behind them 7, 3 and the padding, and the tail.
+const MAX_OUTPUT: usize = MAX_INPUT + MAX_INPUT / 8 + 16;
+
+/// Where, modulo 2^16, four bytes with that hash were, the latest first. What is too old, or was another
+/// connection's, is found out by comparing the bytes. It lives in a pool: see the top of the folder.
+pub(super) type Table = [[u16; WAYS]; 1 << TABLE_BITS];
+
+/// What a connection sent last, in a box: most connections send nothing compressed.
+#[derive(Default)]
+pub(super) struct Window(Option<Box<Sent>>);
+
+#[derive(Default)]
+struct Sent {
+    bytes: Vec<u8>,
+    /// The claim to a table of where to find what.
+    ticket: Option<Ticket>,
+    /// Bytes that were ever moved out, modulo 2^16.
+    gone: u16,
+}
+
+impl Window {
+    /// What a compressor that starts again may refer to: at most `window` bytes.
+    pub(super) fn last(&self, window: usize) -> &[u8] {
+        let bytes = self.0.as_ref().map_or(&[][..], |sent| &sent.bytes);
+        &bytes[bytes.len().saturating_sub(window.min(REACH))..]
+    }
+
+    /// Notes what was sent, compressed by whomever.
+    pub(super) fn push(&mut self, sent: &[u8]) -> Result<(), OutOfMemory> {
+        if sent.is_empty() { Ok(()) } else { self.0.get_or_insert_default().push(sent) }
+    }
+
+    /// Forgets everything and gives the memory back.
+    pub(super) fn clear(&mut self, codec: &mut Codec) {
+        let ticket = self.0.take().and_then(|sent| sent.ticket);
+        if let Some(table) = ticket.and_then(|ticket| codec.tables.take(ticket)) {
+            codec.tables.put_spare(table);
+        }
+    }
+
+    /// Memory held, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.0.as_ref().map_or(0, |sent| size_of::<Sent>() + sent.bytes.capacity())
+    }
+
+    /// Appends `input`, at most [`MAX_INPUT`] bytes, to the window, and to `out` what makes it: with distances of
+    /// at most `window` bytes, and up to a byte boundary with the tail of an empty stored block.
+    pub(super) fn compress(
+        &mut self,
+        codec: &mut Codec,
+        input: &[u8],
+        window: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
+        debug_assert!(input.len() <= MAX_INPUT, "{} bytes are not short", input.len());
+        let sent = self.0.get_or_insert_default();
+        sent.push(input)?;
+        let mut table = sent.table(codec, input.len());
+        let mut bits = Bits::new();
+        // "BTYPE … 01 - compressed with fixed Huffman codes" (section 3.2.3), not the final block.
+        bits.put(0b010, 3);
+        sent.matches(&mut table, input.len(), window.min(REACH), &mut bits);
+        sent.ticket = codec.tables.put(table);
+        // The end of the block, and the three bits of an empty stored one.
+        bits.put(0, 7 + 3);
+        let coded = bits.finish();
+        let done =
+            if coded.len() > input.len() + 6 { stored(input, out) } else { extend(out, coded) };
+        done.and_then(|()| extend(out, &TAIL))
+    }
+}
+
+impl Sent {
+    fn push(&mut self, sent: &[u8]) -> Result<(), OutOfMemory> {
+        let sent = &sent[sent.len().saturating_sub(REACH)..];
+        let len = self.bytes.len();
+        if len + sent.len() > REACH + SLACK {
+            let out = len - (REACH - sent.len()).min(len);
+            self.bytes.drain(..out);
+            self.gone = self.gone.wrapping_add(out as u16);
+        }
+        if sent.len() > self.bytes.capacity() - self.bytes.len() {
+            let room = REACH + SLACK - self.bytes.len();
+            self.bytes.try_reserve_exact(sent.len().max(self.bytes.len()).min(room))?;
+        }
+        self.bytes.extend_from_slice(sent);
+        Ok(())
+    }
+
+    /// The connection's own table, or another that is told of the bytes before the last `count`.
+    fn table(&mut self, codec: &mut Codec, count: usize) -> Box<Table> {
+        let tables = &mut codec.tables;
+        if let Some(own) = self.ticket.take().and_then(|ticket| tables.take(ticket)) {
+            return own;
+        }
+        let spare = tables.take_spare(|_| true);
+        let mut table = spare.unwrap_or_else(|| Box::new([[0; WAYS]; 1 << TABLE_BITS]));
+        let mut finder =
+            Finder { bytes: &self.bytes, table: &mut table, gone: self.gone, reach: REACH };
+        let start = self.bytes.len() - count;
+        for place in start.saturating_sub(RETOLD)..start {
+            finder.enter(place);
+        }
+        table
+    }
+
+    fn matches(&self, table: &mut Table, count: usize, reach: usize, bits: &mut Bits) {
+        let mut finder = Finder { bytes: &self.bytes, table, gone: self.gone, reach };
+        let end = finder.bytes.len();
+        let mut at = end - count;
+        let mut found = finder.find(at);
+        while at < end {
+            if found.len < HASHED {
+                bits.literal(finder.bytes[at]);
+                at += 1;
+                found = finder.find(at);
+                continue;
+            }
+            if found.len < GOOD {
+                let next = finder.find(at + 1);
+                if next.len > found.len {
+                    bits.literal(finder.bytes[at]);
+                    at += 1;
+                    found = next;
+                    continue;
+                }
+            }
+            bits.reference(found);
+            let past = at + found.len;
+            for place in at + 2..past {
+                finder.enter(place);
+            }
+            at = past;
+            found = finder.find(at);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Match {
+    len: usize,
+    distance: usize,
+}
+
+struct Finder<'a> {
+    bytes: &'a [u8],
+    table: &'a mut Table,
+    gone: u16,
+    reach: usize,
+}
+
+impl Finder<'_> {
+    #[inline]
+    fn hash(&self, at: usize) -> Option<usize> {
+        let four: [u8; HASHED] = self.bytes.get(at..at + HASHED)?.try_into().ok()?;
+        let mixed = u32::from_le_bytes(four).wrapping_mul(0x9E37_79B1);
+        Some((mixed >> (32 - TABLE_BITS)) as usize)
+    }
+
+    #[inline]
+    fn enter(&mut self, at: usize) {
+        if let Some(hash) = self.hash(at) {
+            enter(&mut self.table[hash], self.gone.wrapping_add(at as u16));
+        }
+    }
+
+    /// What is at `at` was sent before, and how much of it; enters the place.
+    #[inline]
+    fn find(&mut self, at: usize) -> Match {
+        let none = Match { len: 0, distance: 0 };
+        let Some(hash) = self.hash(at) else { return none };
+        let here = self.gone.wrapping_add(at as u16);
+        let places = self.table[hash];
+        enter(&mut self.table[hash], here);
+        let mut best = none;
+        for place in places {
+            let distance = usize::from(here.wrapping_sub(place));
+            if distance == 0 || distance > self.reach.min(at) {
+                continue;
+            }
+            let (old, new) = (&self.bytes[at - distance..], &self.bytes[at..]);
+            let equal = old.iter().zip(new.iter().take(MAX_MATCH)).take_while(|(a, b)| a == b);
+            let len = equal.count();
+            if len > best.len {
+                best = Match { len, distance };
+            }
+        }
+        best
+    }
+}
+
+/// The latest place first; the eldest goes.
+#[inline]
+fn enter(places: &mut [u16; WAYS], place: u16) {
+    places.copy_within(..WAYS - 1, 1);
+    places[0] = place;
+}
+
+/// Output, "packed … starting with the least-significant bit" (section 3.1.1).
+struct Bits {
+    bytes: [u8; MAX_OUTPUT],
+    len: usize,
+    held: u64,
+    count: u32,
+}
+
+impl Bits {
+    const fn new() -> Self {
+        Self { bytes: [0; MAX_OUTPUT], len: 0, held: 0, count: 0 }
+    }
+
+    /// At most 32 bits.
+    #[inline]
+    fn put(&mut self, bits: u32, count: u32) {
+        self.held |= u64::from(bits) << self.count;
+        self.count += count;
+        if self.count >= 32 {
+            self.bytes[self.len..self.len + 4].copy_from_slice(&(self.held as u32).to_le_bytes());
+            self.len += 4;
+            self.held >>= 32;
+            self.count -= 32;
+        }
+    }
+
+    /// "Huffman codes are packed starting with the most-significant bit" (section 3.1.1).
+    #[inline]
+    fn literal(&mut self, byte: u8) {
+        let (code, count) = LITERALS[usize::from(byte)];
+        self.put(u32::from(code), u32::from(count));
+    }
+
+    #[inline]
+    fn reference(&mut self, found: Match) {
+        let (code, count) = LENGTHS[found.len];
+        self.put(u32::from(code), u32::from(count));
+        // Section 3.2.5: two codes for each power of two from 4 on.
+        let distance = (found.distance - 1) as u32;
+        let extra = distance.checked_ilog2().map_or(0, |power| power.saturating_sub(1));
+        let code = 2 * extra + (distance >> extra);
+        let code = u32::from((code as u8).reverse_bits() >> 3);
+        self.put(code | (distance & ((1 << extra) - 1)) << 5, 5 + extra);
+    }
+
+    fn finish(&mut self) -> &[u8] {
+        let rest = self.count.div_ceil(8) as usize;
+        self.bytes[self.len..self.len + rest].copy_from_slice(&self.held.to_le_bytes()[..rest]);
+        &self.bytes[..self.len + rest]
+    }
+}
+
+/// What does not get shorter: "any bits of input up to the next byte boundary are ignored", LEN, NLEN and
+/// the bytes (section 3.2.4), and the first byte of an empty stored block.
+fn stored(input: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    let len = (input.len() as u16).to_le_bytes();
+    extend(out, &[0, len[0], len[1], !len[0], !len[1]])?;
+    extend(out, input)?;
+    extend(out, &[0])
+}
+
+fn extend(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
+    out.try_reserve(bytes.len())?;
+    out.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Code and bits of each byte (section 3.2.6).
+const LITERALS: [(u16, u8); 256] = {
+    let mut table = [(0, 0); 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = if byte < 144 {
+            ((0b0011_0000 + byte as u16).reverse_bits() >> 8, 8)
+        } else {
+            ((0b1_1001_0000 + (byte as u16 - 144)).reverse_bits() >> 7, 9)
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// Code, extra bits and their number for each length (sections 3.2.5 and 3.2.6).
+const LENGTHS: [(u16, u8); MAX_MATCH + 1] = {
+    let mut table = [(0, 0); MAX_MATCH + 1];
+    let mut len = 3;
+    while len <= MAX_MATCH {
+        // Four codes for each power of two from 8 on; the longest match has one of its own.
+        let over = len as u16 - 3;
+        let (symbol, extra, value) = if len == MAX_MATCH {
+            (285, 0, 0)
+        } else if over < 8 {
+            (257 + over, 0, 0)
+        } else {
+            let extra = over.ilog2() - 2;
+            (257 + 4 * extra as u16 + (over >> extra), extra, over & ((1 << extra) - 1))
+        };
+        let (code, count) = if symbol < 280 {
+            ((symbol - 256).reverse_bits() >> 9, 7)
+        } else {
+            ((0b1100_0000 + (symbol - 280)).reverse_bits() >> 8, 8)
+        };
+        table[len] = (code | value << count, (count as u32 + extra) as u8);
+        len += 1;
+    }
+    table
+};

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 import wsrs
+from wsrs._client_body import Body
+from wsrs.http import Headers
 
 from .conftest import Reports
 from .peers import Peer, RawServer, listen, opening, within
@@ -42,6 +45,14 @@ async def test_by_chunks(raw_server: RawServer, reports: Reports) -> None:
         peer.write(bytes([byte]))
         await peer.writer.drain()
     assert await within(response.read()) == b"body"
+
+
+async def test_many_small_chunks_cost_no_square_of_their_number() -> None:
+    count = 200_000
+    head = Headers([("Transfer-Encoding", "chunked")])
+    body = Body(asyncio.get_running_loop(), 404, head)
+    body.feed(b"1\r\na\r\n" * count + b"0\r\n\r\nmore")
+    assert await within(body.read(2 * count)) == b"a" * count
 
 
 async def test_until_the_connection_ends(raw_server: RawServer, reports: Reports) -> None:

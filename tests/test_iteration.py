@@ -33,6 +33,19 @@ async def collect(ws: Any) -> list[Any]:
 
 
 class TestIteration:
+    def test_what_only_says_that_it_is_a_websocket(self) -> None:
+        """`isinstance` believes an object's `__class__`; its memory is another's."""
+
+        class Pretender:
+            __class__ = wsrs.WebSocket  # type: ignore[assignment]
+
+            def _begin_pulling(self) -> None:
+                """What `__aiter__` asks for first."""
+
+        pretender: Any = Pretender()
+        with pytest.raises(AttributeError):
+            wsrs.WebSocket.__aiter__(pretender).__anext__()
+
     @pytest.mark.parametrize("code", [1000, 1001, None])
     async def test_ends_at_an_orderly_close(self, pair: Pair, code: int | None) -> None:
         ws, peer = pair

@@ -155,6 +155,27 @@ class TestOneHttpServer:
             assert (await peer.frame()).payload == b"early"
             await peer.close()
 
+    async def test_a_callback_that_raises(self, reports: Reports) -> None:
+        """The WebSocket is the server's all the same: it lives, and its end is told."""
+
+        def connected(websocket: Any, request: Any) -> None:
+            echo(websocket, request)
+            raise KeyError("no such user")
+
+        server = wsrs.WebSocketServer(no_server=True)
+        http = HttpServer().on(
+            "upgrade", lambda request, socket, head: server.handle_upgrade(request, socket, head, connected)
+        )
+        async with http.listen(0, "127.0.0.1"):
+            async with wsrs.WebSocket(f"ws://127.0.0.1:{port_of(http)}") as ws:
+                ws.send("still here")
+                assert await within(ws.recv()) == "still here"
+                (client,) = server.clients
+            await within(client.wait_closed())
+            assert server.clients == set()
+            await within(server.shutdown())
+        assert isinstance(reports.take()["exception"], KeyError)
+
 
 def parse(head: bytes, transport: asyncio.Transport) -> Request:
     """What a program that reads requests by itself gives to `handle_upgrade`."""

@@ -59,14 +59,16 @@ class Body:
         """What came behind the head."""
         data = self._pending + data if self._pending else data
         self._pending = b""
-        while data and self._state != _DONE:
+        at = 0
+        # By places in it: cutting off what is done would copy the rest for every chunk.
+        while at < len(data) and self._state != _DONE:
             if self._state == _UNTIL_CLOSE:
-                self._reader.feed_data(data)
+                self._reader.feed_data(data[at:])
                 return
-            data = self._content(data) if self._state == _DATA else self._line(data)
+            at = self._content(data, at) if self._state == _DATA else self._line(data, at)
 
-    def _content(self, data: bytes) -> bytes:
-        part, data = data[: self._left], data[self._left :]
+    def _content(self, data: bytes, at: int) -> int:
+        part = data[at : at + self._left]
         self._left -= len(part)
         self._reader.feed_data(part)
         if not self._left:
@@ -74,19 +76,20 @@ class Body:
                 self._state = _DATA_END
             else:
                 self._end()
-        return data
+        return at + len(part)
 
-    def _line(self, data: bytes) -> bytes:
+    def _line(self, data: bytes, at: int) -> int:
         """Take one line of the chunked coding (RFC 9112 7.1)."""
-        line, newline, rest = data.partition(b"\n")
-        self._trailers += len(line) if self._state == _TRAILERS and newline else 0
-        if max(len(line), self._trailers) > _MAX_LINE:
+        newline = data.find(b"\n", at)
+        end = newline if newline >= 0 else len(data)
+        self._trailers += end - at if self._state == _TRAILERS and newline >= 0 else 0
+        if max(end - at, self._trailers) > _MAX_LINE:
             self._broken("a line of its chunked coding is too long")
-            return b""
-        if not newline:
-            self._pending = data
-            return b""
-        line = line.removesuffix(b"\r")
+            return len(data)
+        if newline < 0:
+            self._pending = data[at:]
+            return len(data)
+        line = data[at:end].removesuffix(b"\r")
         if self._state == _SIZE:
             self._size(line.partition(b";")[0].strip(b" \t"))
         elif self._state == _DATA_END:
@@ -95,7 +98,7 @@ class Body:
                 self._broken("a chunk is longer than its size")
         elif not line:
             self._end()
-        return rest
+        return end + 1
 
     def _size(self, digits: bytes) -> None:
         if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):

@@ -212,15 +212,18 @@ class ServerHandshake(EventEmitter):
         if not transport.is_reading():
             transport.resume_reading()
         transport.write(response)
-        self._client_came(ws)
         before = transport.get_protocol()
         if not isinstance(before, ServerProtocol):
             # A protocol of asyncio's streams ends the connection when it is collected (its writer does).
             vars(ws)["_protocol_before"] = before
         ws._set_socket(transport, extension[0] if extension else None, self._connection_options)
-        if callback is not None:
-            callback(ws, request)
-        ws._start(bytes(head))
+        self._client_came(ws)
+        try:
+            if callback is not None:
+                callback(ws, request)
+        finally:
+            # Whatever becomes of the callback: what never starts never ends.
+            ws._start(bytes(head))
 
     def _websocket_class(self) -> Any:
         chosen = self.options["web_socket"]

@@ -262,15 +262,22 @@ impl Messages {
     }
 }
 
+/// Whether the type of `ws` is a subclass of `native`'s, which has the same slots at the same places.
+fn is_kind_of(ws: &Bound<'_, PyAny>, native: &Native) -> bool {
+    // SAFETY: both are alive, and the class is a type.
+    unsafe { ffi::PyObject_TypeCheck(ws.as_ptr(), native.class.as_ptr().cast()) != 0 }
+}
+
 #[pymethods]
 impl Messages {
     #[new]
-    fn new(ws: Bound<'_, PyAny>) -> PyResult<Self> {
+    fn new(ws: Bound<'_, PyAny>) -> Self {
         let is_native = match NATIVE.get(ws.py()) {
-            Some(native) => ws.is_instance(native.class.bind(ws.py()))?,
+            // By the type alone: `isinstance` believes an object's `__class__`, and there are no slots then.
+            Some(native) => is_kind_of(&ws, native),
             None => false,
         };
-        Ok(Self { ws: ws.unbind(), is_native })
+        Self { ws: ws.unbind(), is_native }
     }
 
     fn __aiter__(slf: Py<Self>) -> Py<Self> {

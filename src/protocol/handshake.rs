@@ -96,7 +96,8 @@ pub fn check_upgrade(method: &str, headers: &[(String, String)]) -> Result<Upgra
         }
     };
     // Bytes behind the head are frames. A body that a proxy sees there would be something else.
-    let body = values(headers, "content-length").any(|value| value.trim() != "0");
+    let body =
+        values(headers, "content-length").any(|value| value.trim_matches([' ', '\t']) != "0");
     if body || values(headers, "transfer-encoding").next().is_some() {
         return Err(Refusal::new(400, "An upgrade request must not have a body"));
     }
@@ -163,7 +164,10 @@ mod tests {
             assert_eq!(refused("GET", "Sec-WebSocket-Version", value), expected);
         }
         let no_body = (400, "An upgrade request must not have a body");
-        assert_eq!(refused("GET", "Content-Length", Some("5")), no_body);
+        // Blanks around a value are SP and HTAB (RFC 9112 section 5), whatever else Unicode calls so.
+        for value in ["5", "\u{a0}0", "0\u{2003}"] {
+            assert_eq!(refused("GET", "Content-Length", Some(value)), no_body);
+        }
         assert_eq!(refused("GET", "Transfer-Encoding", Some("chunked")), no_body);
         let repeated = [request(&[]), request(&[])].concat();
         assert_eq!(check_upgrade("GET", &repeated).unwrap_err().message, "Invalid Upgrade header");

@@ -82,6 +82,10 @@ pub fn parse_request(head: &[u8], limits: &Limits) -> Result<RequestHead, HeadEr
     if status.is_partial() {
         return Err(HeadError::new(400, "Incomplete request head"));
     }
+    // A URI is written in ASCII (RFC 3986 section 2); the parser takes UTF-8 too.
+    if !request.path.unwrap_or_default().is_ascii() {
+        return Err(HeadError::new(400, "Invalid HTTP head: the request target is not ASCII"));
+    }
     Ok(RequestHead {
         method: request.method.unwrap_or_default().to_owned(),
         target: request.path.unwrap_or_default().to_owned(),
@@ -189,6 +193,8 @@ mod tests {
             (b"GET / HTTP/1.1\nA: 1\r\n\r\n", 400),
             (b"GET / HTTP/2.0\r\n\r\n", 400),
             (b"GET /", 400),
+            ("GET /\u{e9} HTTP/1.1\r\n\r\n".as_bytes(), 400),
+            (b"GET /\xe9 HTTP/1.1\r\n\r\n", 400),
             (b"GET / HTTP/1.1\r\na:1\r\nb:1\r\nc:1\r\nd:1\r\ne:1\r\n\r\n", 431),
             (b"GET / HTTP/1.1\r\na:1\r\nb:1\r\nc:1\r\nd:1\r\n\r\n", 200),
         ] {

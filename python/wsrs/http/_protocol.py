@@ -209,6 +209,8 @@ class ServerProtocol(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         transport.write(data)
+        # The peer's answer to the end of TLS is awaited no longer than the end of a plain connection.
+        asyncio.get_running_loop().call_later(_LINGER, transport.abort)
         if not transport.can_write_eof():
             _old_tls.end(transport)
             return
@@ -216,7 +218,6 @@ class ServerProtocol(asyncio.Protocol):
         transport.write_eof()
         if not transport.is_reading():
             transport.resume_reading()
-        asyncio.get_running_loop().call_later(_LINGER, transport.abort)
 
 
 def _asks_for_upgrade(headers: Headers) -> bool:

@@ -97,8 +97,9 @@ format: $(VENV)/.installed
 bench: build ## the table of benches/RESULTS.md; QUICK=1 in two minutes
 	$(PY) benches/run.py $(if $(QUICK),--quick)
 
-docs: build ## docs/parity.md, from the table of the tests
+docs: build ## docs/parity.md and docs/security.md, from the tables of the tests
 	$(PY) -m tests.parity
+	$(PY) -m tests.threats
 
 lock: ## renew requirements/test.txt from requirements/test.in
 	rm -rf target/lock && $(PYTHON) -m venv target/lock

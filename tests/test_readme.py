@@ -7,10 +7,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
-from .peers import within
+import wsrs
+
+from .conftest import Reports
+from .peers import connect, upgrade_request, within
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ORIGINS = re.findall(r"```python\n(ORIGINS = .*?)```", README, re.DOTALL)
 PROGRAMS = re.findall(r"```python\n(import asyncio\n.*?)```", README, re.DOTALL)
 
 
@@ -40,3 +45,29 @@ async def test_server_and_client_talk() -> None:
     finally:
         process.kill()
         await process.wait()
+
+
+async def test_a_page_of_another_site_gets_401(reports: Reports) -> None:
+    (program,) = ORIGINS
+    made: list[wsrs.WebSocketServer] = []
+
+    def server(**options: Any) -> None:
+        changed: Any = {**options, "host": "127.0.0.1", "port": 0}
+        made.append(wsrs.WebSocketServer(changed))
+
+    exec(program, {"WebSocketServer": server})
+    statuses = []
+    async with made[0] as wss:
+        fields: list[dict[str, Any]] = [
+            {"origin": "https://app.example.com"},
+            {"origin": "https://app.example.com.attacker.example"},
+            {"origin": "http://app.example.com"},
+            {"origin": "null"},
+            {},
+        ]
+        for each in fields:
+            peer = await connect(wss)
+            peer.write(upgrade_request(cookie="session=stolen", **each))
+            statuses.append((await peer.head())[0].split(" ")[1])
+            await peer.close()
+    assert statuses == ["101", "401", "401", "401", "401"]

@@ -7,13 +7,14 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-__all__ = ["Address", "join", "parse"]
+__all__ = ["Address", "join", "parse", "without_credentials"]
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss", "ws+unix": "ws+unix"}
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _SAFE = "/:?#[]@!$&'()*+,;=%-._~|^`{}\\\""
 """What stays as it is in a path and query: all printable ASCII but space, < and >."""
+_SAFE_USER = _SAFE.replace("@", "")
 
 
 class Address(NamedTuple):
@@ -37,12 +38,18 @@ class Address(NamedTuple):
     @property
     def shown(self) -> str:
         """The URL without credentials, for messages."""
-        scheme, slashes, rest = self.href.partition("://")
-        return self.href if self.auth is None else scheme + slashes + rest.partition("@")[2]
+        return without_credentials(self.href)
 
     def is_host_of(self, other: Address) -> bool:
         """Whether both are the same host and port, or the same Unix socket, as ws compares them."""
         return (self.unix, self.authority) == (other.unix, other.authority)
+
+
+def without_credentials(href: str) -> str:
+    """A normalised URL without its user and password: what may stand in a log."""
+    scheme, slashes, rest = href.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme + slashes + authority.rpartition("@")[2] + slash + path
 
 
 def parse(address: Any) -> Address:
@@ -81,9 +88,8 @@ def _parse_unix(url: str) -> Address:
         socket_path, question, query = rest.partition("?")
         target = question + query
     path = target if target.startswith("/") else "/" + target
-    return Address(
-        f"ws+unix:{rest}", False, "localhost", 0, "localhost", quote(path, safe=_SAFE), None, socket_path
-    )
+    href = "ws+unix:" + quote(rest, safe=_SAFE)
+    return Address(href, False, "localhost", 0, "localhost", quote(path, safe=_SAFE), None, socket_path)
 
 
 def _parse_tcp(url: str, scheme: str) -> Address:
@@ -103,7 +109,7 @@ def _parse_tcp(url: str, scheme: str) -> Address:
     userinfo = ""
     if parts.username is not None or parts.password is not None:
         auth = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-        userinfo = parts.netloc.rpartition("@")[0] + "@"
+        userinfo = quote(parts.netloc.rpartition("@")[0], safe=_SAFE_USER) + "@"
     href = f"{scheme}://{userinfo}{authority}{path}"
     return Address(
         href, scheme == "wss", host, default if port is None else port, authority, path, auth, None

@@ -13,6 +13,7 @@ from wsrs._data import byte_length, reason_bytes
 from wsrs._lifecycle import CLOSED, CONNECTING, OPEN, STATES, Lifecycle
 from wsrs._running import Waiters, running_loop
 from wsrs._stats import WebSocketStats, websocket_stats
+from wsrs._url import without_credentials
 from wsrs.blob import Blob
 from wsrs.errors import ConnectionClosed, WebSocketError
 from wsrs.options import CLIENT, SEND, protocol_list
@@ -149,7 +150,7 @@ class WebSocket(Lifecycle):
         self._handshake.start()
 
     def __repr__(self) -> str:
-        where = f" {self._url}" if self._url else ""
+        where = f" {without_credentials(self._url)}" if self._url else ""
         return f"<{type(self).__name__}{where} {STATES[self._ready_state]}>"
 
     # State ------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ LIMITS = "tests/test_server_limits.py"
 SILENCE = "tests/threats/test_silence.py"
 SLOW = "tests/threats/test_slow_peers.py"
 REENTRANCY = "tests/test_reentrancy.py"
+CANCELLATION = "tests/threats/test_cancellation.py"
+LOGS = "tests/threats/test_logs.py"
 CONNECTING = "tests/test_connecting.py"
 REDIRECTS = "tests/test_redirects.py"
 CLOSING = "tests/test_closing.py"
@@ -66,8 +68,13 @@ ROWS = (
     ),
     Row(
         "A long frame in segments of one byte",
-        "Eight times the bytes take at most 24 times the time (half a MiB), and twice the frame's memory and 4 MiB",
-        (f"{FRAMES}::test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory", "fuzz:frames"),
+        "Eight times the bytes take at most 24 times the time (half a MiB), and twice the frame's memory and 4 MiB; a "
+        "frame of 4 MiB in segments of 61 bytes less than 9 MiB",
+        (
+            f"{FRAMES}::test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory",
+            f"{FRAMES}::test_a_frame_of_4_mib_in_small_segments_costs_twice_its_size_at_most",
+            "fuzz:frames",
+        ),
     ),
     Row(
         "Pings faster than the peer reads pongs",
@@ -176,6 +183,16 @@ ROWS = (
         ),
     ),
     Row(
+        "Log injection by the peer",
+        "In errors, in `repr` and in what is reported to the loop, text of the peer's (reasons, request targets, fields, "
+        "answers, addresses of redirects) stands quoted, passwords of addresses not at all: no line ends, no escapes",
+        (
+            f"{LOGS}::test_a_reason_is_quoted",
+            f"{LOGS}::test_a_request_that_our_own_hooks_fail_on",
+            f"{LOGS}::test_an_answer_that_fails_the_handshake",
+        ),
+    ),
+    Row(
         "Credentials that follow a redirect",
         "`Authorization` and `Cookie` go to no other host or port, as in ws",
         (
@@ -193,8 +210,10 @@ ROWS = (
     ),
     Row(
         "Cross-site hijacking",
-        "`verify_client` sees the origin before anything is accepted; 401 for one that it refuses",
+        "`verify_client` sees the origin before anything is accepted; 401 for one that it refuses; the example of the "
+        "README does that",
         (
+            "tests/test_readme.py::test_a_page_of_another_site_gets_401",
             f"{HANDSHAKES}::test_an_origin_that_is_not_ours_gets_401",
             "tests/test_handshake_refusals.py::TestVerifyClient::test_one_parameter",
         ),
@@ -289,8 +308,17 @@ ROWS = (
     ),
     Row(
         "Cancellation",
-        "No message is lost, no frame interleaved, no task leaked",
+        "Who receives, sends, connects, closes, waits for an end, begins to serve or shuts down may be cancelled at any "
+        "moment: no message is lost, no frame torn or interleaved, no task or socket left, and the end comes all the same",
         (
+            f"{CANCELLATION}::test_no_message_is_lost_with_its_receiver",
+            f"{CANCELLATION}::test_no_frame_is_torn_or_lost_with_its_sender",
+            f"{CANCELLATION}::test_a_client_that_is_given_up_while_it_connects",
+            f"{CANCELLATION}::test_a_handshake_given_up_leaves_no_socket",
+            f"{CANCELLATION}::test_an_end_goes_on_without_who_waited_for_it",
+            f"{CANCELLATION}::test_a_server_s_end_goes_on_without_who_waited_for_it",
+            f"{CANCELLATION}::test_a_server_given_up_while_it_begins_to_listen",
+            f"{CANCELLATION}::test_a_stream_that_is_cancelled_reads_and_writes_on",
             "tests/core/test_delivery.py::test_cancelling_loses_no_message",
             "tests/core/test_writing.py::test_a_cancelled_wait_disturbs_no_frame",
             f"{CONNECTING}::TestFailing::test_cancelling_the_entry",

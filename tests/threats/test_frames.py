@@ -182,6 +182,19 @@ def test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory(role
     assert seconds(512 * 1024) < 24 * seconds(64 * 1024) + 0.05
 
 
+def test_a_frame_of_4_mib_in_small_segments_costs_twice_its_size_at_most(role: Bytes) -> None:
+    size = 4 * MIB
+    data = role.frame(2, bytes(size))
+    side = role.side()
+    before = most = resident()
+    for at in range(0, len(data), 61):
+        side.feed(data[at : at + 61])
+        if at % (61 * 1000) == 0:
+            most = max(most, resident())
+    assert side.events == [("binary", bytes(size))]
+    assert most - before < 2 * size + MIB
+
+
 @pytest.mark.parametrize(
     "data",
     [

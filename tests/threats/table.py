@@ -250,6 +250,9 @@ ROWS = (
             f"{REENTRANCY}::TestInOtherEvents::test_an_exception_in_every_listener",
             f"{REENTRANCY}::TestInAMessageListener::test_closing_the_whole_server",
             f"{REENTRANCY}::TestInAMessageListener::test_removing_itself_and_adding_another",
+            "tests/faults/test_listeners.py::test_a_server_s_listeners",
+            "tests/faults/test_listeners.py::test_a_client_s_listeners",
+            "tests/faults/test_listeners.py::test_a_server_s_own_events",
         ),
     ),
     Row(
@@ -269,6 +272,8 @@ ROWS = (
         "a program that has paused does not lose its peer by that, and answers pings out of 64 KiB read ahead",
         (
             f"{SILENCE}::test_a_silent_peer_is_pinged_and_given_up",
+            "tests/faults/test_network.py::test_both_ends_of_a_connection_that_has_fallen_silent_notice",
+            "tests/faults/test_system.py::test_a_loop_that_is_held_up_for_a_second_takes_nobody_for_silent",
             f"{SILENCE}::test_any_byte_is_a_sign_of_life",
             f"{SILENCE}::test_a_pause_is_not_taken_for_silence",
             f"{SILENCE}::test_pings_are_answered_while_the_program_has_paused",
@@ -289,8 +294,9 @@ ROWS = (
     ),
     Row(
         "Descriptors that run out",
-        "Accepting pauses, nothing spins, and it goes on by itself",
+        "Accepting pauses, nothing spins, and it goes on by itself; who is connected is answered meanwhile",
         (
+            "tests/faults/test_system.py::test_without_descriptors_the_others_go_on",
             f"{ENDS}::test_without_descriptors_accepting_pauses_and_recovers",
             "rust:src/engine/tests/accepting.rs::*",
             "fuzz:engine",
@@ -300,6 +306,8 @@ ROWS = (
         "Resets in mid-frame, in mid-write, during the handshake",
         "One `'close'` with 1006, at most one `'error'` before it; whoever waits is told",
         (
+            "tests/faults/test_network.py::test_resets_at_every_place_of_a_frame",
+            "tests/faults/test_network.py::test_a_storm_of_resets",
             f"{ENDS}::test_a_reset_in_mid_frame",
             f"{ENDS}::test_a_reset_in_mid_write",
             f"{ENDS}::test_a_reset_during_the_handshake",
@@ -326,7 +334,10 @@ ROWS = (
     ),
     Row(
         "Forks",
-        "A child that is forked under a running server does not touch its parent's sockets",
-        (f"{ENDS}::test_a_fork_touches_no_socket_of_its_parent_and_draws_masks_of_its_own",),
+        "A child that is forked under a running server does not touch its parent's sockets, also where it serves by itself",
+        (
+            "tests/faults/test_processes.py::test_a_child_that_serves_by_itself_disturbs_nothing_of_its_parent",
+            f"{ENDS}::test_a_fork_touches_no_socket_of_its_parent_and_draws_masks_of_its_own",
+        ),
     ),
 )

@@ -1,0 +1,161 @@
+"""Signals and forks, in processes of their own: what an operator does to a server in traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import wsrs
+
+from ..conftest import Reports
+from ..peers import within
+
+SERVER = """
+import asyncio, signal, sys
+import wsrs
+
+def echo(ws, request):
+    ws.on("message", lambda data, binary: ws.send(data, binary=binary))
+
+async def main():
+    async with wsrs.WebSocketServer(port=0, host="127.0.0.1", per_message_deflate=True) as server:
+        server.on("connection", echo)
+        stopped = asyncio.Event()
+        if sys.argv[1] == "handler":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+        print(server.address()["port"], flush=True)
+        if sys.argv[1] == "handler":
+            await stopped.wait()
+        else:
+            await server.serve_forever()
+    print(server.stats().closes, flush=True)
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+async def talk(url: str, ready: asyncio.Event, count: list[int]) -> wsrs.WebSocket:
+    """Echo until the server ends; every answer is compared."""
+    async with wsrs.WebSocket(url) as ws:
+        with contextlib.suppress(wsrs.ConnectionClosed):
+            for number in range(10**9):
+                text = f"{number} " * (number % 50)
+                await ws.send(text)
+                assert await ws.recv() == text
+                count[0] += 1
+                if count[0] > 500:
+                    ready.set()
+    return ws
+
+
+@pytest.mark.parametrize(("how", "number"), [("handler", signal.SIGTERM), ("none", signal.SIGINT)])
+async def test_a_signal_in_traffic_ends_everything_in_order(
+    reports: Reports, how: str, number: signal.Signals
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, how, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        port = int(await within(process.stdout.readline(), 30))
+        ready, count = asyncio.Event(), [0]
+        url = f"ws://127.0.0.1:{port}"
+        clients = [asyncio.ensure_future(talk(url, ready, count)) for _ in range(10)]
+        await within(ready.wait())
+        process.send_signal(number)
+        ended = await within(asyncio.gather(*clients))
+        out, err = await within(process.communicate())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert [ws.stats().code for ws in ended] == [1001] * 10
+    # Every client has answered the close frame: no connection was cut.
+    assert out.decode().split() == (["{1001:", "10}"] if how == "handler" else ["interrupted"])
+    assert (process.returncode, err) == (0, b"")
+
+
+FORK = """
+import asyncio, gc, os, sys
+import wsrs
+
+def echo(ws, request):
+    ws.on("message", lambda data, binary: ws.send(data, binary=binary))
+
+async def serve_and_ask(count):
+    async with wsrs.WebSocketServer(port=0, host="127.0.0.1") as server:
+        server.on("connection", echo)
+        async with wsrs.WebSocket(f"ws://127.0.0.1:{server.address()['port']}") as ws:
+            for number in range(count):
+                await ws.send(str(number))
+                assert await ws.recv() == str(number)
+
+def child():
+    # A worker that serves by itself, while what it has from its parent is collected.
+    code = 1
+    try:
+        asyncio.run(serve_and_ask(200))
+        gc.collect()
+        code = 0
+    finally:
+        os._exit(code)
+
+async def main():
+    server = wsrs.WebSocketServer(port=0, host="127.0.0.1")
+    server.on("connection", echo)
+    await server.wait_listening()
+    clients = [wsrs.WebSocket(f"ws://127.0.0.1:{server.address()['port']}/") for _ in range(10)]
+    await asyncio.gather(*(ws.wait_open() for ws in clients))
+    answers, enough = 0, False
+
+    async def talk(ws):
+        nonlocal answers
+        while not enough:
+            await ws.send(f"{answers}")
+            await ws.recv()
+            answers += 1
+
+    talking = [asyncio.ensure_future(talk(ws)) for ws in clients]
+    for _ in range(3):
+        before = answers
+        process = os.fork()
+        if process == 0:
+            server, clients, talking = None, None, None
+            gc.collect()
+            child()
+        status = await asyncio.get_running_loop().run_in_executor(None, os.waitpid, process, 0)
+        assert status[1] == 0, status
+        assert answers > before
+    before, enough = answers, True
+    await asyncio.gather(*talking)
+    await server.shutdown()
+    assert [ws.stats().code for ws in clients] == [1001] * 10
+
+if len(sys.argv) > 1:
+    import uvloop
+    uvloop.install()
+asyncio.run(main())
+print("good")
+"""
+
+
+@pytest.mark.parametrize("loop", [[], ["uvloop"]], ids=["asyncio", "uvloop"])
+def test_a_child_that_serves_by_itself_disturbs_nothing_of_its_parent(loop: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, *loop],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    assert (done.stdout.strip(), done.stderr) == ("good", "")

@@ -1,0 +1,123 @@
+"""Descriptors that run out, and a loop that is held up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+import wsrs
+
+from ..conftest import Reports, Serve
+from ..peers import TEXT, frame, opening, port_of, raw_client, within
+from .conftest import ServeOthers, echo
+
+
+async def test_without_descriptors_the_others_go_on(serve_others: ServeOthers, reports: Reports) -> None:
+    server, others = await serve_others()
+    loop = asyncio.get_running_loop()
+    # Their descriptors are there already; the server's ends find none.
+    clients = [socket.socket() for _ in range(5)]
+    for client in clients:
+        client.setblocking(False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    probe = os.open(os.devnull, os.O_RDONLY)
+    os.close(probe)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (probe, hard))
+    try:
+        for client in clients:
+            await within(loop.sock_connect(client, ("127.0.0.1", port_of(server))))
+        begun = time.process_time()
+        await others.go_on(50)
+        with pytest.raises(OSError, match="Too many open files"):
+            await within(opening(wsrs.WebSocket(server.url)))
+        await others.go_on(50)
+        assert time.process_time() - begun < 5
+        # Nobody's connection was given up for another's.
+        assert len(server.clients) == others.count
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    peer = await raw_client(server, "/fault", then=frame(TEXT, b"room again"))
+    assert (await peer.frame()).payload == b"room again"
+    await peer.close()
+    for client in clients:
+        client.close()
+    # asyncio reports each accept that failed, and tries again a second later.
+    await asyncio.sleep(0)
+    while reports:
+        assert "accept" in reports.take()["message"]
+
+
+class Slowly(threading.Thread):
+    """Clients in a thread and loop of their own, who answer each ping a little later."""
+
+    def __init__(self, url: str, pinged: Callable[[], object]) -> None:
+        super().__init__()
+        self._url = url
+        self._pinged = pinged
+        self._loop = asyncio.new_event_loop()
+        self._enough = asyncio.Event()
+        self.ended: list[BaseException | str] = []
+
+    def run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._all())
+        except BaseException as error:
+            self.ended.append(error)
+        finally:
+            self._loop.close()
+
+    async def _all(self) -> None:
+        await asyncio.gather(*(self._talk(number) for number in range(5)))
+
+    async def _talk(self, number: int) -> None:
+        async with wsrs.WebSocket(self._url, auto_pong=False) as ws:
+
+            def on_ping(data: bytes) -> None:
+                self._pinged()
+                self._loop.call_later(0.1, ws.pong, data)
+
+            ws.on("ping", on_ping)
+            await self._enough.wait()
+            await ws.send(str(number))
+            self.ended.append(await ws.recv())
+
+    def finish(self) -> None:
+        self._loop.call_soon_threadsafe(self._enough.set)
+
+
+async def test_a_loop_that_is_held_up_for_a_second_takes_nobody_for_silent(
+    transports: str, serve: Serve, reports: Reports
+) -> None:
+    """The pongs arrive while the server's loop is blocked, and their time is over when it goes on."""
+    server = await serve(echo, heartbeat=(0.2, 0.5))
+    loop = asyncio.get_running_loop()
+    blocked = 0
+    gone_on = asyncio.Event()
+
+    def block() -> None:
+        # Once for the five pings that go out together; the next round tells that it went on.
+        nonlocal blocked
+        blocked += 1
+        if blocked == 1:
+            time.sleep(1.0)
+        elif blocked == 6:
+            gone_on.set()
+
+    clients = Slowly(server.url, lambda: loop.call_soon_threadsafe(block))
+    clients.start()
+    try:
+        await within(gone_on.wait())
+    finally:
+        clients.finish()
+        await within(loop.run_in_executor(None, clients.join))
+    assert sorted(map(str, clients.ended)) == ["0", "1", "2", "3", "4"]
+    while server.clients:
+        await within(next(iter(server.clients)).wait_closed())
+    assert server.stats().closes == {1000: 5}

@@ -17,7 +17,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 # The jobs say which core runs: not who calls them.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
-.PHONY: demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help \
+.PHONY: coverage soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help \
 	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke
 
 help:
@@ -96,6 +96,16 @@ format: $(VENV)/.installed
 
 bench: build ## the table of benches/RESULTS.md; QUICK=1 in two minutes
 	$(PY) benches/run.py $(if $(QUICK),--quick)
+
+soak: build ## mixed traffic for MINUTES (30) with CONNECTIONS (2000): nothing may grow
+	$(PY) benches/soak.py --minutes $(or $(MINUTES),30) --connections $(or $(CONNECTIONS),2000)
+
+coverage: build ## branch coverage of python/wsrs, both cores combined
+	rm -f target/coverage/python.*
+	$(PY) -m coverage run -m pytest -q
+	WSRS_PURE_PYTHON=1 $(PY) -m coverage run -m pytest -q
+	$(PY) -m coverage combine --quiet
+	$(PY) -m coverage report
 
 docs: build ## docs/parity.md and docs/security.md, from the tables of the tests
 	$(PY) -m tests.parity

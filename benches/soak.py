@@ -1,0 +1,289 @@
+"""`make soak MINUTES=n`: mixed traffic for minutes; memory, descriptors and tasks must stay flat.
+
+One process is the server, in asyncio's debug mode; this one holds the clients. Each client lives as it draws:
+it sends tiny and large messages, plain or compressed, reads slowly, closes, is cut off, is reset. Each answer
+is compared. What counts is the server: its resident memory and its descriptors are taken each 10 s, and their
+slope over the second half of the run is reported. Exit code 1 where a message was wrong, where memory or
+descriptors grow, where tasks are left, or where anything was reported or warned of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import random
+import resource
+import socket
+import struct
+import sys
+import time
+import warnings
+from collections import Counter
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import wsrs
+
+MEMORY = 0.02
+"""What memory may grow by in a minute, as a part of what it is; and at least `LEAST`."""
+LEAST = 512 * 1024
+"""Bytes a minute that are noise of the allocator."""
+DESCRIPTORS = 0.01
+"""What descriptors may grow by in a minute, as a part of the connections."""
+
+
+def raise_limit() -> int:
+    """Allow as many descriptors as the system lets us."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def slope(points: list[tuple[float, float]]) -> float:
+    """Least squares: how much a figure grows in a minute."""
+    if len(points) < 3:
+        return 0.0
+    middle = sum(at for at, _ in points) / len(points)
+    mean = sum(value for _, value in points) / len(points)
+    spread = sum((at - middle) ** 2 for at, _ in points)
+    return 60 * sum((at - middle) * (value - mean) for at, value in points) / spread
+
+
+class Complaints(logging.Handler):
+    """What asyncio logs, but for callbacks that took long: with debugging on a busy machine, some do."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not record.getMessage().startswith("Executing "):
+            self.texts.append(self.format(record))
+
+
+async def serve(pipe: Connection, loop_debug: bool) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(loop_debug)
+    complaints = Complaints()
+    logging.getLogger("asyncio").addHandler(complaints)
+    warnings.showwarning = lambda message, *rest, **more: complaints.texts.append(str(message))
+    async with wsrs.WebSocketServer(
+        port=0, host="127.0.0.1", per_message_deflate=True, heartbeat=30, close_timeout=5
+    ) as server:
+
+        def listen(ws: wsrs.WebSocket, request: Any) -> None:
+            ws.on("error", lambda error: None)
+            ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))
+
+        async def iterate(ws: wsrs.WebSocket, request: Any) -> None:
+            async for message in ws:
+                await ws.send(message)
+
+        turns = 0
+
+        def connected(ws: wsrs.WebSocket, request: Any) -> object:
+            nonlocal turns
+            turns += 1
+            return (listen, iterate)[turns % 2](ws, request)
+
+        server.on("connection", connected)
+        address = server.address()
+        assert isinstance(address, dict)
+        pipe.send(address["port"])
+        while await loop.run_in_executor(None, pipe.recv) != "end":
+            stats = server.stats()
+            pipe.send((resident(), len(os.listdir("/proc/self/fd")), stats.open, stats.total))
+    for _ in range(3):
+        await asyncio.sleep(0.1)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    stats = server.stats()
+    pipe.send(([repr(task) for task in left], complaints.texts, stats.open, stats.closes, stats.errors))
+
+
+def server_process(pipe: Connection, loop_debug: bool) -> None:
+    raise_limit()
+    warnings.simplefilter("always")
+    asyncio.run(serve(pipe, loop_debug))
+
+
+class Clients:
+    """As many clients at once as wished, each replaced when it ends."""
+
+    def __init__(self, port: int, seed: int) -> None:
+        self.port = port
+        self.url = f"ws://127.0.0.1:{port}"
+        self.chance = random.Random(seed)
+        self.messages = 0
+        self.wrong = 0
+        self.first_wrong = ""
+        self.ends: Counter[str] = Counter()
+        self.ending = False
+
+    async def live(self) -> None:
+        while not self.ending:
+            kind = self.chance.choice(["close", "close", "close", "terminate", "reset", "vanish", "slow"])
+            try:
+                await self._one(kind)
+            except (OSError, wsrs.WebSocketError) as error:
+                kind = type(error).__name__
+            self.ends[kind] += 1
+
+    async def _socket(self) -> socket.socket:
+        """A connected socket, which `SO_LINGER` can make a reset of."""
+        sock = socket.socket()
+        sock.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _one(self, kind: str) -> None:
+        compressed = self.chance.random() < 0.3
+        sock = await self._socket()
+        if kind == "reset":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        ws = wsrs.WebSocket(self.url, per_message_deflate=compressed, socket=sock)
+        aiter(ws)  # from here on messages wait for `recv`: none is dropped
+        await ws.wait_open()
+        with contextlib.suppress(wsrs.ConnectionClosed):
+            for _ in range(self.chance.randrange(1, 12)):
+                if not self.ending:
+                    await self._echo(ws, slow=kind == "slow")
+        if kind == "reset":
+            ws.send(bytes(20_000), fin=False)
+            ws.terminate()
+        elif kind == "terminate":
+            ws.terminate()
+        elif kind == "vanish":
+            ws.send(bytes(self.chance.randrange(300_000)))
+            ws.terminate()
+        else:
+            ws.close(1000)
+        await ws.wait_closed()
+
+    async def _echo(self, ws: wsrs.WebSocket, *, slow: bool) -> None:
+        sizes = [0, 1, 20, 125, 126, 1000, 1000, 20_000] + (
+            [1_000_000] if self.chance.random() < 0.02 else []
+        )
+        count = self.chance.randrange(1, 8)
+        sent: list[str | bytes] = []
+        for _ in range(count):
+            size = self.chance.choice(sizes)
+            sent.append("grüße " * (size // 6) if self.chance.random() < 0.5 else self.chance.randbytes(size))
+        pause = self.chance.random() * (2.0 if slow else 0.2)
+
+        async def send() -> None:
+            for message in sent:
+                await ws.send(message)
+
+        # Beside the receiving: else client and server could each wait for the other to read.
+        sending = asyncio.create_task(send())
+        try:
+            await asyncio.sleep(pause)
+            for message in sent:
+                answer = await ws.recv()
+                if answer != message:
+                    self.wrong += 1
+                    self.first_wrong = (
+                        self.first_wrong or f"{message!r:.60} ({len(message)}) {answer!r:.60} ({len(answer)})"
+                    )
+                self.messages += 1
+        finally:
+            await asyncio.gather(sending, return_exceptions=True)
+
+
+async def run(pipe: Connection, connections: int, seconds: float, every: float, seed: int) -> dict[str, Any]:
+    """The traffic, and the figures of the server."""
+    loop = asyncio.get_running_loop()
+    clients = Clients(pipe.recv(), seed)
+    tasks = [asyncio.create_task(clients.live()) for _ in range(connections)]
+    begun = time.monotonic()
+    memory: list[tuple[float, float]] = []
+    descriptors: list[tuple[float, float]] = []
+    while (at := time.monotonic() - begun) < seconds:
+        await asyncio.sleep(min(every, seconds - at))
+        pipe.send("figures")
+        held, files, now_open, total = await loop.run_in_executor(None, pipe.recv)
+        at = time.monotonic() - begun
+        if at > seconds / 2:
+            memory.append((at, held))
+            descriptors.append((at, files))
+        print(
+            f"{at:6.0f} s  {now_open:5} open of {total:8}  {clients.messages:9} messages"
+            f"  {held / 2**20:7.1f} MiB  {files:5} descriptors  {clients.wrong} wrong",
+            flush=True,
+        )
+    clients.ending = True
+    for task in asyncio.as_completed(tasks):
+        await task
+    pipe.send("end")
+    left, complaints, still_open, closes, errors = await loop.run_in_executor(None, pipe.recv)
+    growth, files_growth = slope(memory), slope(descriptors)
+    bound = max(LEAST, MEMORY * memory[-1][1])
+    faults = {
+        "wrong messages": clients.wrong and f"{clients.wrong}, first: {clients.first_wrong}",
+        "tasks left": left,
+        "complaints": complaints[:20],
+        "still open": still_open,
+        "memory grows": growth if growth > bound else 0,
+        "descriptors grow": files_growth if files_growth > max(1, DESCRIPTORS * connections) else 0,
+    }
+    return {
+        "core": wsrs.backend,
+        "connections": connections,
+        "seconds": round(time.monotonic() - begun),
+        "messages": clients.messages,
+        "clients ended": dict(clients.ends),
+        "server closes": {str(code): count for code, count in closes.items()},
+        "server errors": errors,
+        "memory MiB": round(memory[-1][1] / 2**20, 1),
+        "memory KiB/minute": round(growth / 1024, 1),
+        "descriptors/minute": round(files_growth, 2),
+        "faults": {name: value for name, value in faults.items() if value},
+    }
+
+
+def main() -> int:
+    """1 if something is not flat, not right or not silent."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--connections", type=int, default=2000)
+    parser.add_argument("--every", type=float, default=10.0, help="seconds from figure to figure")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-debug", action="store_true", help="without asyncio's debug mode in the server")
+    options = parser.parse_args()
+    limit = raise_limit()
+    if options.connections + 200 > limit:
+        parser.error(f"{options.connections} connections need more descriptors than the {limit} allowed")
+    here, there = multiprocessing.Pipe()
+    context = multiprocessing.get_context("spawn")
+    server = context.Process(target=server_process, args=(there, not options.no_debug))
+    server.start()
+    try:
+        result = asyncio.run(
+            run(here, options.connections, options.minutes * 60, options.every, options.seed)
+        )
+    finally:
+        server.join(10)
+        if server.is_alive():
+            server.terminate()
+    print(json.dumps(result, indent=1))
+    return 1 if result["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,7 +17,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 # The jobs say which core runs: not who calls them.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
-.PHONY: coverage soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help \
+.PHONY: coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help \
 	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke
 
 help:
@@ -100,12 +100,23 @@ bench: build ## the table of benches/RESULTS.md; QUICK=1 in two minutes
 soak: build ## mixed traffic for MINUTES (30) with CONNECTIONS (2000): nothing may grow
 	$(PY) benches/soak.py --minutes $(or $(MINUTES),30) --connections $(or $(CONNECTIONS),2000)
 
-coverage: build ## branch coverage of python/wsrs, both cores combined
+coverage: coverage-rust build ## lines of src/protocol and src/simd; branches of python/wsrs, both cores combined
 	rm -f target/coverage/python.*
 	$(PY) -m coverage run -m pytest -q
 	WSRS_PURE_PYTHON=1 $(PY) -m coverage run -m pytest -q
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
+
+# The tools of the toolchain's own LLVM: `rustup component add llvm-tools`. A system's llvm-cov may be too old.
+LLVM := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/$(FUZZ_HOST)/bin
+coverage-rust:
+	@test -x $(LLVM)/llvm-cov || { echo "llvm-cov is missing: rustup component add llvm-tools"; exit 1; }
+	rm -rf target/coverage/rust && mkdir -p target/coverage/rust
+	CARGO_TARGET_DIR=target/coverage/build RUSTFLAGS=-Cinstrument-coverage LLVM_PROFILE_FILE=$(abspath target/coverage/rust)/%p-%m.profraw \
+		$(CARGO_TEST) --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' > target/coverage/rust/binary
+	$(LLVM)/llvm-profdata merge -sparse target/coverage/rust/*.profraw -o target/coverage/rust/all.profdata
+	$(LLVM)/llvm-cov report $$(cat target/coverage/rust/binary) -instr-profile=target/coverage/rust/all.profdata \
+		-ignore-filename-regex=tests --sources src/protocol src/simd
 
 docs: build ## docs/parity.md and docs/security.md, from the tables of the tests
 	$(PY) -m tests.parity

@@ -55,10 +55,10 @@ class Running:
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], log: Path) -> Iterator[Running]:
+def serving(command: Sequence[str | Path], log: Path, core: int = SERVER_CORE) -> Iterator[Running]:
     """Start a server on its core, wait for `listening PORT`, and end it afterwards."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as stderr, on_core(SERVER_CORE):
+    with log.open("w") as stderr, on_core(core):
         process = subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=stderr, text=True
         )
@@ -106,14 +106,23 @@ def _last_line(log: Path) -> str:
 
 def drive(loadgen: Path, server: Running, arguments: Sequence[str]) -> Sample:
     """One run of the load generator, on its core, against `server`."""
-    options = ["--port", str(server.port), "--server-pid", str(server.process.pid), *arguments]
-    with on_core(GENERATOR_CORE):
+    return _line_of([str(loadgen), *_whom(server), *arguments], GENERATOR_CORE)
+
+
+def drive_client(command: Sequence[str | Path], floor: Running, arguments: Sequence[str]) -> Sample:
+    """One run of a client, which is measured and has the measured side's core, against the floor."""
+    return _line_of([*(str(word) for word in command), *_whom(floor), *arguments], SERVER_CORE)
+
+
+def _whom(server: Running) -> list[str]:
+    return ["--port", str(server.port), "--server-pid", str(server.process.pid)]
+
+
+def _line_of(words: Sequence[str], core: int) -> Sample:
+    """The line of JSON that a program prints, run on `core`."""
+    with on_core(core):
         process = subprocess.Popen(
-            [str(loadgen), *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
     # An idle run holds its connections until stdin ends: it has said all by then.
     try:
@@ -124,6 +133,7 @@ def drive(loadgen: Path, server: Running, arguments: Sequence[str]) -> Sample:
             process.kill()
             process.wait()
     if process.returncode != 0 or not line:
-        raise MeasureError(stderr.strip() or "the load generator said nothing")
+        said = [line for line in stderr.splitlines() if line.strip()]
+        raise MeasureError(said[-1] if said else f"{Path(words[0]).name} said nothing")
     parsed: Sample = json.loads(line)
     return parsed

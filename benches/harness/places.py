@@ -52,6 +52,11 @@ class Places:
         return self.made / "node"
 
     @property
+    def certificate(self) -> Path:
+        """A certificate for localhost and its key, in one PEM file."""
+        return self.made / "localhost.pem"
+
+    @property
     def logs(self) -> Path:
         """What the servers write to stderr."""
         return self.made / "logs"

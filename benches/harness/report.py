@@ -46,7 +46,8 @@ def table(row: Row, result: RowResult) -> str:
         heads += [f"{metric.title}, {metric.unit}", "least to most"]
     heads += ["x floor", "x wsrs"]
     if rate:
-        heads += ["messages/s", "p50 µs", "p99 µs", "server busy", "generator busy"]
+        measured, other = row.load.sides
+        heads += [row.load.counted, "p50 µs", "p99 µs", f"{measured} busy", f"{other} busy"]
     lines = [_line(row, result, server, rate, len(heads)) for server in result.servers.values()]
     return _table([*heads, ""], lines)
 
@@ -67,13 +68,13 @@ def _line(row: Row, result: RowResult, server: ServerResult, rate: bool, width: 
         cells += [_whole(server.figure("messages_per_second"))]
         cells += [_number(server.figure(f"latency_{p}_us")) for p in ("p50", "p99")]
         cells += [_percent(server.figure("server_busy")), _percent(server.figure("generator_busy"))]
-    return [*cells, ", ".join(_notes(server))]
+    return [*cells, ", ".join(_notes(server, row.load.sides[1]))]
 
 
-def _notes(server: ServerResult) -> list[str]:
+def _notes(server: ServerResult, other: str) -> list[str]:
     notes = []
     if server.generator_limited:
-        notes.append("the load generator was the bottleneck")
+        notes.append(f"the {'load generator' if other == 'generator' else other} was the bottleneck")
     disturbed = sum(sample.get("others_busy", 0.0) >= DISTURBED for sample in server.samples)
     if disturbed:
         notes.append(f"others used the machine in {disturbed} of {len(server.samples)} rounds")

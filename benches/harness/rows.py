@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.loads import Accept, Broadcast, Client, Echo, Idle, Load
+
 KIB = 1024
 MIB = 1024 * KIB
 
@@ -25,59 +27,8 @@ CPU = Metric("server_us_per_message", "server CPU per message", "µs")
 WIRE = Metric("wire_bytes_received", "bytes received per message", "B")
 MEMORY = Metric("server_bytes_per_connection", "memory per connection", "B")
 ACCEPT = Metric("server_us_per_connection", "server CPU per connection accepted", "µs")
-
-
-@dataclass(frozen=True)
-class Echo:
-    """`connections` send messages of `size` bytes and keep `depth` of them each in flight (1: lockstep)."""
-
-    connections: int
-    depth: int = 1
-    size: int = 64
-    kind: str = "binary"
-    deflate: bool = False
-
-    def arguments(self, quick: bool) -> list[str]:
-        """The load generator's options, those of time included."""
-        times = ["--warmup", "0.1", "--seconds", "0.3"] if quick else ["--warmup", "0.5", "--seconds", "2"]
-        load = ["--connections", str(self.connections), "--depth", str(self.depth)]
-        message = ["--size", str(self.size), "--kind", self.kind]
-        return [*load, *message, *times, *(["--deflate"] if self.deflate else [])]
-
-
-@dataclass(frozen=True)
-class Idle:
-    """`connections` are opened and held; with `size`, after one message of so many bytes each way."""
-
-    connections: int
-    size: int | None = None
-    deflate: bool = False
-
-    def arguments(self, quick: bool) -> list[str]:
-        """The load generator's options; a quick run is the same."""
-        arguments = ["--idle", str(self.connections)]
-        if self.size is not None:
-            arguments += ["--size", str(self.size), "--kind", "text"]
-        return [*arguments, *(["--deflate"] if self.deflate else [])]
-
-
-@dataclass(frozen=True)
-class Broadcast:
-    """One of `connections` sends, `depth` messages being under way, and the server sends each to all."""
-
-    connections: int
-    depth: int = 1
-    size: int = 128
-    kind: str = "binary"
-    deflate: bool = False
-
-    def arguments(self, quick: bool) -> list[str]:
-        """The load generator's options, those of time included."""
-        as_echo = Echo(self.connections, self.depth, self.size, self.kind, self.deflate)
-        return ["--broadcast", *as_echo.arguments(quick)]
-
-
-Load = Echo | Idle | Broadcast
+CYCLE = Metric("server_us_per_message", "server CPU per connection opened and closed", "µs")
+CLIENT = Metric("client_us_per_message", "client CPU per message", "µs")
 
 
 @dataclass(frozen=True)
@@ -143,6 +94,7 @@ PURE = (
 """Of the pure core: nothing is lost to the other library that can do without an extension."""
 
 ROWS: tuple[Row, ...] = (
+    Row("lockstep-1", "echo 64 B, one connection in lockstep", Echo(1), (CPU,), ()),
     Row(
         "lockstep-100",
         "echo 64 B, 100 connections in lockstep",
@@ -209,6 +161,34 @@ ROWS: tuple[Row, ...] = (
         Idle(10_000, size=KIB, deflate=True),
         (MEMORY,),
         (Budget("wsrs", at_most=8 * KIB, metric=MEMORY),),
+    ),
+    Row(
+        "accept",
+        "connections opened, upgraded and closed again, 50 at a time",
+        Accept(50),
+        (CYCLE,),
+        (Budget("wsrs", "ws", at_most=1.0, metric=CYCLE),),
+    ),
+    Row(
+        "tls-lockstep-100",
+        "TLS: echo 64 B, 100 connections in lockstep",
+        Echo(100, tls=True),
+        (CPU,),
+        (),
+    ),
+    Row(
+        "tls-large-64-kib",
+        "TLS: echo 64 KiB, 10 connections in lockstep",
+        Echo(10, size=64 * KIB, tls=True),
+        (CPU,),
+        (),
+    ),
+    Row(
+        "client-lockstep-100",
+        "clients: 64 B to the floor and back, 100 connections in lockstep",
+        Client(100),
+        (CLIENT,),
+        (),
     ),
     _broadcast("broadcast-5000", "one at a time", Broadcast(5000)),
     _broadcast(

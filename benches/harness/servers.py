@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.loads import Broadcast, Client, Echo, Load
 from harness.places import Places
-from harness.rows import Broadcast, Echo, Load
 from harness.setup import build_wsrs, install_node, install_python, install_socketify
 
 Command = Callable[[Places], list[str | Path]]
@@ -37,13 +37,23 @@ class Server:
     echo: bool = True
     """Whether it can do anything else."""
     plain: bool = False
-    """Whether it is measured in the echo rows without compression alone."""
+    """Whether it is measured in the echo rows without compression and TLS alone."""
+    tls: bool = False
+    """Whether it takes `--tls FILE`, and then serves with the certificate and the key in it."""
+    client: Command | None = None
+    """How its client is started, which is measured against the floor."""
 
     def takes(self, load: Load) -> bool:
         """Whether it has a place in rows with this load."""
         if isinstance(load, Broadcast):
             return self.broadcast
-        return self.echo and (not self.plain or (isinstance(load, Echo) and not load.deflate))
+        if isinstance(load, Client):
+            return self.client is not None
+        if load.tls and not self.tls:
+            return False
+        return self.echo and (
+            not self.plain or (isinstance(load, Echo) and not load.deflate and not load.tls)
+        )
 
 
 def _python(file: str, *options: str) -> Command:
@@ -51,14 +61,18 @@ def _python(file: str, *options: str) -> Command:
 
 
 def _wsrs(name: str, title: str, style: str, loop: str, *options: str, **more: bool) -> Server:
+    how = ("--style", style, "--loop", loop, *options)
+    client = style != "loop" and not options
     return Server(
         name,
         title,
         (install_python, build_wsrs),
-        _python("wsrs_echo.py", "--style", style, "--loop", loop, *options),
+        _python("wsrs_echo.py", *how),
         "--deflate",
         ("wsrs", "uvloop"),
         ours=True,
+        tls=style != "loop",
+        client=_python("wsrs_client.py", *how) if client else None,
         **more,
     )
 
@@ -104,6 +118,8 @@ SERVERS: tuple[Server, ...] = (
         None,
         ("picows", "aiofastnet", "uvloop"),
         broadcast=True,
+        tls=True,
+        client=_python("picows_client.py"),
     ),
     Server(
         "aiohttp",
@@ -112,6 +128,8 @@ SERVERS: tuple[Server, ...] = (
         _python("aiohttp_echo.py"),
         "--deflate",
         ("aiohttp", "uvloop"),
+        tls=True,
+        client=_python("aiohttp_client.py"),
     ),
     Server(
         "websockets",
@@ -121,6 +139,17 @@ SERVERS: tuple[Server, ...] = (
         "--deflate",
         ("websockets", "uvloop"),
         broadcast=True,
+        tls=True,
+        client=_python("websockets_client.py"),
+    ),
+    Server(
+        "uvicorn",
+        "uvicorn, its default protocol (websockets), uvloop",
+        (install_python,),
+        _python("uvicorn_echo.py"),
+        "--deflate",
+        ("uvicorn", "httptools", "websockets", "uvloop"),
+        tls=True,
     ),
     *(_wsrs_pure(style, loop) for loop in ("uvloop", "asyncio") for style in ("callback", "iter")),
     *(_websockets_pure(loop) for loop in ("uvloop", "asyncio")),
@@ -139,5 +168,7 @@ SERVERS: tuple[Server, ...] = (
         lambda places: ["node", places.node / "ws_echo.mjs"],
         "--deflate",
         broadcast=True,
+        tls=True,
+        client=lambda places: ["node", places.node / "ws_client.mjs"],
     ),
 )

@@ -64,7 +64,7 @@ def install_node(places: Places) -> None:
     if node is None or npm is None:
         raise SetupError("node and npm are not installed")
     places.node.mkdir(parents=True, exist_ok=True)
-    names = ("package.json", "package-lock.json", "ws_echo.mjs")
+    names = ("package.json", "package-lock.json", "ws_echo.mjs", "ws_client.mjs")
     for name in names:
         shutil.copyfile(places.peers / name, places.node / name)
     stamp = places.node / "node_modules" / ".stamp"
@@ -73,6 +73,36 @@ def install_node(places: Places) -> None:
         say("installing Node's ws")
         run([npm, "ci", "--no-audit", "--no-fund"], cwd=places.node)
         stamp.write_text(wanted)
+
+
+def make_certificate(places: Places) -> None:
+    """A certificate for the TLS rows, signed by itself, whose key never leaves `.bench`."""
+    if places.certificate.exists():
+        return
+    places.made.mkdir(parents=True, exist_ok=True)
+    key, certificate = places.made / "key.pem", places.made / "certificate.pem"
+    run(
+        [
+            *(
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ),
+            *("-days", "3650", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            # One that may sign others is refused by the generator as a server's own.
+            *("-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate),
+        ],
+        cwd=places.root,
+    )
+    places.certificate.touch(0o600)
+    places.certificate.write_text(certificate.read_text() + key.read_text())
+    key.unlink()
+    certificate.unlink()
 
 
 def _install(places: Places, python: Path, requirements: Path) -> None:

@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.measure import MeasureError, Running, Sample, drive, serving
+from harness.loads import Broadcast, Client
+from harness.measure import GENERATOR_CORE, MeasureError, Running, Sample, drive, drive_client, serving
 from harness.places import Places, SetupError, say
 from harness.results import RowResult, ServerResult
-from harness.rows import Broadcast, Row
+from harness.rows import Row
 from harness.servers import Server
+from harness.setup import make_certificate
 
 DISTURBED = 0.15
 """A sample is disturbed when others used this much of a core meanwhile; it is then taken again."""
@@ -27,6 +29,8 @@ class Suite:
     loadgen: Path
     quick: bool
     unavailable: dict[str, str] = field(default_factory=dict)
+    no_tls: str | None = None
+    """Why there is no certificate for the TLS rows."""
     errors: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
@@ -42,6 +46,8 @@ class Suite:
                     if server.ours:
                         self.errors.append(f"{server.name} is not available: {reason}")
                     break
+        if any(server.tls for server in self.servers):
+            self.no_tls = self._attempt(make_certificate)
 
     def _attempt(self, step: Callable[[Places], None]) -> str | None:
         try:
@@ -71,6 +77,8 @@ class Suite:
         missing = self.unavailable.get(server.name)
         if missing is None and row.load.deflate and server.deflate is None:
             missing = "has no permessage-deflate"
+        if missing is None and row.load.tls:
+            missing = self.no_tls
         return ServerResult(server.title, missing, [])
 
     def _sample(
@@ -81,28 +89,37 @@ class Suite:
         try:
             if row.fresh:
                 with self._serving(row, server) as fresh:
-                    result.samples.append(self._drive(row, fresh))
+                    result.samples.append(self._drive(row, server, fresh))
             else:
                 if server.name not in running:
                     running[server.name] = stack.enter_context(self._serving(row, server))
-                result.samples.append(self._drive(row, running[server.name]))
+                result.samples.append(self._drive(row, server, running[server.name]))
         except MeasureError as error:
             result.missing = str(error).replace(str(self.places.root), ".").partition("\n")[0]
             self.errors.append(f"{row.name}: {server.name}: {error}")
             say(f"  {server.name}: {error}")
 
     def _serving(self, row: Row, server: Server) -> AbstractContextManager[Running]:
+        log = self.places.logs / f"{row.name}.{server.name}.log"
+        if isinstance(row.load, Client):
+            return serving([self.places.native("floor")], log, GENERATOR_CORE)
         options = [server.deflate] if row.load.deflate and server.deflate is not None else []
         if isinstance(row.load, Broadcast):
             options.append("--broadcast")
-        log = self.places.logs / f"{row.name}.{server.name}.log"
-        return serving([*server.command(self.places), *options], log)
+        return serving([*server.command(self.places), *options, *self._tls(row)], log)
 
-    def _drive(self, row: Row, running: Running) -> Sample:
+    def _tls(self, row: Row) -> list[str]:
+        return ["--tls", str(self.places.certificate)] if row.load.tls else []
+
+    def _drive(self, row: Row, server: Server, running: Running) -> Sample:
         """A sample; of several disturbed ones, the least disturbed."""
+        arguments = [*row.load.arguments(self.quick), *self._tls(row)]
         best: Sample | None = None
         for _ in range(1 if self.quick else TRIES):
-            sample = drive(self.loadgen, running, row.load.arguments(self.quick))
+            if isinstance(row.load, Client) and server.client is not None:
+                sample = drive_client(server.client(self.places), running, arguments)
+            else:
+                sample = drive(self.loadgen, running, arguments)
             if best is None or _others(sample) < _others(best):
                 best = sample
             if _others(best) < DISTURBED:

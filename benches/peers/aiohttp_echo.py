@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 
 import uvloop
 from aiohttp import WSMsgType, web
+
+from certificate import context
 
 DEFLATE = web.AppKey("DEFLATE", bool)
 
@@ -27,14 +30,14 @@ async def echo(request: web.Request) -> web.WebSocketResponse[bool]:
     return ws
 
 
-async def main(deflate: bool) -> None:
+async def main(deflate: bool, tls: ssl.SSLContext | None) -> None:
     """Serve until SIGTERM."""
     app = web.Application()
     app[DEFLATE] = deflate
     app.router.add_get("/", echo)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
+    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096, ssl_context=tls)
     await site.start()
     print("listening", runner.addresses[0][1], flush=True)
     await asyncio.get_running_loop().create_future()
@@ -43,4 +46,6 @@ async def main(deflate: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deflate", action="store_true")
-    uvloop.run(main(parser.parse_args().deflate))
+    parser.add_argument("--tls", type=context)
+    arguments = parser.parse_args()
+    uvloop.run(main(arguments.deflate, arguments.tls))

@@ -8,10 +8,13 @@ broadcast: with `--broadcast` every data frame goes to all by a loop over their 
 from __future__ import annotations
 
 import argparse
+import ssl
 from typing import ClassVar
 
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from certificate import context
 
 
 class Echo(WSListener):
@@ -60,9 +63,10 @@ def member(request: WSUpgradeRequest) -> WSListener:
     return Room()
 
 
-async def main(broadcast: bool) -> None:
+async def main(broadcast: bool, tls: ssl.SSLContext | None) -> None:
     """Serve until SIGTERM."""
-    server = await ws_create_server(member if broadcast else listener, "127.0.0.1", 0, backlog=4096)
+    each = member if broadcast else listener
+    server = await ws_create_server(each, "127.0.0.1", 0, backlog=4096, ssl=tls)
     print("listening", server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -70,4 +74,6 @@ async def main(broadcast: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--broadcast", action="store_true")
-    uvloop.run(main(parser.parse_args().broadcast))
+    parser.add_argument("--tls", type=context)
+    arguments = parser.parse_args()
+    uvloop.run(main(arguments.broadcast, arguments.tls))

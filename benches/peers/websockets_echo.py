@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ssl
 import sys
 
 import uvloop
+
+from certificate import context
 
 WITHOUT = "--without-extension"
 if WITHOUT in sys.argv:
@@ -35,11 +38,13 @@ async def to_all(ws: ServerConnection) -> None:
         broadcast(ws.server.connections, message)
 
 
-async def main(deflate: bool, together: bool) -> None:
+async def main(deflate: bool, together: bool, tls: ssl.SSLContext | None) -> None:
     """Serve until SIGTERM."""
     handler = to_all if together else echo
     compression = "deflate" if deflate else None
-    async with serve(handler, "127.0.0.1", 0, compression=compression, max_size=None, backlog=4096) as server:
+    async with serve(
+        handler, "127.0.0.1", 0, compression=compression, max_size=None, backlog=4096, ssl=tls
+    ) as server:
         print("listening", next(iter(server.sockets)).getsockname()[1], flush=True)
         await asyncio.get_running_loop().create_future()
 
@@ -56,7 +61,8 @@ if __name__ == "__main__":
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="uvloop")
     parser.add_argument("--deflate", action="store_true")
     parser.add_argument("--broadcast", action="store_true")
+    parser.add_argument("--tls", type=context)
     arguments = parser.parse_args()
     refuse_the_other(with_extension=not arguments.without_extension)
     run = uvloop.run if arguments.loop == "uvloop" else asyncio.run
-    run(main(arguments.deflate, arguments.broadcast))
+    run(main(arguments.deflate, arguments.broadcast, arguments.tls))

@@ -3,12 +3,20 @@
 // message is compressed, small ones too: the other servers have no threshold. With --broadcast every message
 // goes to all, by the loop of ws's README.
 
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import 'bufferutil'; // ws would go on without it, more slowly
 import WebSocket, { WebSocketServer } from 'ws';
 
 const perMessageDeflate = process.argv.includes('--deflate') && { threshold: 0 };
 const broadcast = process.argv.includes('--broadcast');
-const wss = new WebSocketServer({ port: 0, host: '127.0.0.1', backlog: 4096, perMessageDeflate });
+const tls = process.argv.includes('--tls') && process.argv[process.argv.indexOf('--tls') + 1];
+const pem = tls && readFileSync(tls); // the certificate and its key
+const server = tls ? createServer({ cert: pem, key: pem }) : undefined;
+const wss = new WebSocketServer(
+  server ? { server, perMessageDeflate } : { port: 0, host: '127.0.0.1', backlog: 4096, perMessageDeflate },
+);
+server?.listen({ port: 0, host: '127.0.0.1', backlog: 4096 });
 
 wss.on('connection', (ws) => {
   ws.on('error', () => {});

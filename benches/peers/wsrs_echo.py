@@ -10,10 +10,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import Callable
 
 import uvloop
+
+from certificate import context
 
 if "pure" in sys.argv:  # of --backend
     # wsrs chooses its core when it is imported.
@@ -65,10 +68,12 @@ ECHO = {"callback": echo_by_callbacks, "iter": echo_by_iteration}
 BROADCAST = {"callback": broadcast_at_once, "loop": broadcast_by_a_loop}
 
 
-async def main(listen: Callable[[WebSocketServer], None], deflate: bool) -> None:
+async def main(listen: Callable[[WebSocketServer], None], deflate: bool, tls: ssl.SSLContext | None) -> None:
     """Serve until SIGTERM."""
     extension = {"threshold": 0} if deflate else False
-    async with WebSocketServer(port=0, host="127.0.0.1", backlog=4096, per_message_deflate=extension) as wss:
+    async with WebSocketServer(
+        port=0, host="127.0.0.1", backlog=4096, per_message_deflate=extension, ssl=tls
+    ) as wss:
         listen(wss)
         address = wss.address()
         assert isinstance(address, dict)
@@ -76,14 +81,13 @@ async def main(listen: Callable[[WebSocketServer], None], deflate: bool) -> None
         await wss.serve_forever()
 
 
-def run(listen: Callable[[WebSocketServer], None], backend: str, loop: str, deflate: bool) -> None:
+def run(arguments: argparse.Namespace, listen: Callable[[WebSocketServer], None]) -> None:
     """Run `main` on the loop named."""
+    backend = arguments.backend
     if (wsrs.backend, "wsrs._core" in sys.modules) != (backend, backend == "core"):
         raise SystemExit(f"wsrs runs on its backend {wsrs.backend}, not {backend}")
-    if loop == "uvloop":
-        uvloop.run(main(listen, deflate))
-    else:
-        asyncio.run(main(listen, deflate))
+    on_loop = uvloop.run if arguments.loop == "uvloop" else asyncio.run
+    on_loop(main(listen, arguments.deflate, arguments.tls))
 
 
 if __name__ == "__main__":
@@ -93,8 +97,9 @@ if __name__ == "__main__":
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="uvloop")
     parser.add_argument("--deflate", action="store_true")
     parser.add_argument("--broadcast", action="store_true")
+    parser.add_argument("--tls", type=context)
     arguments = parser.parse_args()
     styles = BROADCAST if arguments.broadcast else ECHO
     if arguments.style not in styles:
         parser.error(f"--style must be one of {', '.join(styles)} here, not {arguments.style}")
-    run(styles[arguments.style], arguments.backend, arguments.loop, arguments.deflate)
+    run(arguments, styles[arguments.style])

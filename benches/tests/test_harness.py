@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.loads import Echo
 from harness.report import document, table
 from harness.results import RowResult, ServerResult, Surroundings, load, save
-from harness.rows import CPU, MEMORY, ROWS, Budget, Echo, Row
+from harness.rows import CPU, MEMORY, ROWS, Budget, Row
 from harness.servers import SERVERS
 from harness.verdicts import judge
 

@@ -44,7 +44,7 @@ impl Sink for Uncounted {
 /// What went wrong with a connection, a wrong message included.
 pub fn run(options: &Options) -> Result<String> {
     let messages = Messages::new(options)?;
-    let sockets = open(options.port, options.connections, options.deflate)?;
+    let sockets = open(options, options.connections)?;
     let peers = sockets.into_iter().map(|socket| Peer::new(socket, options.depth)).collect();
     let mut run = Run::new(options, &messages, peers)?;
     run.measure()?;
@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
         let speaker = &mut self.peers[SPEAKER];
         speaker.owe(count, now);
         speaker.flush(self.messages)?;
-        if speaker.owed != 0 {
+        if speaker.blocked() {
             return Err("the socket did not take what is to be broadcast".into());
         }
         Ok(())

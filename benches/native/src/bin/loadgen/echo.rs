@@ -39,7 +39,7 @@ enum Phase {
 /// What went wrong with a connection, a wrong echo included.
 pub fn run(options: &Options) -> Result<String> {
     let messages = Messages::new(options)?;
-    let sockets = open(options.port, options.connections, options.deflate)?;
+    let sockets = open(options, options.connections)?;
     let peers = sockets.into_iter().map(|socket| Peer::new(socket, options.depth)).collect();
     let mut run = Run::new(options, &messages, peers)?;
     run.start()?;
@@ -128,7 +128,7 @@ impl<'a> Run<'a> {
     fn flush(&mut self, index: usize) -> Result<()> {
         let peer = &mut self.peers[index];
         peer.flush(self.messages)?;
-        if peer.owed != 0 {
+        if peer.blocked() {
             let data = epoll::EventData::new_u64(index as u64);
             let flags = epoll::EventFlags::IN | epoll::EventFlags::OUT;
             epoll::modify(&self.epoll, peer.socket(), data, flags)?;

@@ -1,7 +1,6 @@
 //! The idle run: open connections, perhaps echo one message on each, and hold them until stdin ends.
 
 use std::io::stdin;
-use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use wsrs_bench::Result;
 
+use crate::channel::Channel;
 use crate::cpu;
 use crate::messages::Messages;
 use crate::open::open;
@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> Result<()> {
     let server_ns = || options.server_pid.map_or(Ok(0), cpu::process_ns);
     let server_rss = || options.server_pid.map_or(Ok(0), cpu::process_rss);
     let (cpu_before, rss_before, start) = (server_ns()?, server_rss()?, Instant::now());
-    let sockets = open(options.port, wanted, options.deflate)?;
+    let sockets = open(options, wanted)?;
     let (seconds, cpu_after) = (start.elapsed().as_secs_f64(), server_ns()?);
     let mut held = Held::new(sockets, &messages)?;
     if options.sized {
@@ -69,7 +69,7 @@ struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    fn new(sockets: Vec<TcpStream>, messages: &'a Messages) -> Result<Self> {
+    fn new(sockets: Vec<Channel>, messages: &'a Messages) -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let peers: Vec<Peer> = sockets.into_iter().map(|socket| Peer::new(socket, 1)).collect();
         for (index, peer) in peers.iter().enumerate() {
@@ -86,7 +86,7 @@ impl<'a> Held<'a> {
         for index in 0..self.peers.len() {
             self.peers[index].owe(1, 0);
             self.peers[index].flush(self.messages)?;
-            if self.peers[index].owed != 0 {
+            if self.peers[index].blocked() {
                 return Err("the socket did not take a message".into());
             }
             let mut count = Count(0);

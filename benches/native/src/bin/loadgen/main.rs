@@ -6,12 +6,21 @@
 //! opens N connections (with `--size`, one message is echoed on each) and holds them until stdin ends.
 //! Broadcast: the options of an echo and `--broadcast`. One connection sends, keeping D messages in
 //! flight, and the server sends each of them to all; what counts is each message that came.
+//! Accept: `loadgen --port P --accept --connections N`, with the times of an echo. N at a time are opened,
+//! closed by the closing handshake, and opened anew; what counts is each that was.
+//!
+//! `--tls FILE` speaks TLS and trusts the certificate in FILE (PEM) alone. `--sources K` lets the
+//! connections come from K addresses, 127.0.0.2 and on: one address has some 28,000 ports.
 //!
 //! With `--server-pid` the CPU time of the server is read at the very edges of the measured time, so
 //! that no other process's wake-up lies between the two clocks.
 
 #[cfg(target_os = "linux")]
+mod accept;
+#[cfg(target_os = "linux")]
 mod broadcast;
+#[cfg(target_os = "linux")]
+mod channel;
 #[cfg(target_os = "linux")]
 mod cpu;
 #[cfg(target_os = "linux")]
@@ -32,6 +41,8 @@ mod parser;
 mod peer;
 #[cfg(target_os = "linux")]
 mod report;
+#[cfg(target_os = "linux")]
+mod tls;
 
 #[cfg(target_os = "linux")]
 fn run() -> wsrs_bench::Result<()> {
@@ -40,6 +51,7 @@ fn run() -> wsrs_bench::Result<()> {
     let line = match options.idle {
         Some(_) => return idle::run(&options),
         None if options.broadcast => broadcast::run(&options)?,
+        None if options.accept => accept::run(&options)?,
         None => echo::run(&options)?,
     };
     println!("{line}");

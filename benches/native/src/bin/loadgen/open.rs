@@ -1,13 +1,16 @@
 //! Opening connections, a group at a time, so that no server's backlog overflows.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use wsrs_bench::Result;
 use wsrs_bench::handshake::{check_answer, client_request, head_len};
 
+use crate::channel::Channel;
 use crate::messages::WINDOW_BITS;
+use crate::options::Options;
+use crate::tls::Trust;
 
 /// Connections whose handshakes are under way together; asyncio's default backlog is 100.
 const GROUP: usize = 50;
@@ -20,29 +23,46 @@ const MAX_HEAD: usize = 16 * 1024;
 ///
 /// # Errors
 /// Says which step of which connection failed.
-pub fn open(port: u16, count: usize, deflate: bool) -> Result<Vec<TcpStream>> {
-    let request = client_request(port, deflate);
+pub fn open(options: &Options, count: usize) -> Result<Vec<Channel>> {
+    let request = client_request(options.port, options.deflate);
+    let trust = options.tls.as_deref().map(Trust::new).transpose()?;
     let mut sockets = Vec::with_capacity(count);
     while sockets.len() < count {
         let from = sockets.len();
         for _ in from..count.min(from + GROUP) {
-            let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-                .map_err(|e| format!("connection {}: {e}", sockets.len()))?;
-            socket.set_nodelay(true)?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            socket.set_write_timeout(Some(PATIENCE))?;
-            socket.write_all(request.as_bytes())?;
-            sockets.push(socket);
+            let failed = |e| format!("connection {}: {e}", sockets.len());
+            let socket = connected(options, sockets.len()).map_err(failed)?;
+            let mut channel = Channel::new(socket, trust.as_ref())?;
+            channel.write_all(request.as_bytes()).map_err(failed)?;
+            sockets.push(channel);
         }
-        for (index, socket) in sockets.iter_mut().enumerate().skip(from) {
-            read_answer(socket, deflate).map_err(|e| format!("handshake {index}: {e}"))?;
-            socket.set_nonblocking(true)?;
+        for (index, channel) in sockets.iter_mut().enumerate().skip(from) {
+            read_answer(channel, options.deflate).map_err(|e| format!("handshake {index}: {e}"))?;
+            channel.socket().set_nonblocking(true)?;
         }
     }
     Ok(sockets)
 }
 
-fn read_answer(socket: &mut TcpStream, deflate: bool) -> Result<()> {
+/// The TCP connection of number `index`, from the address whose turn it is. It blocks, but not for long.
+pub fn connected(options: &Options, index: usize) -> std::io::Result<TcpStream> {
+    let socket = if options.sources == 0 {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, options.port))?
+    } else {
+        let source = 2 + (index % usize::from(options.sources)) as u8;
+        let socket =
+            socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        bind(&socket, &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, source), 0))?;
+        connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, options.port))?;
+        TcpStream::from(socket)
+    };
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
+fn read_answer(socket: &mut Channel, deflate: bool) -> Result<()> {
     let mut head = Vec::new();
     let mut buffer = [0; 2048];
     loop {

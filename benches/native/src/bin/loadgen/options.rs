@@ -1,5 +1,6 @@
 //! The options of one run.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use wsrs_bench::Result;
@@ -16,6 +17,7 @@ pub enum Until {
 }
 
 /// See the head of `main.rs`.
+#[derive(Clone)]
 pub struct Options {
     pub port: u16,
     pub connections: usize,
@@ -32,7 +34,16 @@ pub struct Options {
     pub idle: Option<usize>,
     /// One connection sends, all receive.
     pub broadcast: bool,
+    /// Connections are opened and closed over and over.
+    pub accept: bool,
+    /// The certificate to trust, where the server speaks TLS.
+    pub tls: Option<PathBuf>,
+    /// Addresses that the connections come from; 0 leaves it to the kernel, which takes 127.0.0.1.
+    pub sources: u8,
 }
+
+/// There are that many addresses beside 127.0.0.1 in the last byte.
+const MOST_SOURCES: u8 = 250;
 
 impl Options {
     /// Reads the command line.
@@ -68,12 +79,21 @@ impl Options {
             server_pid: args.optional("server-pid")?,
             idle: args.optional("idle")?,
             broadcast: args.flag("broadcast")?,
+            accept: args.flag("accept")?,
+            tls: args.optional("tls")?,
+            sources: args.value("sources", 0)?,
         };
         args.finish()?;
         for (name, value) in [("connections", options.connections), ("depth", options.depth)] {
             if value == 0 {
                 return Err(format!("--{name} is at least 1").into());
             }
+        }
+        if options.sources > MOST_SOURCES {
+            return Err(format!("--sources is at most {MOST_SOURCES}").into());
+        }
+        if options.accept && (options.deflate || options.tls.is_some()) {
+            return Err("--accept opens plain connections: neither --deflate nor --tls".into());
         }
         Ok(options)
     }

@@ -1,12 +1,12 @@
 //! One connection: what is still to be sent, what has come back, and when it was sent.
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 use wsrs_bench::Result;
 use wsrs_bench::frame::{CLOSE, FIN, PONG, client_frame};
 
+use crate::channel::Channel;
 use crate::messages::Messages;
 use crate::parser::{Event, Parser};
 
@@ -30,7 +30,7 @@ pub trait Sink {
 }
 
 pub struct Peer {
-    socket: TcpStream,
+    channel: Channel,
     /// The frame of the ring that is sent next, or of which `offset` bytes are out.
     next: usize,
     offset: usize,
@@ -47,11 +47,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(socket: TcpStream, depth: usize) -> Self {
+    pub fn new(channel: Channel, depth: usize) -> Self {
         let times = vec![0; depth].into_boxed_slice();
         let parser = Parser::default();
         Self {
-            socket,
+            channel,
             next: 0,
             offset: 0,
             owed: 0,
@@ -65,7 +65,13 @@ impl Peer {
     }
 
     pub fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.channel.socket()
+    }
+
+    /// Whether there is something to send that the socket did not take.
+    #[inline]
+    pub fn blocked(&self) -> bool {
+        self.owed != 0 || self.channel.waiting()
     }
 
     /// Owes `count` more messages as of `now`.
@@ -84,13 +90,16 @@ impl Peer {
     /// What the socket says.
     #[inline]
     pub fn flush(&mut self, messages: &Messages) -> Result<()> {
+        if self.channel.waiting() {
+            self.channel.flush().map_err(|e| format!("send: {e}"))?;
+        }
         if self.owed == 0 {
             return Ok(());
         }
         let bytes = &messages.slice(self.next, self.owed)[self.offset..];
-        let mut sent = match send(&self.socket, bytes, SendFlags::NOSIGNAL) {
+        let mut sent = match self.channel.send(bytes) {
             Ok(sent) => sent,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
+            Err(error) if again(error.kind()) => return Ok(()),
             Err(error) => return Err(format!("send: {error}").into()),
         };
         if sent == bytes.len() {
@@ -114,11 +123,13 @@ impl Peer {
     /// What the socket says.
     #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Read> {
-        match recv(&self.socket, buffer, RecvFlags::empty()) {
-            Ok((0, _)) => Ok(Read::End),
-            Ok((got, _)) => Ok(Read::Bytes(got)),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(Read::Nothing),
-            Err(Errno::CONNRESET) if self.closing => Ok(Read::End),
+        match self.channel.recv(buffer) {
+            Ok(0) => Ok(Read::End),
+            Ok(got) => Ok(Read::Bytes(got)),
+            Err(error) if again(error.kind()) => Ok(Read::Nothing),
+            Err(error) if self.closing && error.kind() == ErrorKind::ConnectionReset => {
+                Ok(Read::End)
+            }
             Err(error) => Err(format!("recv: {error}").into()),
         }
     }
@@ -170,10 +181,15 @@ impl Peer {
             return Err("a control frame is due within an unfinished message".into());
         }
         let frame = client_frame(FIN | opcode, payload, MASK);
-        match send(&self.socket, &frame, SendFlags::NOSIGNAL) {
+        match self.channel.send(&frame) {
             Ok(sent) if sent == frame.len() => Ok(()),
             Ok(_) => Err("the socket did not take a control frame".into()),
             Err(error) => Err(format!("send of a control frame: {error}").into()),
         }
     }
+}
+
+/// Whether it is to be tried again later.
+fn again(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -12,9 +12,10 @@ import os
 import sys
 from pathlib import Path
 
+from harness.pages import pages
 from harness.places import Places, SetupError, say
-from harness.report import Measured, budgets, document, table
-from harness.results import Surroundings, load, save
+from harness.report import budgets, table
+from harness.results import Surroundings, save
 from harness.rows import ROWS, Row
 from harness.servers import SERVERS, Server
 from harness.setup import build_native
@@ -79,20 +80,14 @@ def _outcome(suite: Suite, verdicts: list[Verdict], strict: bool) -> int:
 
 
 def _render(places: Places, published: bool) -> int:
-    """Write RESULTS.md from what is there; rows measured on other days say so in it."""
-    folder = places.results(published)
-    measured: list[Measured] = []
-    for row in ROWS:
-        found = load(folder, row.name)
-        if found is not None:
-            measured.append((row, *found))
-    if not measured:
+    """Write what is made of the results; rows measured on other days say so in it."""
+    made = pages(places, published)
+    for page, text in made.items():
+        page.write_text(text)
+        say(f"written: {page.relative_to(places.root)}")
+    if not made:
         say("there are no results to render")
-        return 1
-    page = places.page(published)
-    page.write_text(document(measured))
-    say(f"written: {page.relative_to(places.root)}")
-    return 0
+    return 0 if made else 1
 
 
 def _options() -> argparse.Namespace:
@@ -112,7 +107,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--strict", action="store_true", help="exit with 2 if a budget is missed or not measured"
     )
-    parser.add_argument("--render", action="store_true", help="only write RESULTS.md anew")
+    parser.add_argument("--render", action="store_true", help="only render the pages anew")
     return parser.parse_args()
 
 

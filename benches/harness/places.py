@@ -69,6 +69,15 @@ class Places:
         """The page that is rendered from them."""
         return (self.benches if published else self.results(False)) / "RESULTS.md"
 
+    def chart(self, published: bool) -> Path:
+        """The picture beside it."""
+        return self.page(published).with_name("chart.svg")
+
+    @property
+    def readme(self) -> Path:
+        """The project's README, which has a short table between two marks."""
+        return self.root / "README.md"
+
     def native(self, name: str) -> Path:
         """A binary of the crate `wsrs-bench`, release build."""
         return _cargo_target(self.root) / "release" / name

@@ -10,17 +10,20 @@ from harness.suite import DISTURBED
 from harness.verdicts import Verdict, judge
 
 Measured = tuple[Row, RowResult, Surroundings]
+"""A row, and what was measured of it."""
 
 HEAD = """\
 # Results
 
 Rendered by `make bench` from the files in `results/`; do not edit. How the figures are taken, and what each
 column says, is in [README.md](README.md).
+
+![wsrs, the floor and the peers](chart.svg)
 """
 
 
-def document(measured: Sequence[Measured]) -> str:
-    """The whole page."""
+def document(measured: Sequence[Measured], *more: str) -> str:
+    """The whole page; `more` are the sections of what is measured in other ways."""
     parts = [
         HEAD,
         *_surroundings(measured),
@@ -29,13 +32,13 @@ def document(measured: Sequence[Measured]) -> str:
     ]
     for row, result, _ in measured:
         parts += [f"## {row.title[0].upper()}{row.title[1:]}\n", table(row, result)]
-    return "\n".join(parts)
+    return "\n".join([*parts, *more])
 
 
 def budgets(verdicts: Sequence[Verdict]) -> str:
     """A table of verdicts."""
     rows = [[v.row.title, v.demand, v.measured, v.word] for v in verdicts]
-    return _table(["work", "budget", "measured", "verdict"], rows)
+    return markdown(["work", "budget", "measured", "verdict"], rows)
 
 
 def table(row: Row, result: RowResult) -> str:
@@ -49,7 +52,7 @@ def table(row: Row, result: RowResult) -> str:
         measured, other = row.load.sides
         heads += [row.load.counted, "p50 µs", "p99 µs", f"{measured} busy", f"{other} busy"]
     lines = [_line(row, result, server, rate, len(heads)) for server in result.servers.values()]
-    return _table([*heads, ""], lines)
+    return markdown([*heads, ""], lines)
 
 
 def _line(row: Row, result: RowResult, server: ServerResult, rate: bool, width: int) -> list[str]:
@@ -58,15 +61,15 @@ def _line(row: Row, result: RowResult, server: ServerResult, rate: bool, width: 
     cells = [server.title]
     for metric in row.metrics:
         least, most = server.least(metric.key), server.most(metric.key)
-        cells += [_number(server.figure(metric.key)), f"{_number(least)} to {_number(most)}"]
+        cells += [number(server.figure(metric.key)), f"{number(least)} to {number(most)}"]
     key = row.metrics[0].key
     cells += [
         _ratio(server, result.servers.get("floor"), key),
         _ratio(server, result.servers.get("wsrs"), key),
     ]
     if rate:
-        cells += [_whole(server.figure("messages_per_second"))]
-        cells += [_number(server.figure(f"latency_{p}_us")) for p in ("p50", "p99")]
+        cells += [whole(server.figure("messages_per_second"))]
+        cells += [number(server.figure(f"latency_{p}_us")) for p in ("p50", "p99")]
         cells += [_percent(server.figure("server_busy")), _percent(server.figure("generator_busy"))]
     return [*cells, ", ".join(_notes(server, row.load.sides[1]))]
 
@@ -105,7 +108,7 @@ def _ratio(server: ServerResult, other: ServerResult | None, key: str) -> str:
     return "-" if ours is None or theirs is None or theirs <= 0 else f"{ours / theirs:.2f}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     """Three figures, or all before the point."""
     if value is None:
         return "-"
@@ -114,7 +117,8 @@ def _number(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) < 1 else f"{value:.3g}"
 
 
-def _whole(value: float | None) -> str:
+def whole(value: float | None) -> str:
+    """All before the point, and nothing after it."""
     return "-" if value is None else f"{value:,.0f}"
 
 
@@ -126,7 +130,7 @@ def _plain(text: str) -> str:
     return text.replace("|", "/").replace("\n", " ")
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, padded (but for notes, its last column) so that it reads as plain text too."""
     widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
     widths[-1] = len(heads[-1])

@@ -1,0 +1,28 @@
+"""What is rendered from the results: each file with its text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.chart import chart
+from harness.places import Places
+from harness.report import Measured, document
+from harness.results import load
+from harness.rows import ROWS
+from harness.summary import inserted, summary
+
+
+def pages(places: Places, published: bool) -> dict[Path, str]:
+    """RESULTS.md and the chart, and, of published results, the README; nothing if there are no results."""
+    folder = places.results(published)
+    measured: list[Measured] = []
+    for row in ROWS:
+        found = load(folder, row.name)
+        if found is not None:
+            measured.append((row, *found))
+    if not measured:
+        return {}
+    made = {places.page(published): document(measured), places.chart(published): chart(measured)}
+    if published:
+        made[places.readme] = inserted(places.readme.read_text(), summary(measured))
+    return made

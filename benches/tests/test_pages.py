@@ -1,0 +1,73 @@
+"""What is shown is what the result files hold: in RESULTS.md, in the chart and in the README."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from harness.chart import chart
+from harness.loads import Echo
+from harness.pages import pages
+from harness.places import Places
+from harness.results import RowResult, ServerResult, Surroundings
+from harness.rows import CPU, Row
+from harness.summary import BEGIN, END, inserted, summary
+
+PLACES = Places(Path(__file__).resolve().parents[2])
+AROUND = Surroundings("2026-01-01 00:00 UTC", False, {"cores": "2", "processor": "P"}, {}, {})
+
+
+def measured(**cpu: float) -> tuple[Row, RowResult, Surroundings]:
+    """A row of the chart and the table, with these servers."""
+    servers = {
+        name: ServerResult(name, None, [{"server_us_per_message": value}]) for name, value in cpu.items()
+    }
+    row = Row("pipelined", "work & <more>", Echo(1), (CPU,), ())
+    return row, RowResult("pipelined", row.title, 1, servers), AROUND
+
+
+@pytest.mark.parametrize("page", sorted(pages(PLACES, published=True)), ids=lambda page: page.name)
+def test_a_page_is_what_the_result_files_make_of_it(page: Path) -> None:
+    made = pages(PLACES, published=True)[page]
+    assert page.read_text() == made, "write it anew: python3 benches/run.py --render"
+
+
+def test_results_readme_and_chart_are_such_pages() -> None:
+    assert {page.name for page in pages(PLACES, published=True)} == {"RESULTS.md", "README.md", "chart.svg"}
+
+
+def test_a_bar_is_as_long_as_its_figure() -> None:
+    root = ET.fromstring(chart([measured(wsrs=1.0, picows=4.0, floor=2.0)]))
+    bars = {
+        bar.get("class"): float(bar.get("width", "0"))
+        for bar in root.iter("{http://www.w3.org/2000/svg}rect")
+    }
+    assert bars["peer"] == pytest.approx(4 * bars["ours"], rel=0.01)
+    assert bars["floor"] == pytest.approx(2 * bars["ours"], rel=0.01)
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "Work & <more>" in texts
+    assert {"1", "4", "2"} <= set(texts)
+
+
+def test_a_chart_of_nothing_is_a_picture_all_the_same() -> None:
+    assert ET.fromstring(chart([])).get("role") == "img"
+
+
+def test_the_short_table_has_what_was_measured() -> None:
+    text = summary([measured(wsrs=0.25, ws=12.0)])
+    line = next(line for line in text.splitlines() if line.startswith("| work"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == ["work & <more>, µs", "0.250", "-", "-", "-", "-", "12", "-"]
+    assert "Measured 2026-01-01 on P with 2 cores" in text
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, END + BEGIN, BEGIN + END + END, BEGIN + BEGIN + END])
+def test_a_text_without_its_marks_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="each once"):
+        inserted(text, "block\n")
+
+
+def test_what_stood_between_the_marks_is_replaced() -> None:
+    assert inserted(f"a\n{BEGIN}old\n{END}b\n", "new\n") == f"a\n{BEGIN}new\n{END}b\n"

@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from harness.pages import pages
+from harness.pages import render
 from harness.places import Places, SetupError, say
 from harness.report import budgets, table
 from harness.results import Surroundings, save
@@ -37,7 +37,7 @@ def main() -> int:
     servers = [server for server in SERVERS if not options.servers or server.name in options.servers]
     published = not quick and not options.servers
     if options.render:
-        return _render(places, published)
+        return render(places, published)
     if sys.platform != "linux":
         say("the floor and the load generator need Linux's epoll: nothing was measured")
         return 1
@@ -52,7 +52,7 @@ def main() -> int:
     around = surroundings(places, servers, quick)
     verdicts = [verdict for row in rows for verdict in _measure(suite, row, around, options.rounds, results)]
     print(budgets(verdicts))
-    _render(places, published)
+    render(places, published)
     return _outcome(suite, verdicts, options.strict)
 
 
@@ -77,17 +77,6 @@ def _outcome(suite: Suite, verdicts: list[Verdict], strict: bool) -> int:
     if suite.errors:
         return 1
     return 2 if strict and (missed or unmeasured) else 0
-
-
-def _render(places: Places, published: bool) -> int:
-    """Write what is made of the results; rows measured on other days say so in it."""
-    made = pages(places, published)
-    for page, text in made.items():
-        page.write_text(text)
-        say(f"written: {page.relative_to(places.root)}")
-    if not made:
-        say("there are no results to render")
-    return 0 if made else 1
 
 
 def _options() -> argparse.Namespace:

@@ -55,7 +55,9 @@ class Running:
 
 
 @contextmanager
-def serving(command: Sequence[str | Path], log: Path, core: int = SERVER_CORE) -> Iterator[Running]:
+def serving(
+    command: Sequence[str | Path], log: Path, core: int = SERVER_CORE, patience: float = PATIENCE
+) -> Iterator[Running]:
     """Start a server on its core, wait for `listening PORT`, and end it afterwards."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as stderr, on_core(core):
@@ -63,11 +65,11 @@ def serving(command: Sequence[str | Path], log: Path, core: int = SERVER_CORE) -
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=stderr, text=True
         )
     try:
-        yield Running(process, _port(process, log))
+        yield Running(process, _port(process, log, patience))
     finally:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(patience / 12)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -75,8 +77,8 @@ def serving(command: Sequence[str | Path], log: Path, core: int = SERVER_CORE) -
             process.stdout.close()
 
 
-def _port(process: subprocess.Popen[str], log: Path) -> int:
-    line = _line(process.stdout, PATIENCE)
+def _port(process: subprocess.Popen[str], log: Path, patience: float) -> int:
+    line = _line(process.stdout, patience)
     words = line.split()
     if len(words) != 2 or words[0] != "listening" or not words[1].isdecimal():
         raise MeasureError(f"did not start: {_last_line(log) or line or 'no word from it'}")
@@ -104,21 +106,21 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else ""
 
 
-def drive(loadgen: Path, server: Running, arguments: Sequence[str]) -> Sample:
+def drive(loadgen: Path, server: Running, arguments: Sequence[str], patience: float = PATIENCE) -> Sample:
     """One run of the load generator, on its core, against `server`."""
-    return _line_of([str(loadgen), *_whom(server), *arguments], GENERATOR_CORE)
+    return _line_of([str(loadgen), *_whom(server), *arguments], GENERATOR_CORE, patience)
 
 
 def drive_client(command: Sequence[str | Path], floor: Running, arguments: Sequence[str]) -> Sample:
     """One run of a client, which is measured and has the measured side's core, against the floor."""
-    return _line_of([*(str(word) for word in command), *_whom(floor), *arguments], SERVER_CORE)
+    return _line_of([*(str(word) for word in command), *_whom(floor), *arguments], SERVER_CORE, PATIENCE)
 
 
 def _whom(server: Running) -> list[str]:
     return ["--port", str(server.port), "--server-pid", str(server.process.pid)]
 
 
-def _line_of(words: Sequence[str], core: int) -> Sample:
+def _line_of(words: Sequence[str], core: int, patience: float) -> Sample:
     """The line of JSON that a program prints, run on `core`."""
     with on_core(core):
         process = subprocess.Popen(
@@ -126,8 +128,8 @@ def _line_of(words: Sequence[str], core: int) -> Sample:
         )
     # An idle run holds its connections until stdin ends: it has said all by then.
     try:
-        line = _line(process.stdout, PATIENCE)
-        _, stderr = process.communicate(timeout=PATIENCE)
+        line = _line(process.stdout, patience)
+        _, stderr = process.communicate(timeout=patience)
     finally:
         if process.poll() is None:
             process.kill()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness import instructions
 from harness.chart import chart
-from harness.places import Places
+from harness.places import Places, say
 from harness.report import Measured, document
 from harness.results import load
 from harness.rows import ROWS
@@ -22,7 +23,19 @@ def pages(places: Places, published: bool) -> dict[Path, str]:
             measured.append((row, *found))
     if not measured:
         return {}
-    made = {places.page(published): document(measured), places.chart(published): chart(measured)}
+    more = [text for text in (instructions.section(folder),) if text is not None]
+    made = {places.page(published): document(measured, *more), places.chart(published): chart(measured)}
     if published:
         made[places.readme] = inserted(places.readme.read_text(), summary(measured))
     return made
+
+
+def render(places: Places, published: bool) -> int:
+    """Write them; returns the exit status, 1 if there are no results."""
+    made = pages(places, published)
+    for page, text in made.items():
+        page.write_text(text)
+        say(f"written: {page.relative_to(places.root)}")
+    if not made:
+        say("there are no results to render")
+    return 0 if made else 1

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harness import instructions
 from harness.chart import chart
 from harness.loads import Echo
 from harness.pages import pages
-from harness.places import Places
+from harness.places import Places, SetupError
 from harness.results import RowResult, ServerResult, Surroundings
 from harness.rows import CPU, Row
 from harness.summary import BEGIN, END, inserted, summary
@@ -71,3 +72,17 @@ def test_a_text_without_its_marks_is_refused(text: str) -> None:
 
 def test_what_stood_between_the_marks_is_replaced() -> None:
     assert inserted(f"a\n{BEGIN}old\n{END}b\n", "new\n") == f"a\n{BEGIN}new\n{END}b\n"
+
+
+def test_instructions_are_the_difference_of_two_runs(tmp_path: Path) -> None:
+    assert instructions.total("events: Ir\nsummary: 1234\n\ntotals: 1234\n") == 1234
+    assert instructions.section(tmp_path) is None
+    counted = instructions.Count("pure", "work", (100, 300), (5_000, 905_000))
+    instructions.save(tmp_path, [counted], AROUND)
+    assert "| pure core | work | 4,500 " in (instructions.section(tmp_path) or "")
+
+
+def test_without_valgrind_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SetupError, match="valgrind is not installed"):
+        instructions.valgrind()

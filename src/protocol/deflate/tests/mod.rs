@@ -7,6 +7,7 @@ mod hostile;
 mod inside;
 mod pooling;
 mod puff;
+mod ratio;
 mod round_trip;
 
 use super::*;

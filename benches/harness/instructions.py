@@ -1,0 +1,122 @@
+"""User instructions of wsrs's server for a message, counted by callgrind: they do not drift with the machine.
+
+What is counted is the difference between two runs of different length, so that start-up, the handshakes and
+the end are not in it. The kernel's work is not in it either.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.loads import Echo
+from harness.measure import MeasureError, drive, serving
+from harness.places import Places, SetupError, say
+from harness.report import markdown, whole
+from harness.results import Surroundings
+
+NAME = "instructions.json"
+LENGTHS = (4_000, 16_000)
+"""Messages of the shorter and of the longer run."""
+PATIENCE = 300.0
+"""Seconds for a start or a run: everything takes some fifty times as long."""
+LOADS = {
+    "100 connections in lockstep, callbacks": Echo(100),
+    "10 connections, 64 messages in flight, callbacks": Echo(10, depth=64),
+}
+CORES = {"core": "Rust core", "pure": "pure core"}
+
+
+@dataclass(frozen=True)
+class Count:
+    """One line of the table; both runs are kept."""
+
+    backend: str
+    work: str
+    messages: tuple[float, float]
+    instructions: tuple[int, int]
+
+    @property
+    def per_message(self) -> float:
+        """User instructions for a message."""
+        return (self.instructions[1] - self.instructions[0]) / (self.messages[1] - self.messages[0])
+
+
+def valgrind() -> str:
+    """Where it is; `SetupError` where it is not."""
+    found = shutil.which("valgrind")
+    if found is None:
+        raise SetupError("valgrind is not installed (Debian: valgrind): no instructions were counted")
+    return found
+
+
+def count(places: Places, loadgen: Path, backend: str, work: str) -> Count:
+    """Both runs of one line."""
+    runs = [_run(places, loadgen, backend, LOADS[work], length) for length in LENGTHS]
+    (short, little), (long, much) = runs
+    return Count(backend, work, (short, long), (little, much))
+
+
+def _run(places: Places, loadgen: Path, backend: str, load: Echo, length: int) -> tuple[float, int]:
+    """Messages that were measured, and the instructions of the whole run."""
+    out = places.logs / f"callgrind.{backend}.{load.depth}.{length}"
+    out.unlink(missing_ok=True)
+    peer: list[str | Path] = [places.python, places.peers / "wsrs_echo.py", "--backend", backend]
+    tool = [valgrind(), "--tool=callgrind", f"--callgrind-out-file={out}", "--quiet"]
+    arguments = ["--connections", str(load.connections), "--depth", str(load.depth), "--size", str(load.size)]
+    arguments += ["--warmup", "0", "--count", str(length)]
+    log = places.logs / f"callgrind.{backend}.log"
+    with serving([*tool, *peer], log, patience=PATIENCE) as running:
+        sample = drive(loadgen, running, arguments, PATIENCE)
+    if not out.exists():
+        raise MeasureError("callgrind left no file")
+    return sample["messages"], total(out.read_text(errors="replace"))
+
+
+def total(text: str) -> int:
+    """The instructions in a file of callgrind."""
+    found = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
+    if found is None:
+        raise MeasureError("callgrind's file has no total")
+    return int(found[1])
+
+
+def save(folder: Path, counts: list[Count], around: Surroundings) -> None:
+    """Write them; what was counted before is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {**asdict(around), "counts": [asdict(each) for each in counts]}
+    (folder / NAME).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def section(folder: Path) -> str | None:
+    """The part of RESULTS.md; None if nothing was counted."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    document = json.loads(path.read_text())
+    counts = [
+        Count(each["backend"], each["work"], tuple(each["messages"]), tuple(each["instructions"]))
+        for each in document["counts"]
+    ]
+    rows = [[CORES[each.backend], each.work, whole(each.per_message)] for each in counts]
+    said = {**document["versions"], **document["build"]}
+    versions = ", ".join(f"{key} {value}" for key, value in said.items() if key in SAID)
+    say_so = "User instructions of the server for a message of 64 B, by callgrind (`make instructions`): the"
+    return (
+        f"## Instructions\n\n{say_so}\ndifference of a run of {LENGTHS[1]:,} and one of {LENGTHS[0]:,} messages. "
+        f"They do not drift with the machine; the kernel's are not in them.\nCounted {document['date']} ({versions}).\n\n"
+        + markdown(["core", "work", "instructions a message"], rows)
+    )
+
+
+SAID = ("python", "uvloop", "wsrs", "rustc", "commit")
+"""What a count depends on."""
+
+
+def tell(counts: list[Count]) -> None:
+    """Say them to the person in front of it."""
+    for each in counts:
+        say(f"{CORES[each.backend]}, {each.work}: {each.per_message:,.0f} instructions a message")

@@ -17,7 +17,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 # The jobs say which core runs: not who calls them.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
-.PHONY: coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions \
+.PHONY: coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
 	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke
 
 help:
@@ -96,6 +96,9 @@ format: $(VENV)/.installed
 
 bench: build ## the table of benches/RESULTS.md; QUICK=1 in two minutes
 	$(PY) benches/run.py $(if $(QUICK),--quick)
+
+scale: build ## CONNECTIONS (50000) to one process: memory, latencies, the price of idle ones
+	$(PY) benches/scale.py --connections $(or $(CONNECTIONS),50000)
 
 instructions: build ## user instructions of a message on both cores, by callgrind
 	$(PY) benches/instructions.py

@@ -106,8 +106,9 @@ def section(folder: Path) -> str | None:
     versions = ", ".join(f"{key} {value}" for key, value in said.items() if key in SAID)
     say_so = "User instructions of the server for a message of 64 B, by callgrind (`make instructions`): the"
     return (
-        f"## Instructions\n\n{say_so}\ndifference of a run of {LENGTHS[1]:,} and one of {LENGTHS[0]:,} messages. "
-        f"They do not drift with the machine; the kernel's are not in them.\nCounted {document['date']} ({versions}).\n\n"
+        f"## Instructions\n\n{say_so}\ndifference of a run of {LENGTHS[1]:,} and one of {LENGTHS[0]:,} "
+        "messages. They do not drift with the machine; the kernel's are not in them.\n"
+        f"Counted {document['date']} ({versions}).\n\n"
         + markdown(["core", "work", "instructions a message"], rows)
     )
 

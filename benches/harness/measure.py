@@ -111,6 +111,34 @@ def drive(loadgen: Path, server: Running, arguments: Sequence[str], patience: fl
     return _line_of([str(loadgen), *_whom(server), *arguments], GENERATOR_CORE, patience)
 
 
+@contextmanager
+def holding(
+    loadgen: Path, server: Running, arguments: Sequence[str], patience: float = PATIENCE
+) -> Iterator[Sample]:
+    """An idle run, whose connections are held while the caller does something else."""
+    with on_core(GENERATOR_CORE):
+        process = subprocess.Popen(
+            [str(loadgen), *_whom(server), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    try:
+        line = _line(process.stdout, patience)
+        if not line:
+            raise MeasureError(process.communicate(timeout=patience)[1].strip() or "no word of the idle ones")
+        sample: Sample = json.loads(line)
+        yield sample
+        _, stderr = process.communicate(timeout=patience)
+        if process.returncode != 0:
+            raise MeasureError(f"the idle connections: {stderr.strip()}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 def drive_client(command: Sequence[str | Path], floor: Running, arguments: Sequence[str]) -> Sample:
     """One run of a client, which is measured and has the measured side's core, against the floor."""
     return _line_of([*(str(word) for word in command), *_whom(floor), *arguments], SERVER_CORE, PATIENCE)

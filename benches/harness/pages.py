@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import instructions
+from harness import instructions, scale
 from harness.chart import chart
 from harness.places import Places, say
 from harness.report import Measured, document
@@ -23,7 +23,7 @@ def pages(places: Places, published: bool) -> dict[Path, str]:
             measured.append((row, *found))
     if not measured:
         return {}
-    more = [text for text in (instructions.section(folder),) if text is not None]
+    more = [text for text in (scale.section(folder), instructions.section(folder)) if text is not None]
     made = {places.page(published): document(measured, *more), places.chart(published): chart(measured)}
     if published:
         made[places.readme] = inserted(places.readme.read_text(), summary(measured))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import instructions
+from harness import instructions, scale
 from harness.chart import chart
 from harness.loads import Echo
+from harness.measure import MeasureError
 from harness.pages import pages
 from harness.places import Places, SetupError
 from harness.results import RowResult, ServerResult, Surroundings
@@ -86,3 +87,22 @@ def test_without_valgrind_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SetupError, match="valgrind is not installed"):
         instructions.valgrind()
+
+
+def test_more_connections_than_descriptors_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda which: (1024, 20_000))
+    with pytest.raises(MeasureError, match=r"50,200 descriptors.* 20,000 .*CONNECTIONS=19800"):
+        scale.descriptors(50_000)
+    raised: list[tuple[int, int]] = []
+    monkeypatch.setattr("resource.setrlimit", lambda which, limits: raised.append(limits))
+    scale.descriptors(19_800)
+    assert raised == [(20_000, 20_000)]
+
+
+def test_the_price_of_idle_connections_is_shown() -> None:
+    one = {"server_us_per_message": 5.0, "others_busy": 0.0}
+    many = {"latency_p50_us": 2e5, "latency_p99_us": 3e5, "messages_per_second": 1e5}
+    held = {"server_bytes_per_connection": 1700.4}
+    text = scale.table(scale.Scale(50_000, [one], [{**one, "server_us_per_message": 6.0}], [held], [many]))
+    for figure in ("1,700 B", "5 µs", "6 µs (1.20 x)", "200 ms, 300 ms", "100,000"):
+        assert figure in text

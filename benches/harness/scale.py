@@ -1,0 +1,129 @@
+"""Many connections to one server process: what a connection costs, and what a message costs beside them."""
+
+from __future__ import annotations
+
+import json
+import resource
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+from harness.loads import Echo
+from harness.measure import MeasureError, Running, Sample, drive, holding, serving
+from harness.places import Places
+from harness.report import markdown, number, whole
+from harness.results import Surroundings
+
+NAME = "scale.json"
+ACTIVE = 1_000
+"""Connections that exchange messages while the others are idle."""
+RESERVE = 200
+"""Descriptors of a process beside its connections."""
+PORTS = 20_000
+"""Connections from one loopback address: it has some 28,000 ports."""
+PATIENCE = 600.0
+
+
+@dataclass
+class Scale:
+    """What was measured: a list has a figure a round."""
+
+    connections: int
+    alone: list[Sample] = field(default_factory=list)
+    """The active ones, with no other connection."""
+    beside: list[Sample] = field(default_factory=list)
+    """The same, with the idle ones beside."""
+    held: list[Sample] = field(default_factory=list)
+    """Opening the idle ones, a message each way included."""
+    rounds: list[Sample] = field(default_factory=list)
+    """All of them exchanging messages, each waiting for its own."""
+
+
+def descriptors(connections: int) -> None:
+    """Raise the limit of descriptors as far as needed; `MeasureError` where the system does not allow it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + RESERVE
+    if hard not in (resource.RLIM_INFINITY, -1) and hard < needed:
+        raise MeasureError(
+            f"{connections:,} connections need {needed:,} descriptors in one process, and the hard limit is "
+            f"{hard:,} (ulimit -Hn): raise it, or take CONNECTIONS={max(0, hard - RESERVE)}"
+        )
+    if soft not in (resource.RLIM_INFINITY, -1) and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def measure(places: Places, loadgen: Path, connections: int, rounds: int) -> Scale:
+    """All rounds, each with servers just started."""
+    if connections <= ACTIVE:
+        raise MeasureError(f"--connections is above {ACTIVE:,}, of which that many are active")
+    descriptors(connections)
+    found = Scale(connections)
+    sources = ["--sources", str(-(-connections // PORTS))]
+    active = [*Echo(ACTIVE).arguments(quick=False), *sources]
+    idle = ["--idle", str(connections - ACTIVE), "--size", "64", *sources]
+    everyone = ["--connections", str(connections), "--warmup", "1", "--seconds", "5", *sources]
+    for _ in range(rounds):
+        with _server(places) as server:
+            found.alone.append(drive(loadgen, server, active, PATIENCE))
+            with holding(loadgen, server, idle, PATIENCE) as sample:
+                found.held.append(sample)
+                found.beside.append(drive(loadgen, server, active, PATIENCE))
+        with _server(places) as server:
+            found.rounds.append(drive(loadgen, server, everyone, PATIENCE))
+    return found
+
+
+def _server(places: Places) -> AbstractContextManager[Running]:
+    return serving([places.python, places.peers / "wsrs_echo.py"], places.logs / "scale.log")
+
+
+def save(folder: Path, found: Scale, around: Surroundings) -> None:
+    """Write it; what was measured before is replaced."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = {**asdict(around), **asdict(found)}
+    (folder / NAME).write_text(json.dumps(document, indent=1) + "\n")
+
+
+def section(folder: Path) -> str | None:
+    """The part of RESULTS.md; None if it was never measured."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    document = json.loads(path.read_text())
+    found = Scale(**{key: document[key] for key in ("connections", "alone", "beside", "held", "rounds")})
+    others = max(sample["others_busy"] for sample in (*found.alone, *found.beside, *found.rounds))
+    return (
+        f"## {found.connections:,} connections to one process\n\n"
+        f"wsrs, callbacks, uvloop (`make scale`), measured {document['date']}, commit "
+        f"{document['build']['commit']};\nmedians of {len(found.alone)}. Memory depends on nobody else; "
+        f"times do: others used up to {others:.0%} of a core meanwhile.\n\n{table(found)}"
+    )
+
+
+def table(found: Scale) -> str:
+    """The figures, as Markdown."""
+    idle = found.connections - ACTIVE
+    alone, beside = (_of(each, "server_us_per_message") for each in (found.alone, found.beside))
+    rows = [
+        [f"memory per connection, {idle:,} after a message each way", f"{whole(_of(found.held, MEMORY))} B"],
+        [f"CPU per message of {ACTIVE:,} active connections, no others", f"{number(alone)} µs"],
+        [f"the same beside {idle:,} idle ones", f"{number(beside)} µs ({beside / alone:.2f} x)"],
+        [
+            f"a message and its echo on each of {found.connections:,}, all at once: p50, p99",
+            f"{_ms(found, 'p50')}, {_ms(found, 'p99')}",
+        ],
+        ["messages a second then", whole(_of(found.rounds, "messages_per_second"))],
+    ]
+    return markdown(["", "figure"], rows)
+
+
+MEMORY = "server_bytes_per_connection"
+
+
+def _ms(found: Scale, which: str) -> str:
+    return f"{_of(found.rounds, f'latency_{which}_us') / 1e3:,.0f} ms"
+
+
+def _of(samples: list[Sample], key: str) -> float:
+    return median(sample[key] for sample in samples)

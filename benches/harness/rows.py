@@ -26,6 +26,7 @@ class Metric:
 CPU = Metric("server_us_per_message", "server CPU per message", "µs")
 WIRE = Metric("wire_bytes_received", "bytes received per message", "B")
 MEMORY = Metric("server_bytes_per_connection", "memory per connection", "B")
+PEAK = Metric("server_peak_bytes_per_connection", "at its peak", "B")
 ACCEPT = Metric("server_us_per_connection", "server CPU per connection accepted", "µs")
 CYCLE = Metric("server_us_per_message", "server CPU per connection opened and closed", "µs")
 CLIENT = Metric("client_us_per_message", "client CPU per message", "µs")
@@ -159,7 +160,7 @@ ROWS: tuple[Row, ...] = (
         "idle-10000-deflate",
         "10,000 connections with permessage-deflate, after one message of 1 KiB each way",
         Idle(10_000, size=KIB, deflate=True),
-        (MEMORY,),
+        (MEMORY, PEAK),
         (Budget("wsrs", at_most=8 * KIB, metric=MEMORY),),
     ),
     Row(

@@ -32,11 +32,23 @@ pub fn process_ns(pid: u32) -> Result<u64> {
 /// # Errors
 /// When the process is gone.
 pub fn process_rss(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most that it ever was (`VmHWM`).
+///
+/// # Errors
+/// When the process is gone.
+pub fn process_peak(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, name: &str) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib =
         line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
-    Ok(kib.ok_or("/proc/PID/status has no VmRSS")? * 1024)
+    Ok(kib.ok_or_else(|| format!("/proc/PID/status has no {name}"))? * 1024)
 }
 
 /// Time that all processors together have been busy since boot, in nanoseconds, in steps of 10 ms:

@@ -50,13 +50,15 @@ pub fn run(options: &Options) -> Result<()> {
     }
     std::thread::sleep(SETTLE);
     let rss_after = server_rss()?;
+    let peak = options.server_pid.map_or(Ok(0), cpu::process_peak)?;
     let per_connection = |total: f64| total / wanted.max(1) as f64;
     println!(
         "{{\"connections\":{wanted},\"seconds\":{seconds:.6},\"server_us_per_connection\":{:.4},\
          \"server_rss_before\":{rss_before},\"server_rss_after\":{rss_after},\
-         \"server_bytes_per_connection\":{:.1}}}",
+         \"server_bytes_per_connection\":{:.1},\"server_peak_bytes_per_connection\":{:.1}}}",
         per_connection((cpu_after - cpu_before) as f64 / 1e3),
         per_connection(rss_after as f64 - rss_before as f64),
+        per_connection(peak as f64 - rss_before as f64),
     );
     held.until_stdin_ends()
 }

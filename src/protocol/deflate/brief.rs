@@ -25,7 +25,7 @@ const TABLE_BITS: u32 = 10;
 const WAYS: usize = 4;
 
 /// How many of the last bytes a table is told of that was another connection's.
-const RETOLD: usize = 1024;
+const RETOLD: usize = 2048;
 
 /// Bytes that are hashed: shorter matches save next to nothing.
 const HASHED: usize = 4;

@@ -130,6 +130,19 @@ class TestSending:
         with pytest.raises(TypeError, match="'binary' is given twice"):
             ws.send("z", {"binary": True}, binary=True)
 
+    @pytest.mark.parametrize("name", ["binary", "compress", "fin", "mask"])
+    @pytest.mark.parametrize("value", ["yes", 1, None])
+    async def test_options_that_are_no_bool(self, pair: tuple[Any, Peer], name: str, value: Any) -> None:
+        if value is None and name != "fin":
+            pair[0].send("x", **{name: None})
+            return
+        with pytest.raises(TypeError, match=rf"^{name} must be a bool, not {type(value).__name__}"):
+            pair[0].send("x", **{name: value})
+        if name == "mask":
+            for control in (pair[0].ping, pair[0].pong):
+                with pytest.raises(TypeError, match=r"^mask must be a bool"):
+                    control(b"", value)
+
     async def test_unknown_options(self, pair: tuple[Any, Peer]) -> None:
         with pytest.raises(TypeError, match=r"'compres'.*'compress'"):
             pair[0].send("x", {"compres": True})

@@ -6,6 +6,7 @@ use pyo3::types::PyBytes;
 
 use super::connection::Connection;
 use super::data::Payload;
+use super::flags;
 use super::state::Wire;
 #[cfg(unix)]
 use super::transport::HOLD_MIN;
@@ -69,8 +70,8 @@ struct Message<'py> {
 pub fn broadcast(
     connections: Vec<Bound<'_, Connection>>,
     data: &Bound<'_, PyAny>,
-    binary: Option<bool>,
-    compress: Option<bool>,
+    #[pyo3(from_py_with = flags::binary)] binary: Option<bool>,
+    #[pyo3(from_py_with = flags::compress)] compress: Option<bool>,
     skip_slow: bool,
 ) -> PyResult<(usize, usize, usize, usize)> {
     let payload = Payload::of(data)?;

@@ -14,6 +14,7 @@ use super::cell::GilCell;
 use super::counts::Counts;
 use super::data::Payload;
 use super::extension::PerMessageDeflate;
+use super::flags;
 use super::outbound::FrameKind;
 use super::reactor::Reactor;
 use super::state::{BinaryType, Finish, Flow, Settings, State, Wire};
@@ -364,10 +365,10 @@ impl Connection {
     fn send(
         slf: &Bound<'_, Self>,
         data: &Bound<'_, PyAny>,
-        binary: Option<bool>,
-        compress: Option<bool>,
-        fin: bool,
-        mask: Option<bool>,
+        #[pyo3(from_py_with = flags::binary)] binary: Option<bool>,
+        #[pyo3(from_py_with = flags::compress)] compress: Option<bool>,
+        #[pyo3(from_py_with = flags::fin)] fin: bool,
+        #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         Self::send_now(slf, data, (binary, compress, fin, mask), callback)
@@ -377,7 +378,7 @@ impl Connection {
     fn ping(
         slf: &Bound<'_, Self>,
         data: Option<&Bound<'_, PyAny>>,
-        mask: Option<bool>,
+        #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let payload = Payload::of_optional(data)?;
@@ -389,7 +390,7 @@ impl Connection {
     fn pong(
         slf: &Bound<'_, Self>,
         data: Option<&Bound<'_, PyAny>>,
-        mask: Option<bool>,
+        #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let payload = Payload::of_optional(data)?;
@@ -402,7 +403,7 @@ impl Connection {
         slf: &Bound<'_, Self>,
         code: Option<u16>,
         reason: &[u8],
-        mask: Option<bool>,
+        #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));

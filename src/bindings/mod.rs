@@ -17,6 +17,7 @@ mod data;
 mod direct;
 mod draining;
 mod extension;
+mod flags;
 mod handshake;
 mod inbound;
 mod outbound;

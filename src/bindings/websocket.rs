@@ -15,6 +15,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBoolMethods, PyString, PyType};
 
 use super::connection::Connection;
+use super::flags;
 use super::slot::Slot;
 use super::waiter::Wish;
 
@@ -82,10 +83,10 @@ fn send<'py>(
     data: &Bound<'py, PyAny>,
     options: Option<&Bound<'py, PyAny>>,
     callback: Option<&Bound<'py, PyAny>>,
-    binary: Option<bool>,
-    compress: Option<bool>,
-    fin: bool,
-    mask: Option<bool>,
+    #[pyo3(from_py_with = flags::binary)] binary: Option<bool>,
+    #[pyo3(from_py_with = flags::compress)] compress: Option<bool>,
+    #[pyo3(from_py_with = flags::fin)] fin: bool,
+    #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
 ) -> PyResult<Py<PyAny>> {
     let py = ws.py();
     if options.is_none()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wsrs._pure.deflate import Deflater
 from wsrs._pure.frames import BINARY, FIN, JOINED, RSV1, TEXT, write_header
-from wsrs._pure.sender import to_bytes
+from wsrs._pure.sender import check_flags, to_bytes
 
 if TYPE_CHECKING:
     from wsrs._pure.connection import Connection
@@ -53,6 +53,7 @@ def broadcast(
     skip_slow: bool = True,
 ) -> tuple[int, int, int, int]:
     """Queue `data` on `connections`; returns on how many, and on how many not: slow, busy, gone."""
+    check_flags(binary=binary, compress=compress)
     payload, is_text = to_bytes(data)
     message = SharedMessage(payload, not is_text if binary is None else binary, compress is None or compress)
     counts = [0, 0, 0, 0]

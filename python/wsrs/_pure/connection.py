@@ -25,7 +25,7 @@ from wsrs._pure.frames import (
 from wsrs._pure.inbox import Inbox
 from wsrs._pure.outbox import READY, Outbox, Sent
 from wsrs._pure.receiver import Receiver
-from wsrs._pure.sender import Masks, Sender, generated_key, to_bytes
+from wsrs._pure.sender import Masks, Sender, check_flags, generated_key, to_bytes
 from wsrs.errors import ConnectionClosed, SlowPeer
 
 __all__ = ["Connection"]
@@ -172,6 +172,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         callback: SendCallback | None = None,
     ) -> Awaitable[None]:
         """Frame and queue a message or a fragment at once."""
+        if binary is not None or compress is not None or fin is not True or mask is not None:
+            check_flags(binary=binary, compress=compress, fin=fin, mask=mask)
         payload, is_text = to_bytes(data)
         if self._refuse_above_mark and self._refuses(fin):
             return self._refused_message(callback)
@@ -219,12 +221,14 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
     ) -> Awaitable[None]:
         """Queue a ping."""
+        check_flags(mask=mask)
         return self._control(PING, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def pong(
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
     ) -> Awaitable[None]:
         """Queue a pong."""
+        check_flags(mask=mask)
         return self._control(PONG, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def send_close(

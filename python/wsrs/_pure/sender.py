@@ -8,7 +8,7 @@ from collections.abc import Callable
 from wsrs._pure.deflate import Deflater
 from wsrs._pure.frames import BINARY, CONTINUATION, FIN, RSV1, TEXT
 
-__all__ = ["Masks", "Sender", "generated_key", "to_bytes"]
+__all__ = ["Masks", "Sender", "check_flags", "generated_key", "to_bytes"]
 
 
 def to_bytes(data: object) -> tuple[bytes, bool]:
@@ -28,6 +28,13 @@ def to_bytes(data: object) -> tuple[bytes, bool]:
     if isinstance(data, (list, tuple)):
         return bytes(data), False
     return _bytes_of_object(data), False
+
+
+def check_flags(**flags: object) -> None:
+    """TypeError for what is neither a bool nor None; `fin` must be a bool."""
+    for name, value in flags.items():
+        if type(value) is not bool and (value is not None or name == "fin"):
+            raise TypeError(f"{name} must be a bool, not {type(value).__name__}")
 
 
 def _bytes_of_object(data: object) -> bytes:

@@ -1,0 +1,37 @@
+//! The arguments that are yes or no, refused by name where they are neither.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyBool;
+
+fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let found = value.cast_exact::<PyBool>().map(|one| one.is_true());
+    found.or_else(|_| {
+        let kind = value.get_type().name()?;
+        Err(PyTypeError::new_err(format!("{name} must be a bool, not {kind}")))
+    })
+}
+
+fn optional(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    if value.is_none() { Ok(None) } else { flag(name, value).map(Some) }
+}
+
+/// `None`: text is sent as text, and bytes as binary.
+pub fn binary(value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    optional("binary", value)
+}
+
+/// `None`: where it was agreed on.
+pub fn compress(value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    optional("compress", value)
+}
+
+/// `None`: as the role wants it (RFC 6455 section 5.1).
+pub fn mask(value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
+    optional("mask", value)
+}
+
+/// Whether the message ends with this frame.
+pub fn fin(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    flag("fin", value)
+}

@@ -155,6 +155,26 @@ class TestOneHttpServer:
             assert (await peer.frame()).payload == b"early"
             await peer.close()
 
+    @pytest.mark.parametrize("later", [False, True])
+    async def test_a_listener_of_upgrade_that_raises(self, reports: Reports, later: bool) -> None:
+        """What it was given is nobody's then: it is answered, and does not wait for ever."""
+
+        def upgrade(request: Any, socket: Any, head: bytes) -> None:
+            socket.destroy()
+
+        async def upgrade_later(request: Any, socket: Any, head: bytes) -> None:
+            await asyncio.sleep(0)
+            socket.destroy()
+
+        async with HttpServer().on("upgrade", upgrade_later if later else upgrade) as http:
+            http.listen(0, "127.0.0.1")
+            await within(http.wait_listening())
+            peer = await connect(http)
+            peer.write(upgrade_request())
+            assert (await peer.head())[0] == "HTTP/1.1 500 Internal Server Error"
+            await peer.close()
+        assert isinstance(reports.take()["exception"], AttributeError)
+
     async def test_a_callback_that_raises(self, reports: Reports) -> None:
         """The WebSocket is the server's all the same: it lives, and its end is told."""
 

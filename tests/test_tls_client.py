@@ -111,8 +111,18 @@ class TestTls:
         ("identity", "error", "text"),
         [
             ({"cert": ENCRYPTED}, ValueError, "the key is encrypted and needs the option passphrase"),
-            ({"cert": ENCRYPTED, "passphrase": "wrong"}, ssl.SSLError, None),
-            ({"cert": CERTIFICATE, "key": "-----BEGIN nothing"}, ssl.SSLError, None),
+            ({"cert": ENCRYPTED, "passphrase": "wrong"}, ssl.SSLError, f"'{ENCRYPTED}' cannot be loaded"),
+            (
+                {"cert": CERTIFICATE, "key": "-----BEGIN nothing"},
+                ssl.SSLError,
+                "the text given cannot be",
+            ),
+            (
+                {"cert": "/nowhere/cert.pem"},
+                FileNotFoundError,
+                ": ./nowhere/cert.pem.",
+            ),
+            ({"ca": "/nowhere/ca.pem"}, FileNotFoundError, "No such file or directory: '/nowhere/ca.pem'"),
         ],
     )
     async def test_a_key_that_cannot_be_used(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,25 @@ def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
         # As in Node: authorities of one's own take the place of the system's.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         for each in options["ca"]:
-            _trust(context, each)
+            with _naming(each):
+                _trust(context, each)
     if options["cert"] is not None:
-        _identify(context, options["cert"], options["key"], options["passphrase"])
+        with _naming(options["cert"], options["key"]):
+            _identify(context, options["cert"], options["key"], options["passphrase"])
     return context if verified else _unverified(context)
+
+
+@contextmanager
+def _naming(*values: str | bytes | None) -> Iterator[None]:
+    """Say in an error of OpenSSL's what was to be loaded: it names no files."""
+    try:
+        yield
+    except OSError as error:
+        given = (value for value in values if value is not None)
+        names = " with ".join("the text given" if _is_text(one) else repr(os.fsdecode(one)) for one in given)
+        if isinstance(error, ssl.SSLError):
+            raise ssl.SSLError(f"WebSocket: {names} cannot be loaded: {error}") from error
+        raise type(error)(error.errno, f"{error.strerror}: {names}") from error
 
 
 def _unverified(context: ssl.SSLContext) -> ssl.SSLContext:

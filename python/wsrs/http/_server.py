@@ -11,6 +11,7 @@ from wsrs import _listening
 from wsrs._running import Waiters, running_loop
 from wsrs.errors import HeadError
 from wsrs.events import EventEmitter, Listener, keep
+from wsrs.http._messages import format_answer
 from wsrs.http._protocol import Deadlines, ServerProtocol
 from wsrs.options import HTTP_SERVER, LISTEN
 
@@ -145,23 +146,35 @@ class HttpServer(EventEmitter):
     # Requests ---------------------------------------------------------------------------------
 
     def _call(self, event: str, listener: Listener, args: tuple[Any, ...]) -> None:
-        if event != "request":
+        if event == "request":
+            failed = partial(self._request_failed, args[1])
+        elif event == "upgrade":
+            failed = partial(self._upgrade_failed, args[1])
+        else:
             super()._call(event, listener, args)
             return
-        response: ServerResponse = args[1]
         try:
             result = listener(*args)
         except Exception as error:
-            self._request_failed(response, error)
+            failed(error)
         else:
             if asyncio.iscoroutine(result):
-                keep(self._loop.create_task(self._answer_by(result, response)))
+                keep(self._loop.create_task(self._answer_by(result, failed)))
 
-    async def _answer_by(self, listener: Coroutine[Any, Any, object], response: ServerResponse) -> None:
+    async def _answer_by(
+        self, listener: Coroutine[Any, Any, object], failed: Callable[[Exception], None]
+    ) -> None:
         try:
             await listener
         except Exception as error:
-            self._request_failed(response, error)
+            failed(error)
+
+    def _upgrade_failed(self, transport: asyncio.Transport, error: Exception) -> None:
+        """500 for a connection that was given to nobody else: it would wait for ever."""
+        protocol = transport.get_protocol()
+        if isinstance(protocol, ServerProtocol) and not transport.is_closing():
+            protocol.answer(format_answer(500))
+        self._listener_raised("upgrade", error)
 
     def _request_failed(self, response: ServerResponse, error: Exception) -> None:
         """Who asked gets an answer, and who wrote the listener is told; but not of a client's fault."""

@@ -190,6 +190,21 @@ class TestRecv:
         await within(both.wait())
         assert [data for data, _ in seen] == [b"1", b"2"]
 
+    @pytest.mark.parametrize("listened", [True, False])
+    async def test_a_listener_after_the_first_recv_takes_over(self, pair: Pair, listened: bool) -> None:
+        ws, peer = pair
+        if listened:  # the new one is then not the only one
+            ws.on("message", lambda data, is_binary: None)
+        peer.write(frame(TEXT, b"login") + frame(TEXT, b"x") * 20)
+        assert await within(ws.recv()) == "login"
+        seen: list[Any] = []
+        last = asyncio.Event()
+        ws.on("message", gather_into(seen, 3000, last))
+        peer.write(frame(TEXT, b"x") * 3000)
+        await within(last.wait())
+        peer.write(frame(PING))
+        assert (await peer.frame()).opcode == PONG
+
 
 class TestNobodyTakesThem:
     SIZE = 64 * 1024

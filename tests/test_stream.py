@@ -48,6 +48,19 @@ async def streams(serve: Serve, **options: Any) -> tuple[Any, Any]:
     return client, create_websocket_stream(ws, options)
 
 
+async def test_a_stream_after_a_first_recv_reads_the_rest(serve: Serve) -> None:
+    server = await serve()
+    connection = listen(server, "connection")
+    peer = await raw_client(server)
+    ws, _ = await within(connection)
+    peer.write(frame(TEXT, b"login") + frame(BINARY, b"x" * 4096) * 100)
+    assert await within(ws.recv()) == "login"
+    stream = create_websocket_stream(ws)
+    peer.write(frame(BINARY, b"y" * 4096) * 100)
+    assert await within(stream.readexactly(4096 * 200)) == b"x" * 409_600 + b"y" * 409_600
+    await peer.close()
+
+
 class TestReading:
     async def test_bytes_do_not_know_the_bounds_of_messages(self, pair: Pair) -> None:
         stream, peer = pair

@@ -120,7 +120,9 @@ class Connection(Protocol):
 
     # Delivery -------------------------------------------------------------------------------
     message_listener: MessageListener | None
-    """Called with (data, is_binary). While None, messages wait for `recv`/`next`."""
+    """Called with (data, is_binary). While None, messages wait for `recv`/`next`, which claim all that come:
+    they are queued, and given to a listener as well. One that comes where none was, while no task waits, ends
+    the claim, and gets what is queued first."""
     wants_ping: bool
     wants_pong: bool
     discard: bool
@@ -201,7 +203,8 @@ class Connection(Protocol):
         """Write what is queued, then FIN; reading goes on. A transport that cannot half-close is closed."""
 
     def abort(self) -> None:
-        """Drop what is queued and the transport; `_on_lost` follows in the next tick."""
+        """Drop what is queued for sending, what came and is not delivered yet, and the transport; `_on_lost`
+        follows in the next tick."""
 
     @property
     def transport(self) -> asyncio.Transport | None: ...

@@ -310,7 +310,11 @@ class WebSocket(Lifecycle):
         """The next message: str for text, for binary what `binary_type` says.
 
         Waits for the opening first. Raises ConnectionClosed at the end. Messages that nobody takes wait,
-        a bounded number; then the reading of the socket stops.
+        a bounded number; then the reading of the socket stops. Of a connection that was lost meanwhile, all
+        that came before is given, and the end behind it.
+
+        With a `'message'` listener too, each message goes to both. One that is added while no task waits here
+        takes over: messages that wait go to it, and none to `recv`, until that is called again.
         """
         if self._direct:
             return await self._conn.recv()  # type: ignore[union-attr]

@@ -101,7 +101,8 @@ impl Connection {
         }
     }
 
-    /// The transport is gone: what came before is delivered, then the owner is told.
+    /// The transport is gone: what came before is delivered, as far as the queue has room for it now and
+    /// whenever it has again; then the owner is told.
     pub fn lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) {
         let (py, this) = (slf.py(), slf.get());
         let (transport, writes) = this.state.with(py, |state| {
@@ -149,13 +150,21 @@ impl Connection {
     }
 
     /// Ends the transport at once; nothing more is delivered.
-    pub fn abort_wire(&self, py: Python<'_>) {
-        let live = self.state.with(py, |state| {
+    pub fn abort_wire(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        let (live, waits) = this.state.with(py, |state| {
             state.flow.concluded = true;
-            !matches!(state.drop_wire(), Wire::None)
+            let waits = state.flow.lost && !state.flow.lost_told;
+            if waits {
+                state.pending = Vec::new();
+            }
+            (!matches!(state.drop_wire(), Wire::None), waits)
         });
         if live {
-            self.on_transport(py, "abort");
+            this.on_transport(py, "abort");
+        } else if waits {
+            // The loss is told behind what the queue had no room for, and that is given up.
+            this.reactor(py).call_method_soon(slf.as_any(), "_go_on", slf.as_any());
         }
     }
 

@@ -288,6 +288,11 @@ impl Connection {
     fn set_message_listener(slf: &Bound<'_, Self>, value: Option<Py<PyAny>>) {
         let (py, this) = (slf.py(), slf.get());
         let (old, waiting) = this.state.with(py, |state| {
+            // A listener that comes while nobody waits takes over from a `recv` that has been.
+            let new = value.is_some() && state.listener.is_none();
+            if new && state.flow.claimed && !state.flow.owed && !state.is_awaited(py) {
+                state.flow.claimed = false;
+            }
             let waiting = value.is_some() && !state.queue.is_empty() && !state.flow.claimed;
             (std::mem::replace(&mut state.listener, value), waiting)
         });
@@ -427,8 +432,8 @@ impl Connection {
         Self::end_wire(slf);
     }
 
-    fn abort(&self, py: Python<'_>) {
-        self.abort_wire(py);
+    fn abort(slf: &Bound<'_, Self>) {
+        Self::abort_wire(slf);
     }
 
     #[getter]

@@ -272,6 +272,7 @@ impl Connection {
             let wanted = state.settings.read_ahead > 0
                 && state.settings.auto_pong
                 && state.is_held()
+                && !state.flow.lost
                 && state.flow.started
                 && !(state.flow.delivering || state.flow.concluded || state.pending.is_empty());
             if !wanted {

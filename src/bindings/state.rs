@@ -92,7 +92,7 @@ pub struct Flow {
     pub ended: Ending,
     /// Reading of the wire is off.
     pub reading_off: bool,
-    /// Somebody iterates or has called `recv`.
+    /// Somebody iterates or has called `recv`, and no listener has come since.
     pub claimed: bool,
     /// The task that waited for a message was woken, and has not come for it yet.
     pub owed: bool,
@@ -159,7 +159,8 @@ impl State {
         flow.started
             && !flow.concluded
             && !flow.next_tick
-            && (flow.lost || !(flow.paused || flow.stalled))
+            && !flow.stalled
+            && (flow.lost || !flow.paused)
     }
 
     /// Whether all that could be delivered now is what the peer has yet to send.
@@ -185,7 +186,7 @@ impl State {
     /// nobody takes is dropped.
     pub fn stall_if_full(&mut self, py: Python<'_>) {
         let to_queue = self.listener.is_none() || self.flow.claimed;
-        if to_queue && self.may_deliver() && !self.flow.lost && self.queue_full() {
+        if to_queue && self.may_deliver() && self.queue_full() {
             if self.discard {
                 self.drop_unwanted(py);
             } else {

@@ -67,9 +67,6 @@ pub fn next_step(
     if let Some(step) = step_before(py, state, to_queue) {
         return step;
     }
-    // What a listener gets, or may yet get, must be the bytes as they came: text that was not validated is
-    // then decoded when it is taken from the queue.
-    let as_it_came = state.listener.is_some() || !state.flow.claimed;
     let event = match state.receiver.next(input, &mut shared.codec) {
         Ok(Some(event)) => event,
         Ok(None) => return Step::NeedMore,
@@ -89,7 +86,9 @@ pub fn next_step(
         }
         Event::Message { binary, data } => {
             let lossy = state.settings.skip_utf8_validation;
-            let to_text = !binary && to_queue && !(lossy && as_it_came);
+            // What a listener gets, or may yet get, must be the bytes as they came: text that was not validated
+            // is decoded when it is taken from the queue.
+            let to_text = !binary && to_queue && !lossy;
             let size = size_of(&data);
             if binary && state.binary_type == BinaryType::Fragments {
                 return match pieces(py, data) {
@@ -118,7 +117,7 @@ fn step_before(py: Python<'_>, state: &mut State, to_queue: bool) -> Option<Step
     if let Some(fault) = state.fault.take() {
         return Some(Step::Fail(fault));
     }
-    if to_queue && !state.flow.lost && state.queue_full() {
+    if to_queue && state.queue_full() {
         if !state.discard {
             return Some(Step::Full);
         }

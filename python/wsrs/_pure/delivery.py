@@ -112,11 +112,16 @@ class Delivery:
 
     @property
     def message_listener(self) -> MessageListener | None:
-        """Called with (data, is_binary); messages that wait, for none has claimed them, come first."""
+        """Called with (data, is_binary); messages that wait, for none has claimed them, come first.
+
+        One that comes where none was, while no task waits, ends the claim of an earlier `recv`.
+        """
         return self._listener
 
     @message_listener.setter
     def message_listener(self, listener: MessageListener | None) -> None:
+        if listener is not None and self._listener is None and not self._inbox.is_awaited:
+            self._inbox.claimed = False
         self._listener = listener
         if listener is not None and self._inbox and not self._inbox.claimed:
             self._release(_STALLED)
@@ -213,7 +218,7 @@ class Delivery:
         self._lost = False
         self._lost_error = error
         self._transport = None
-        self._hold &= ~(_PAUSED | _STALLED)
+        self._hold &= ~_PAUSED  # but what the queue has no room for waits on
         self._deliver()
 
     # The loop -------------------------------------------------------------------------------------
@@ -247,7 +252,7 @@ class Delivery:
         """Deliver one event; False where there is none, or no place for it."""
         inbox, listener = self._inbox, self._listener
         if listener is None or inbox.claimed:
-            if self._lost is None and not self._hold and inbox.is_full():
+            if not self._hold and inbox.is_full():
                 if not self._discard:
                     self._hold |= _STALLED
                     self._drained = self._drained or not self._receiver.waiting

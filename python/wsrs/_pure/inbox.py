@@ -40,12 +40,17 @@ class Inbox:
         self._error: BaseException | None = None
         self._orderly = False
         self.claimed = False
-        """Somebody iterates or has called `recv`."""
+        """Somebody iterates or has called `recv`, and no listener has come since."""
         self.when_empty: Callable[[], object] | None = None
         """Called once when the last message is taken."""
 
     def __bool__(self) -> bool:
         return bool(self._queue)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a task waits for a message, or was woken and has not come yet."""
+        return self._waiter is not None
 
     def is_full(self) -> bool:
         """Whether the bound is reached."""

@@ -84,6 +84,10 @@ class Receiver:
         self._data = data + self._data[self._at :]
         self._at = 0
 
+    def drop(self) -> None:
+        """Give up the bytes that wait."""
+        self._data, self._at = b"", 0
+
     @property
     def waiting(self) -> int:
         """Bytes that came and are not read yet."""

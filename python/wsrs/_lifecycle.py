@@ -357,8 +357,6 @@ class Lifecycle(EventTarget):
         if conn is None:
             return
         if event == "message":
-            if added:
-                conn.message_listener = None  # the core shall see a new one also where there was one
             conn.message_listener = self._message_listener()
         elif event == "ping":
             conn.wants_ping = self.listener_count(event) > 0

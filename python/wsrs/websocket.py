@@ -313,8 +313,8 @@ class WebSocket(Lifecycle):
         a bounded number; then the reading of the socket stops. Of a connection that was lost meanwhile, all
         that came before is given, and the end behind it.
 
-        With a `'message'` listener too, each message goes to both. Where there was none, one that is
-        added while no task waits here takes over: messages that wait go to it, and none to `recv`, until that is
+        With a `'message'` listener too, each message goes to both. Where there was none, one that is added
+        while no task waits here takes over: messages that wait go to it, and none to `recv`, until that is
         called again.
         """
         if self._direct:

@@ -96,6 +96,7 @@ class Inbox:
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             raise RuntimeError("another task is already waiting for a message")
+        self.claimed = True  # a listener may have come since the call
         while not self._queue:
             if self._error is not None:
                 if ends and self._orderly:

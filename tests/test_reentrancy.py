@@ -250,3 +250,60 @@ class TestInOtherEvents:
         # The server goes on.
         server.remove_all_listeners()
         await (await raw_client(server)).close()
+
+
+class TestInASendCallback:
+    @pytest.mark.parametrize("size", [100_000])
+    async def test_a_pump_leaves_the_loop_to_others(self, serve: Serve, size: int) -> None:
+        """The usual pump: each callback sends the next message, to a peer that reads all of them."""
+        loop = asyncio.get_running_loop()
+        ticks = calls = inside = 0
+        most = in_tick = 0
+        sending = False
+        done = asyncio.Event()
+
+        def count() -> None:
+            nonlocal ticks, in_tick
+            ticks += 1
+            in_tick = 0
+            if not done.is_set():
+                loop.call_soon(count)
+
+        def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
+            chunk = bytes(size)
+
+            def pump(error: BaseException | None) -> None:
+                nonlocal calls, inside, most, in_tick
+                calls += 1
+                in_tick += 1
+                inside += sending
+                most = max(most, in_tick)
+                if error is None and calls < 200:
+                    send()
+                else:
+                    done.set()
+
+            def send() -> None:
+                nonlocal sending
+                sending = True
+                ws.send(chunk, callback=pump)
+                sending = False
+
+            loop.call_soon(count)
+            send()
+
+        server = await serve(on_connection)
+        peer = await raw_client(server)
+
+        async def read() -> None:
+            while await peer.reader.read(1 << 20):
+                pass
+
+        reading = asyncio.ensure_future(read())
+        await within(done.wait())
+        assert calls == 200
+        assert inside == 0, "called back within send"
+        assert most <= 3, "callbacks in one tick"
+        assert ticks >= 50
+        reading.cancel()
+        await peer.close()

@@ -105,6 +105,7 @@ impl Connection {
     /// whenever it has again; then the owner is told.
     pub fn lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) {
         let (py, this) = (slf.py(), slf.get());
+        Self::tell_written_out(slf);
         let (transport, writes) = this.state.with(py, |state| {
             state.drop_wire();
             state.flow.lost = true;

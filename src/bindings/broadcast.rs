@@ -195,6 +195,6 @@ fn is_slow(connection: &Bound<'_, Connection>) -> bool {
     if this.queued_bytes(py) <= high {
         return false;
     }
-    Connection::flush(connection);
+    Connection::write_out(connection);
     this.queued_bytes(py) > high
 }

@@ -252,6 +252,11 @@ impl Connection {
         Self::flush_answers(slf);
     }
 
+    /// Tells what a call of the program's has written.
+    fn _tell_written(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
+        Self::tell_written_out(slf);
+    }
+
     /// Whether bytes came, or none could because reading was off, since the last call.
     fn take_activity(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| {

@@ -65,6 +65,55 @@ impl Connection {
             let room = left <= state.settings.high_water_mark / 4;
             if room { std::mem::take(&mut state.drains) } else { Vec::new() }
         });
+        Self::call_back(slf, total);
+        for waiter in waiters {
+            waiter.get().grant(py);
+            Waiter::wake(waiter.bind(py), this.reactor(py));
+        }
+    }
+
+    /// As [`Self::written`], of what a call of the program's wrote: it is told in the next tick, because ws
+    /// never calls back within `send`, and a callback that sends again would call itself without end.
+    fn written_later(slf: &Bound<'_, Self>, left: usize) {
+        let (py, this) = (slf.py(), slf.get());
+        let total = this.total_queued(py).saturating_sub(left as u64);
+        let first = this.state.with(py, |state| {
+            state.flow.written_out = total;
+            let room = left <= state.settings.high_water_mark / 4 && !state.drains.is_empty();
+            if room {
+                state.drains.iter().for_each(|waiter| waiter.get().grant(py));
+            }
+            let due = room || state.writes.front().is_some_and(|written| written.at <= total);
+            due && !std::mem::replace(&mut state.flow.telling, true)
+        });
+        if first {
+            this.reactor(py).call_method_soon(slf.as_any(), "_tell_written", slf.as_any());
+        }
+    }
+
+    /// Tells what [`Self::written_later`] has left to be told; the wire may be gone since.
+    pub fn tell_written_out(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        let told = this.state.with(py, |state| {
+            std::mem::take(&mut state.flow.telling).then_some(state.flow.written_out)
+        });
+        let Some(total) = told else { return };
+        let granted = this.state.with(py, |state| {
+            let (granted, others) = std::mem::take(&mut state.drains)
+                .into_iter()
+                .partition::<Vec<_>, _>(|waiter| waiter.get().is_granted(py));
+            state.drains = others;
+            granted
+        });
+        Self::call_back(slf, total);
+        for waiter in granted {
+            Waiter::wake(waiter.bind(py), this.reactor(py));
+        }
+    }
+
+    /// Calls back for the frames that end at `total` or before.
+    fn call_back(slf: &Bound<'_, Self>, total: u64) {
+        let (py, this) = (slf.py(), slf.get());
         loop {
             let done = this.state.with(py, |state| {
                 state.writes.front().filter(|written| written.at <= total)?;
@@ -78,10 +127,6 @@ impl Connection {
             {
                 this.reactor(py).report(py, "a send callback raised an exception", error);
             }
-        }
-        for waiter in waiters {
-            waiter.get().grant(py);
-            Waiter::wake(waiter.bind(py), this.reactor(py));
         }
     }
 
@@ -104,12 +149,21 @@ impl Connection {
         }
     }
 
-    /// Writes what is queued.
+    /// Writes what is queued, and tells those who wait for it.
     pub fn flush(slf: &Bound<'_, Self>) {
+        Self::flush_and_tell(slf, Self::written);
+    }
+
+    /// Writes what is queued, within a call of the program's: those who wait for it are told after that.
+    pub fn write_out(slf: &Bound<'_, Self>) {
+        Self::flush_and_tell(slf, Self::written_later);
+    }
+
+    fn flush_and_tell(slf: &Bound<'_, Self>, tell: impl FnOnce(&Bound<'_, Self>, usize)) {
         let (py, this) = (slf.py(), slf.get());
         #[cfg(unix)]
         if let Some(token) = this.token(py) {
-            writing::flush(this.reactor_bound(py), token);
+            writing::flush_and_tell(this.reactor_bound(py), token, tell);
             return;
         }
         let ready = this.state.with(py, |state| {
@@ -129,7 +183,7 @@ impl Connection {
         let gone = this.awaits_writes(py) && this.has_given_up(py);
         Self::end_if_written(slf);
         if this.awaits_writes(py) && !gone {
-            Self::written(slf, this.queued_bytes(py));
+            tell(slf, this.queued_bytes(py));
         }
     }
 

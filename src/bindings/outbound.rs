@@ -163,7 +163,7 @@ impl Connection {
     pub fn settle(slf: &Bound<'_, Self>, queued: &Queued) {
         let (py, this) = (slf.py(), slf.get());
         if queued.length > FLUSH_AT {
-            Self::flush(slf);
+            Self::write_out(slf);
         } else if queued.dirty {
             let reactor = this.reactor_bound(py);
             match this.state.with(py, |s| (matches!(s.wire, Wire::Loop { .. }), s.flow.delivering))
@@ -263,7 +263,7 @@ impl Connection {
             this.state.with(py, |state| (state.settings.high_water_mark, state.flow.refusing));
         let mut full = begun || this.queued_bytes(py) > mark;
         if full && !begun {
-            Self::flush(slf);
+            Self::write_out(slf);
             full = this.queued_bytes(py) > mark;
         }
         this.state.with(py, |state| {

@@ -100,6 +100,10 @@ pub struct Flow {
     pub active: bool,
     /// The message was refused whose further fragments are to come.
     pub refusing: bool,
+    /// The next tick tells what a call of the program's has written.
+    pub telling: bool,
+    /// How far in the outgoing stream that was.
+    pub written_out: u64,
 }
 
 /// What a program wants to know when a frame is written out.

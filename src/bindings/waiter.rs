@@ -69,6 +69,10 @@ impl Waiter {
         self.state.with(py, |state| state.granted = true);
     }
 
+    pub fn is_granted(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.granted)
+    }
+
     /// Whether the connection was lost before there was room.
     fn is_in_vain(&self, py: Python<'_>) -> bool {
         self.wish == Wish::Room

@@ -19,6 +19,15 @@ pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
 
 /// Writes what one socket has queued, and tells its client how it went.
 pub fn flush(reactor: &Bound<'_, Reactor>, token: Token) {
+    flush_and_tell(reactor, token, Connection::written);
+}
+
+/// Writes what one socket has queued; `tell` is told of it for a connection that wants to know.
+pub fn flush_and_tell(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    tell: impl FnOnce(&Bound<'_, Connection>, usize),
+) {
     let (py, this) = (reactor.py(), reactor.get());
     let (outcome, kind, closing) = this.sockets.with(py, |sockets| {
         let outcome = sockets.engine().map(|engine| engine.flush(token));
@@ -37,7 +46,7 @@ pub fn flush(reactor: &Bound<'_, Reactor>, token: Token) {
         Some(Flush::Pending(left)) => left,
     };
     match kind {
-        Some(Kind::Native(connection)) => Connection::written(connection.bind(py), left),
+        Some(Kind::Native(connection)) => tell(connection.bind(py), left),
         Some(Kind::Stream(protocol) | Kind::Buffered(protocol)) => {
             control_writing(reactor, token, protocol.bind(py), left);
         }

@@ -59,6 +59,35 @@ def test_callbacks_are_called_when_the_frame_is_written_out(side: MakeSide) -> N
     assert told[1:] == [("b", None), ("c", None), ("close", None)]
 
 
+def test_no_callback_is_called_within_send(side: MakeSide) -> None:
+    server = side()
+    told: list[Any] = []
+
+    def pump(error: Any) -> None:
+        told.append(error)
+        if len(told) < 5:
+            before = len(told)
+            server.connection.send(bytes(100_000), callback=pump)
+            assert len(told) == before, "called back within send"
+
+    server.connection.send(bytes(100_000), callback=pump)
+    assert len(server.transport.written) > 0
+    assert told == []
+    server.tick()
+    assert told == [None]
+    server.tick(10)
+    assert told == [None] * 5
+
+
+def test_what_send_has_written_out_is_told_as_written_after_an_abort(side: MakeSide) -> None:
+    server = side()
+    told: list[Any] = []
+    server.connection.send(bytes(100_000), callback=told.append)
+    server.connection.abort()
+    server.tick(3)
+    assert told == [None]
+
+
 def test_a_tls_transport_that_has_written_everything_blocks_nothing(side: MakeSide) -> None:
     server = side(tls=True)
     told: list[Any] = []

@@ -41,6 +41,7 @@ class Outbox:
         "_queued",
         "_scheduled",
         "_transport",
+        "_written",
         "corked",
         "high_water_mark",
         "pongs",
@@ -55,6 +56,8 @@ class Outbox:
         self._queued = 0
         """Bytes that were ever queued; `_passed` of them went to the transport."""
         self._passed = 0
+        self._written = 0
+        """Bytes that the transport had written when a call of the program's wrote last."""
         self._marks: deque[tuple[int, SendCallback | None]] = deque()
         """Ends of frames in `_queued` with their callbacks; None for a pong that answers a ping."""
         self._drains: list[asyncio.Future[None]] = []
@@ -108,7 +111,7 @@ class Outbox:
         """After a frame is put and marked: what is more than a chunk does not wait for the tick."""
         if self._queued - self._passed > _CHUNK and not self._blocked:
             self.flush()
-            self._settle()
+            self._settle_later()
 
     def tick(self) -> None:
         """Write what is queued, and tell those who wait for it."""
@@ -156,6 +159,19 @@ class Outbox:
         """Whether the transport ended by itself: what it holds no more was dropped; the loss will be told."""
         transport = self._transport
         return transport is None or (transport.is_closing() and (self._blocked or not self._ended))
+
+    def _settle_later(self) -> None:
+        """Have the next tick tell what is written: never within `send`, where a callback that sends again
+        would call itself without end."""
+        transport = self._transport
+        if transport is None or self._has_given_up():
+            return
+        self._written = self._passed - transport.get_write_buffer_size()
+        if self._queued - self._written <= self._low_water_mark:
+            self._granted = max(self._granted, self._queued)
+        if (self._marks or self._drains) and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self.tick)
 
     def _settle(self) -> None:
         """Tell those whose frames are written out, and senders that wait for room."""
@@ -252,8 +268,8 @@ class Outbox:
         self.drop()
 
         def tell() -> None:
-            for _, callback in marks:
-                self._tell(callback, ConnectionClosed(1006))
+            for place, callback in marks:
+                self._tell(callback, None if place <= self._written else ConnectionClosed(1006))
 
         return tell
 

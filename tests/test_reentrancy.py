@@ -253,7 +253,7 @@ class TestInOtherEvents:
 
 
 class TestInASendCallback:
-    @pytest.mark.parametrize("size", [100_000])
+    @pytest.mark.parametrize("size", [100, 100_000])
     async def test_a_pump_leaves_the_loop_to_others(self, serve: Serve, size: int) -> None:
         """The usual pump: each callback sends the next message, to a peer that reads all of them."""
         loop = asyncio.get_running_loop()

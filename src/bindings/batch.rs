@@ -63,6 +63,7 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     }
     Reactor::flush_all(reactor);
     drop(batch);
+    Reactor::flush_rest_later(reactor);
     polled?;
     this.take_error(py).map_or(Ok(()), Err)
 }

@@ -255,20 +255,28 @@ impl Reactor {
         }
     }
 
-    /// Writes what the connections have queued.
+    /// Writes what the connections have queued by now.
     pub fn flush_all(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
         #[cfg(unix)]
         super::writing::flush_dirty(slf);
-        loop {
-            let batch = this.agenda.with(py, |agenda| std::mem::take(&mut agenda.dirty));
-            if batch.is_empty() {
-                break;
-            }
-            for connection in batch {
-                Connection::flush(connection.bind(py));
-            }
+        let batch = this.agenda.with(py, |agenda| std::mem::take(&mut agenda.dirty));
+        for connection in batch {
+            Connection::flush(connection.bind(py));
+        }
+    }
+
+    /// What callbacks queued during a flush leaves in the next tick.
+    pub fn flush_rest_later(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        #[cfg(unix)]
+        let sockets =
+            this.sockets.with(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
+        #[cfg(not(unix))]
+        let sockets = 0;
+        if sockets > 0 || this.agenda.with(py, |agenda| !agenda.dirty.is_empty()) {
+            Self::schedule_flush(slf);
         }
     }
 }
@@ -289,6 +297,7 @@ impl Reactor {
     /// Writes what was queued in this tick.
     fn _flush(slf: &Bound<'_, Self>) {
         Self::flush_all(slf);
+        Self::flush_rest_later(slf);
     }
 
     /// The poller's descriptor is readable: serve every socket that is ready.

@@ -9,10 +9,15 @@ use super::reactor::Reactor;
 use super::sockets::lose;
 use crate::engine::{Flush, Token};
 
-/// Writes what the dirty sockets have queued.
+/// Writes what the sockets have queued that are dirty now; not what a callback queues meanwhile, or one that
+/// sends again at each call would have the loop for itself.
 pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    while let Some(token) = this.sockets.with(py, |sockets| sockets.engine()?.take_dirty()) {
+    let dirty = this.sockets.with(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
+    for _ in 0..dirty {
+        let Some(token) = this.sockets.with(py, |sockets| sockets.engine()?.take_dirty()) else {
+            return;
+        };
         flush(reactor, token);
     }
 }

@@ -6,7 +6,7 @@
 //! 1. [`Engine::poll`]: one wait without blocking, at most [`MAX_EVENTS`] events;
 //! 2. [`Engine::next_ready`] until `None`, and for each what it says: [`Engine::accept`],
 //!    [`Engine::read`], [`Engine::flush`];
-//! 3. [`Engine::take_dirty`] until `None`, flushing what was queued meanwhile.
+//! 3. [`Engine::take_dirty`] as often as [`Engine::dirty_len`] said, flushing what was queued meanwhile.
 //!
 //! The engine never calls back, so no borrow of it is held while the caller's program runs, and
 //! whatever that program does (close a socket within the batch, open others) is safe: a [`Token`]

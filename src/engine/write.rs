@@ -71,6 +71,12 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         }
     }
 
+    /// Entries in that list; those closed meanwhile may count too.
+    #[inline]
+    pub fn dirty_len(&self) -> usize {
+        self.dirty.len()
+    }
+
     /// Takes the socket out of the list that has been in it longest. Those closed meanwhile are
     /// skipped.
     #[inline]

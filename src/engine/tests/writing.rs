@@ -203,6 +203,7 @@ fn the_first_dirty_socket_asks_for_a_flush_and_all_are_flushed_in_order() {
     assert!(engine.mark_dirty(b));
     assert!(!engine.mark_dirty(a) && !engine.mark_dirty(b) && !engine.mark_dirty(c));
     assert!(engine.close(a));
+    assert_eq!(engine.dirty_len(), 3, "a is passed over");
     assert_eq!(engine.take_dirty(), Some(b));
     assert!(!engine.mark_dirty(b), "c is still listed");
     assert_eq!(engine.take_dirty(), Some(c));

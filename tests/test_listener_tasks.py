@@ -8,7 +8,7 @@ from typing import Any
 import wsrs
 
 from .conftest import Reports, Serve
-from .peers import raw_client, within
+from .peers import TEXT, frame, raw_client, within
 
 
 async def test_a_peer_that_vanishes_ends_the_task_without_noise(serve: Serve, reports: Reports) -> None:
@@ -43,3 +43,40 @@ async def test_another_exception_is_reported(serve: Serve, reports: Reports) -> 
     context = reports.take()
     assert str(context["exception"]) == "mine"
     assert "connection" in context["message"]
+
+
+async def test_a_task_that_a_listener_steps_at_once_wakes_others(serve: Serve, reports: Reports) -> None:
+    """As eager tasks do (Python 3.12): that one is current, none can be stepped within it."""
+    loop = asyncio.get_running_loop()
+    held: list[wsrs.WebSocket] = []
+    ended: asyncio.Future[None] = loop.create_future()
+
+    async def iterate(ws: wsrs.WebSocket) -> None:
+        async for _ in ws:
+            pass
+        ended.set_result(None)
+
+    def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
+        held.append(ws)
+
+        def on_message(data: bytes, is_binary: bool) -> None:
+            task = loop.create_task(asyncio.sleep(0))
+            asyncio.tasks._enter_task(loop, task)
+            try:
+                held[0]._conn.finish(wsrs.ConnectionClosed(1000), True)  # type: ignore[union-attr]
+                assert not ended.done()
+            finally:
+                asyncio.tasks._leave_task(loop, task)
+
+        if len(held) > 1:
+            ws.on("message", on_message)
+
+    server = await serve(on_connection)
+    first = await raw_client(server)
+    task = asyncio.ensure_future(iterate(held[0]))
+    second = await raw_client(server)
+    second.writer.write(frame(TEXT, b"now"))
+    await within(ended)
+    await task
+    await first.close()
+    await second.close()

@@ -98,7 +98,12 @@ impl Waiter {
                 Some(context) if reactor.begin_waking(py) => {
                     let outcome = call_in_context(slf, &callback.function, context.bind(py));
                     reactor.end_waking(py);
-                    outcome
+                    match outcome {
+                        Err(error) if refused_a_step(&error, reactor, py) => {
+                            callback.schedule(slf.as_any(), reactor)
+                        }
+                        other => other,
+                    }
                 }
                 _ => callback.schedule(slf.as_any(), reactor),
             };
@@ -131,6 +136,17 @@ fn call_in_context(
         return Err(PyErr::fetch(py));
     }
     outcome
+}
+
+/// Whether asyncio has refused to step a task because another is current: one that a listener has begun at
+/// once in this batch (`asyncio.eager_task_factory`). The step has not begun then.
+#[cold]
+fn refused_a_step(error: &PyErr, reactor: &Reactor, py: Python<'_>) -> bool {
+    error.is_instance_of::<PyRuntimeError>(py)
+        && py
+            .import("asyncio")
+            .and_then(|asyncio| asyncio.call_method1("current_task", (reactor.event_loop(py),)))
+            .is_ok_and(|task| !task.is_none())
 }
 
 /// Ends an `await` with `value`, which is neither a tuple nor an exception: `StopIteration(value)` is

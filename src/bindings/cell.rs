@@ -31,6 +31,11 @@ impl<T> GilCell<T> {
         act(&mut self.0.borrow_mut())
     }
 
+    /// Where the value lies, for those who only want to know that.
+    pub fn address(&self) -> *const T {
+        self.0.as_ptr()
+    }
+
     /// For `tp_traverse`, where no token is to be had: None while the value is borrowed.
     pub fn for_traverse<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
         self.0.try_borrow().ok().map(|value| look(&value))

@@ -16,6 +16,8 @@ use super::data::Payload;
 use super::extension::PerMessageDeflate;
 use super::flags;
 use super::outbound::FrameKind;
+#[cfg(unix)]
+use super::reach::Reach;
 use super::reactor::Reactor;
 use super::state::{BinaryType, Finish, Flow, Settings, State, Wire};
 use super::waiter::{Awaitable, Wish};
@@ -109,6 +111,8 @@ impl Connection {
             transport: None,
             owner: Some(owner),
             listener: None,
+            #[cfg(unix)]
+            reach: Reach::default(),
             generate_mask,
             receiver: Receiver::new(ReceiverOptions {
                 role,
@@ -292,7 +296,11 @@ impl Connection {
     #[setter]
     fn set_message_listener(slf: &Bound<'_, Self>, value: Option<Py<PyAny>>) {
         let (py, this) = (slf.py(), slf.get());
+        #[cfg(unix)]
+        let reach = value.as_ref().map(|listener| Reach::of(listener.bind(py)));
         let (old, waiting) = this.state.with(py, |state| {
+            #[cfg(unix)]
+            (state.reach = reach.unwrap_or_default());
             // A listener that comes while nobody waits takes over from a `recv` that has been.
             let new = value.is_some() && state.listener.is_none();
             if new && state.flow.claimed && !state.flow.owed && !state.is_awaited(py) {

@@ -12,32 +12,11 @@ use super::state::Wire;
 use super::step::{Step, next_step, place};
 use super::waiter::{Awaitable, Done};
 use crate::protocol::receiver::Input;
-#[cfg(unix)]
-use crate::simd::prefetch::prefetch;
 
-/// Bytes of a Python function, and of a WebSocket without its dictionary, as far as they are used.
-#[cfg(unix)]
-const LISTENER: usize = 128;
-#[cfg(unix)]
-const WEBSOCKET: usize = 320;
 /// Bytes read ahead of `start`, and while each event waits for its tick (`allow_synchronous_events=False`).
 const READ_AHEAD: usize = 64 * 1024;
 
 impl Connection {
-    /// Has the processor fetch what a message's delivery reads first: the listener, its WebSocket.
-    #[cfg(unix)]
-    #[inline]
-    pub fn look_ahead(&self, py: Python<'_>) {
-        let (listener, owner) = self.state.with(py, |state| {
-            let address = |object: &Option<Py<PyAny>>| {
-                object.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr)
-            };
-            (address(&state.listener), address(&state.owner))
-        });
-        prefetch(listener, LISTENER);
-        prefetch(owner, WEBSOCKET);
-    }
-
     /// Takes bytes from the wire (after those that wait already) and delivers what it can.
     pub fn feed(slf: &Bound<'_, Self>, bytes: &mut [u8]) {
         let (py, this) = (slf.py(), slf.get());

@@ -21,6 +21,8 @@ mod flags;
 mod handshake;
 mod inbound;
 mod outbound;
+#[cfg(unix)]
+mod reach;
 mod reactor;
 #[cfg(unix)]
 mod reading;

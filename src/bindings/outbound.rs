@@ -227,14 +227,21 @@ impl Connection {
             return Self::refused_message(slf, callback);
         }
         let key = this.masking_key(py, mask)?;
+        // Beside the result, which would not fit into registers with it: read from memory again so soon
+        // after it is written there, it waits for every write before it.
+        let mut fault = None;
         let queued = this.enqueue(py, |state, shared, out| {
-            put_message(state, shared, out, payload, &options, key)?;
-            Ok::<_, ProtocolError>(out.total())
+            if let Err(error) = put_message(state, shared, out, payload, &options, key) {
+                fault = Some(error);
+            }
+            out.total()
         });
-        let Some((outcome, queued)) = queued else {
+        let Some((at, queued)) = queued else {
             return Self::not_connected(slf, callback);
         };
-        let at = outcome.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        if let Some(error) = fault {
+            return Err(PyValueError::new_err(error.to_string()));
+        }
         if callback.is_some() {
             this.state.with(py, |state| {
                 state.writes.push_back(Written { at, callback, auto_pong: false });

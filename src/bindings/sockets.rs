@@ -96,6 +96,22 @@ impl Sockets {
         }
     }
 
+    /// The same for the sockets written next: the table's entries, and what of the connection says whom to
+    /// tell. They were read a moment ago, but what a write takes the kernel has come since.
+    #[inline]
+    pub fn look_ahead_to_write(&self) {
+        let Some(engine) = &self.engine else { return };
+        if let Some(token) = engine.upcoming_dirty(1) {
+            let (slot, size) = engine.entry_address(token);
+            prefetch(slot, size);
+            prefetch(self.clients.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
+        }
+        if let Some(connection) = engine.upcoming_dirty(0).and_then(|token| self.connection(token))
+        {
+            connection.get().look_ahead_to_write();
+        }
+    }
+
     #[inline]
     fn connection(&self, token: Token) -> Option<&Py<Connection>> {
         match self.clients.get(token.index()) {

@@ -7,6 +7,8 @@ use pyo3::prelude::*;
 
 use super::buffer::BytesBuffer;
 use super::counts::Counts;
+#[cfg(unix)]
+use super::reach::Reach;
 use super::waiter::{Awaitable, Waiter};
 #[cfg(unix)]
 use crate::engine::Token;
@@ -127,6 +129,9 @@ pub struct State {
     pub transport: Option<Py<PyAny>>,
     pub owner: Option<Py<PyAny>>,
     pub listener: Option<Py<PyAny>>,
+    /// What the listener reads first.
+    #[cfg(unix)]
+    pub reach: Reach,
     pub generate_mask: Option<Py<PyAny>>,
     pub receiver: Receiver<BytesBuffer>,
     pub sender: Sender,

@@ -18,6 +18,7 @@ pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
         let Some(token) = this.sockets.with(py, |sockets| sockets.engine()?.take_dirty()) else {
             return;
         };
+        this.sockets.with(py, |sockets| sockets.look_ahead_to_write());
         flush(reactor, token);
     }
 }

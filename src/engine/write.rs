@@ -92,6 +92,12 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         None
     }
 
+    /// The socket that is `ahead` places from the one that [`Self::take_dirty`] gives next.
+    #[inline]
+    pub fn upcoming_dirty(&self, ahead: usize) -> Option<Token> {
+        self.dirty.get(ahead).copied()
+    }
+
     /// Takes a socket out of that list before its turn. False where it is not in it.
     #[inline]
     pub fn undirty(&mut self, token: Token) -> bool {

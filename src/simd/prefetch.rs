@@ -9,10 +9,12 @@ const LINE: usize = 64;
 /// passed over. A no-op where the processor has no such instruction that Rust knows.
 #[inline]
 pub fn prefetch<T>(at: *const T, bytes: usize) {
-    let mut offset = 0;
-    while offset < bytes {
-        line(at.cast::<u8>().wrapping_add(offset));
-        offset += LINE;
+    let at = at.cast::<u8>();
+    // From the beginning of the first line, or the last one would be left out of what is not aligned.
+    let mut offset = 0_usize.wrapping_sub(at.addr() % LINE);
+    while (offset as isize) < bytes as isize {
+        line(at.wrapping_add(offset));
+        offset = offset.wrapping_add(LINE);
     }
 }
 

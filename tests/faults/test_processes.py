@@ -36,6 +36,8 @@ async def main():
             await server.serve_forever()
     print(server.stats().closes, flush=True)
 
+# A shell has what it runs in the background ignore SIGINT, and so would this, started by tests that are.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     asyncio.run(main())
 except KeyboardInterrupt:

@@ -152,6 +152,10 @@ class TestSending:
     async def test_ping_and_pong(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair
         told = [asyncio.get_running_loop().create_future() for _ in range(3)]
+        ws.ping(None)
+        assert (await peer.frame())[:4] == (PING, b"", True, False)
+        with pytest.raises(TypeError, match="bool"):
+            ws.ping(True)
         ws.ping(told[0].set_result)
         ws.pong("data", told[1].set_result)
         ws.ping(5, True, told[2].set_result)

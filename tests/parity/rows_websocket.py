@@ -170,9 +170,10 @@ WEBSOCKET_SECTIONS = (
             row(
                 "data",
                 "data",
-                "TestSending::test_every_type TestSending::test_what_cannot_be_sent",
+                "TestSending::test_every_type TestSending::test_what_cannot_be_sent TestSending::test_ping_and_pong",
                 """`str`; `int` and `float` as text; whatever has the buffer protocol; lists and tuples of 0 to 255;
-                `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are no numbers: a `TypeError`.""",
+                `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are no numbers: a `TypeError`; only to
+                `ping` and `pong` None is no data, as in ws.""",
             ),
             row("callback", "callback", f"{CALLBACK} {AFTERWARDS}"),
             row("mask", "mask", BEATS),

@@ -170,6 +170,20 @@ class TestSending:
             with pytest.raises(ValueError, match="125"):
                 call(b"x" * 126)
 
+    async def test_a_callback_that_cannot_be_called(self, pair: tuple[Any, Peer]) -> None:
+        ws, peer = pair
+        for attempt in range(2):
+            for call in (ws.send, ws.ping, ws.pong):
+                with pytest.raises(TypeError, match=r"^callback must be callable, not int"):
+                    call("refused", callback=5)
+            with pytest.raises(TypeError, match=r"^callback must be callable, not int"):
+                ws.send("refused", {"binary": True}, 5)
+            if attempt == 0:
+                # Nothing was sent, and what is right goes on.
+                ws.send("taken")
+                assert (await peer.frame()).payload == b"taken"
+                ws.close()  # and the same after the end
+
     @pytest.mark.parametrize("size", [125, 126, 65535, 65536, 1_000_000])
     async def test_every_length_of_header(self, pair: tuple[Any, Peer], size: int) -> None:
         ws, peer = pair

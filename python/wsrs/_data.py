@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["byte_length", "reason_bytes"]
+__all__ = ["byte_length", "check_callback", "reason_bytes"]
 
 
 def byte_length(data: object) -> int:
@@ -22,6 +22,12 @@ def byte_length(data: object) -> int:
     if convert is None:
         raise TypeError(f"data of type {type(data).__name__} cannot be sent")
     return len(convert(data))
+
+
+def check_callback(callback: object) -> None:
+    """TypeError for what is neither callable nor None."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
 
 
 def reason_bytes(code: object, reason: object) -> bytes:

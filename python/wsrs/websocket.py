@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from wsrs import _lifecycle
 from wsrs._chosen import core
 from wsrs._client import Handshake
-from wsrs._data import byte_length, reason_bytes
+from wsrs._data import byte_length, check_callback, reason_bytes
 from wsrs._lifecycle import CLOSED, CONNECTING, OPEN, STATES, Lifecycle
 from wsrs._running import Waiters, running_loop
 from wsrs._stats import WebSocketStats, websocket_stats
@@ -292,6 +292,7 @@ class WebSocket(Lifecycle):
         return self._send_after_close(data, callback)
 
     def _send_after_close(self, data: object, callback: SendCallback | None) -> Awaitable[None]:
+        check_callback(callback)
         state = self._ready_state
         message = f"WebSocket is not open: readyState {state} ({STATES[state]})"
         if state == CONNECTING:

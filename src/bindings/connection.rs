@@ -387,7 +387,7 @@ impl Connection {
         #[pyo3(from_py_with = flags::compress)] compress: Option<bool>,
         #[pyo3(from_py_with = flags::fin)] fin: bool,
         #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
-        callback: Option<Py<PyAny>>,
+        #[pyo3(from_py_with = flags::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         Self::send_now(slf, data, (binary, compress, fin, mask), callback)
     }
@@ -397,7 +397,7 @@ impl Connection {
         slf: &Bound<'_, Self>,
         data: Option<&Bound<'_, PyAny>>,
         #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
-        callback: Option<Py<PyAny>>,
+        #[pyo3(from_py_with = flags::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let payload = Payload::of_optional(data)?;
         let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
@@ -409,7 +409,7 @@ impl Connection {
         slf: &Bound<'_, Self>,
         data: Option<&Bound<'_, PyAny>>,
         #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
-        callback: Option<Py<PyAny>>,
+        #[pyo3(from_py_with = flags::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let payload = Payload::of_optional(data)?;
         let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
@@ -422,7 +422,7 @@ impl Connection {
         code: Option<u16>,
         reason: &[u8],
         #[pyo3(from_py_with = flags::mask)] mask: Option<bool>,
-        callback: Option<Py<PyAny>>,
+        #[pyo3(from_py_with = flags::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
         Self::queue_close(slf, code, reason, mask, callback)

@@ -1,4 +1,4 @@
-//! The arguments that are yes or no, refused by name where they are neither.
+//! The arguments that say how to send, refused by name where they are of another kind.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -34,4 +34,16 @@ pub fn mask(value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
 /// Whether the message ends with this frame.
 pub fn fin(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     flag("fin", value)
+}
+
+/// Called when the frame is written out, or is not going to be.
+pub fn callback(value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    if value.is_callable() {
+        return Ok(Some(value.clone().unbind()));
+    }
+    let kind = value.get_type().name()?;
+    Err(PyTypeError::new_err(format!("callback must be callable, not {kind}")))
 }

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from wsrs._backend import ConnectionOwner, SendCallback
+from wsrs._data import check_callback
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.counts import Pings
 from wsrs._pure.deflate import PerMessageDeflate
@@ -174,6 +175,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """Frame and queue a message or a fragment at once."""
         if binary is not None or compress is not None or fin is not True or mask is not None:
             check_flags(binary=binary, compress=compress, fin=fin, mask=mask)
+        if callback is not None:
+            check_callback(callback)
         payload, is_text = to_bytes(data)
         if self._refuse_above_mark and self._refuses(fin):
             return self._refused_message(callback)
@@ -222,6 +225,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     ) -> Awaitable[None]:
         """Queue a ping."""
         check_flags(mask=mask)
+        check_callback(callback)
         return self._control(PING, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def pong(
@@ -229,12 +233,14 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     ) -> Awaitable[None]:
         """Queue a pong."""
         check_flags(mask=mask)
+        check_callback(callback)
         return self._control(PONG, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def send_close(
         self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None
     ) -> None:
         """Queue a close frame."""
+        check_callback(callback)
         self._control(CLOSE, close_payload(code, bytes(reason)), mask, callback)
 
     @property

@@ -5,7 +5,8 @@ use std::mem::offset_of;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyFunction, PyTuple, PyType};
 
 use super::connection::Connection;
 use super::state::State;
@@ -38,7 +39,9 @@ impl Reach {
             }
         };
         let py = listener.py();
-        if let Ok(closure) = listener.getattr(intern!(py, "__closure__"))
+        // Only of the interpreter's own types: an attribute of any other object may run a program's code.
+        if listener.is_exact_instance_of::<PyFunction>()
+            && let Ok(closure) = listener.getattr(intern!(py, "__closure__"))
             && let Ok(cells) = closure.cast::<PyTuple>()
         {
             note(cells);
@@ -47,7 +50,9 @@ impl Reach {
                 // An empty cell raises ValueError.
                 let _ = cell.getattr(intern!(py, "cell_contents")).map(|contents| note(&contents));
             }
-        } else if let Ok(bound_to) = listener.getattr(intern!(py, "__self__")) {
+        } else if is_bound_method(listener)
+            && let Ok(bound_to) = listener.getattr(intern!(py, "__self__"))
+        {
             note(&bound_to);
         }
         reach
@@ -60,6 +65,13 @@ impl Reach {
             prefetch(*address as *const u8, SIZE);
         }
     }
+}
+
+fn is_bound_method(listener: &Bound<'_, PyAny>) -> bool {
+    static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    METHOD
+        .import(listener.py(), "types", "MethodType")
+        .is_ok_and(|method| listener.get_type().is(method))
 }
 
 impl Connection {

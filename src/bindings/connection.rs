@@ -303,7 +303,7 @@ impl Connection {
             (state.reach = reach.unwrap_or_default());
             // A listener that comes while nobody waits takes over from a `recv` that has been.
             let new = value.is_some() && state.listener.is_none();
-            if new && state.flow.claimed && !state.flow.owed && !state.is_awaited(py) {
+            if new && state.flow.claimed && !state.is_claimed_by_task(py) {
                 state.flow.claimed = false;
             }
             let waiting = value.is_some() && !state.queue.is_empty() && !state.flow.claimed;

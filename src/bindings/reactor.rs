@@ -214,12 +214,15 @@ impl Reactor {
     }
 
     /// Keeps what must pass through the loop (`SystemExit`, `KeyboardInterrupt`) until the end of
-    /// the batch; outside of one it is shown at once.
+    /// the batch; outside of one a call of the loop's raises it.
     pub fn keep_error(&self, py: Python<'_>, error: PyErr) {
         if self.in_batch(py) {
             let old = self.agenda.with(py, |agenda| agenda.error.replace(error));
             drop(old);
-        } else {
+        } else if let Err(failure) = wrap_pyfunction!(raise_error, py)
+            .and_then(|raise| self.call_soon.call1(py, (raise, error.value(py))))
+        {
+            failure.write_unraisable(py, None);
             error.write_unraisable(py, None);
         }
     }
@@ -279,6 +282,12 @@ impl Reactor {
             Self::schedule_flush(slf);
         }
     }
+}
+
+/// What the loop calls to raise an exception that must end it.
+#[pyfunction]
+fn raise_error(error: Bound<'_, PyAny>) -> PyResult<()> {
+    Err(PyErr::from_value(error))
 }
 
 /// Removes the entries of loops that are gone, so that a program with many short ones keeps none.

@@ -16,7 +16,8 @@ impl Connection {
         let found = this.state.with(py, |state| {
             state.flow.claimed = true;
             let slot = if wish == Wish::Next { &state.next } else { &state.recv };
-            slot.as_ref().map(|waiter| waiter.clone_ref(py))
+            let usable = slot.as_ref().filter(|made| !made.get().waiter.get().is_spent(py));
+            usable.map(|made| made.clone_ref(py))
         });
         if let Some(waiter) = found {
             return Ok(waiter);
@@ -24,16 +25,17 @@ impl Connection {
         let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), wish))?;
         let made = Py::new(py, Awaitable { waiter })?;
         let kept = made.clone_ref(py);
-        this.state.with(py, |state| {
+        let spent = this.state.with(py, |state| {
             let slot = if wish == Wish::Next { &mut state.next } else { &mut state.recv };
-            *slot = Some(kept);
+            slot.replace(kept)
         });
+        drop(spent);
         Ok(made)
     }
 
-    /// Whether a task is suspended on `recv` or on `next`.
-    pub fn is_awaited(slf: &Bound<'_, Self>) -> bool {
-        slf.get().state.with(slf.py(), |state| state.is_awaited(slf.py()))
+    /// Whether a task waits for a message, or was woken and has not come for it.
+    pub fn is_claimed_by_task(slf: &Bound<'_, Self>) -> bool {
+        slf.get().state.with(slf.py(), |state| state.is_claimed_by_task(slf.py()))
     }
 
     /// Wakes the task that waits for a message, if there is something for it.

@@ -207,18 +207,18 @@ impl State {
     /// Drops the messages that wait, but for the first if a task waits for it.
     #[cold]
     pub fn drop_unwanted(&mut self, py: Python<'_>) {
-        let owed = self.flow.owed || self.is_awaited(py);
+        let owed = self.is_claimed_by_task(py);
         // Bytes, str and lists of bytes: dropping them runs no Python.
         self.queue.truncate(usize::from(owed));
         self.queued_bytes = self.queue.iter().map(|(_, size, _)| size).sum();
     }
 
-    /// Whether a task is suspended on `recv` or on `next`.
-    pub fn is_awaited(&self, py: Python<'_>) -> bool {
+    /// Whether a task waits for a message, or was woken and has not come for it: the next is that task's.
+    pub fn is_claimed_by_task(&self, py: Python<'_>) -> bool {
         let waits = |awaitable: &Option<Py<Awaitable>>| {
             awaitable.as_ref().is_some_and(|made| made.get().waiter.get().is_waiting(py))
         };
-        waits(&self.recv) || waits(&self.next)
+        self.flow.owed || waits(&self.recv) || waits(&self.next)
     }
 
     /// Whether the peer's FIN or the loss has come, and the owner was not told.

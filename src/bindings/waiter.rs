@@ -49,6 +49,9 @@ struct State {
     blocking: bool,
     /// There was room since: what a sender waits for is not lost, whatever comes.
     granted: bool,
+    /// A task that waited here was cancelled. It may cancel again before it is told, so that nobody else
+    /// waits here.
+    spent: bool,
 }
 
 /// One awaitable of a connection.
@@ -78,6 +81,10 @@ impl Waiter {
         self.wish == Wish::Room
             && !self.connection.get().is_connected(py)
             && !self.state.with(py, |state| state.granted)
+    }
+
+    pub fn is_spent(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.spent)
     }
 
     /// Whether a task is suspended on it.
@@ -180,8 +187,20 @@ pub struct Awaitable {
 
 #[pymethods]
 impl Awaitable {
-    fn __await__(&self, py: Python<'_>) -> Py<Waiter> {
-        self.waiter.clone_ref(py)
+    fn __await__(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = self.waiter.get();
+        if waiter.wish != Wish::Room {
+            let connection = waiter.connection.bind(py);
+            if Connection::is_claimed_by_task(connection) {
+                let said = "another task is already waiting for a message";
+                return Err(PyRuntimeError::new_err(said));
+            }
+            if waiter.is_spent(py) {
+                let fresh = Connection::waiter(connection, waiter.wish)?;
+                return Ok(fresh.get().waiter.clone_ref(py));
+            }
+        }
+        Ok(self.waiter.clone_ref(py))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -197,9 +216,6 @@ impl Waiter {
 
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Self>>> {
         let (py, this) = (slf.py(), slf.get());
-        if this.wish != Wish::Room && Connection::is_awaited(this.connection.bind(py)) {
-            return Err(PyRuntimeError::new_err("another task is already waiting for a message"));
-        }
         if this.is_in_vain(py) {
             return Err(connection_closed(py));
         }
@@ -272,15 +288,17 @@ impl Waiter {
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
         drop(msg); // the task keeps the message of its own cancellation
         let (py, this) = (slf.py(), slf.get());
-        let callbacks = this.state.with(py, |state| {
+        let (callbacks, again) = this.state.with(py, |state| {
             state.waiting = false;
-            std::mem::take(&mut state.callbacks)
+            let again = std::mem::replace(&mut state.spent, true);
+            (std::mem::take(&mut state.callbacks), again)
         });
         let connection = this.connection.get();
-        // A task that was woken, and is cancelled before it has come, takes no message either.
-        connection.state.with(py, |state| state.flow.owed &= this.wish == Wish::Room);
+        if this.wish != Wish::Room && !again {
+            // A task that was woken, and is cancelled before it has come, takes no message either.
+            connection.state.with(py, |state| state.flow.owed = false);
+        }
         let reactor = connection.reactor(py);
-        // The task is told by an object of its own: by then another may wait here.
         let told = Bound::new(py, Cancelled)?;
         for callback in &callbacks {
             callback.schedule(told.as_any(), reactor)?;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -194,3 +196,39 @@ async def test_hooks_that_raise(serve_others: ServeOthers, reports: Reports) -> 
         await (await raw_client(server, "/fault")).close()
         await others.go_on(2)
         taken(reports)
+
+
+A_PROGRAM_THAT_A_LISTENER_ENDS = """
+import asyncio, importlib, sys, wsrs
+
+def listen(ws, request):
+    def on_message(data, is_binary):
+        if data == b"2":
+            sys.exit(7)
+
+    ws.on("message", on_message)
+
+async def main():
+    async with wsrs.WebSocketServer(port=0, host="127.0.0.1", allow_synchronous_events=False) as server:
+        server.on("connection", listen)
+        client = wsrs.WebSocket(f"ws://127.0.0.1:{server.address()['port']}")
+        await client.wait_open()
+        client.send("1")
+        client.send("2")
+        await asyncio.sleep(30)
+
+importlib.import_module(sys.argv[1]).run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_listener_that_exits_ends_the_program_in_a_tick_of_its_own(loop: str) -> None:
+    """With `allow_synchronous_events=False` the second message is delivered by the loop itself."""
+    ended = subprocess.run(
+        [sys.executable, "-c", A_PROGRAM_THAT_A_LISTENER_ENDS, loop],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert (ended.returncode, ended.stdout) == (7, ""), ended.stderr

@@ -15,6 +15,17 @@ _CLAIMED = (1024, 64 * 1024)
 """The same where a program iterates: more, so that one read is one wake-up."""
 
 
+class _Wait(asyncio.Future[None]):
+    """What a waiting task is suspended on."""
+
+    is_over = False
+    """The task was cancelled: at once, and not first when it is told, another may wait."""
+
+    def cancel(self, msg: Any = None) -> bool:
+        self.is_over = True
+        return super().cancel(msg)
+
+
 class Inbox:
     """A queue of messages with a bound, and room for one waiting task."""
 
@@ -36,7 +47,7 @@ class Inbox:
         """Text was not validated: what is not UTF-8 becomes U+FFFD."""
         self._queue: deque[tuple[Any, int, bool]] = deque()
         self._size = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: _Wait | None = None
         self._error: BaseException | None = None
         self._orderly = False
         self.claimed = False
@@ -50,7 +61,7 @@ class Inbox:
     @property
     def is_awaited(self) -> bool:
         """Whether a task waits for a message, or was woken and has not come yet."""
-        return self._waiter is not None
+        return self._waiter is not None and not self._waiter.is_over
 
     def is_full(self) -> bool:
         """Whether the bound is reached."""
@@ -64,7 +75,7 @@ class Inbox:
 
     def drop_unwanted(self) -> None:
         """Drop all messages, but for the first if a task waits for it, or was woken and has not come yet."""
-        first = self._queue[0] if self._queue and self._waiter is not None else None
+        first = self._queue[0] if self._queue and self.is_awaited else None
         self._queue.clear()
         self._size = 0
         if first is not None:
@@ -93,8 +104,7 @@ class Inbox:
 
     def take(self, ends: bool) -> Generator[Any, None, Any]:
         """Wait for the next message, text as str. A cancelled wait takes none."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
+        if self.is_awaited:
             raise RuntimeError("another task is already waiting for a message")
         self.claimed = True  # a listener may have come since the call
         while not self._queue:
@@ -102,7 +112,7 @@ class Inbox:
                 if ends and self._orderly:
                     raise StopAsyncIteration
                 raise self._error.with_traceback(None)
-            waiter = self._waiter = self._loop.create_future()
+            waiter = self._waiter = _Wait(loop=self._loop)
             try:
                 yield from waiter
             finally:

@@ -87,3 +87,17 @@ def test_a_listener_that_comes_after_a_cancelled_recv_takes_over(side: MakeSide)
     server.tick(2)
     assert task.cancelled()
     assert server.events == [("text", b"a")]
+
+
+def test_what_waited_for_a_listener_that_aborts_comes_before_the_loss(side: MakeSide) -> None:
+    server = side(listen=False)
+    server.feed(texts("a", "b"))
+
+    def abort(data: bytes, is_binary: bool) -> None:
+        server.on_message(data, is_binary)
+        if data == b"a":
+            server.connection.abort()
+
+    server.connection.message_listener = abort
+    server.tick(3)
+    assert server.events == [("text", b"a"), ("text", b"b"), ("lost", None)]

@@ -23,7 +23,6 @@ from harness.suite import Suite
 from harness.surroundings import surroundings
 from harness.verdicts import Verdict, judge
 
-ROUNDS = 5
 QUICK_ROUNDS = 3
 QUICK_IDLE_ROUNDS = 1
 
@@ -59,7 +58,7 @@ def main() -> int:
 def _measure(
     suite: Suite, row: Row, around: Surroundings, rounds: int | None, results: Path
 ) -> list[Verdict]:
-    usual = (QUICK_IDLE_ROUNDS if row.fresh else QUICK_ROUNDS) if suite.quick else ROUNDS
+    usual = (QUICK_IDLE_ROUNDS if row.fresh else QUICK_ROUNDS) if suite.quick else row.load.rounds
     result = suite.measure(row, rounds or usual)
     save(results, result, around)
     print(f"{row.title}\n\n{table(row, result)}", flush=True)
@@ -86,7 +85,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="fewer rows, fewer and shorter rounds (also: QUICK=1)"
     )
-    parser.add_argument("--rounds", type=_positive, help="rounds of each row, instead of 5 (3 if quick)")
+    parser.add_argument(
+        "--rounds", type=_positive, help="rounds of each row, instead of 25 or 5 (3 if quick)"
+    )
     parser.add_argument(
         "--rows", nargs="+", choices=[row.name for row in ROWS], metavar="ROW", help=_names(ROWS)
     )

@@ -1,7 +1,8 @@
 """The loads: what the generator is told, and what is counted.
 
-A load has `deflate` (permessage-deflate is agreed on), `tls` (TLS is spoken), `counted` (what a rate is of)
-and `sides` (the one that is measured, and the one that makes it work).
+A load has `deflate` (permessage-deflate is agreed on), `tls` (TLS is spoken), `counted` (what a rate is of),
+`sides` (the one that is measured, and the one that makes it work) and `rounds` (how often a full run measures
+each server).
 """
 
 from __future__ import annotations
@@ -10,6 +11,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 SIDES = ("server", "generator")
+
+LONG = (0.5, 2.0)
+"""Seconds to warm up and to measure, in a full run, of what takes long to begin: few, long rounds."""
+SHORT = (0.2, 0.4)
+"""What begins at once is measured in many short rounds: a server and the one it is compared with have then the
+same share of the time in which the machine is faster or slower."""
+QUICK = (0.1, 0.3)
 
 
 @dataclass(frozen=True)
@@ -24,12 +32,17 @@ class Echo:
     tls: bool = False
     counted: ClassVar[str] = "messages/s"
     sides: ClassVar[tuple[str, str]] = SIDES
+    rounds: ClassVar[int] = 25
 
     def arguments(self, quick: bool) -> list[str]:
         """The load generator's options, those of time included."""
+        return [*self.messages(), *times(quick, SHORT)]
+
+    def messages(self) -> list[str]:
+        """The options without those of time."""
         load = ["--connections", str(self.connections), "--depth", str(self.depth)]
         message = ["--size", str(self.size), "--kind", self.kind]
-        return [*load, *message, *_times(quick), *(["--deflate"] if self.deflate else [])]
+        return [*load, *message, *(["--deflate"] if self.deflate else [])]
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,7 @@ class Idle:
     tls: ClassVar[bool] = False
     counted: ClassVar[str] = "messages/s"
     sides: ClassVar[tuple[str, str]] = SIDES
+    rounds: ClassVar[int] = 5
 
     def arguments(self, quick: bool) -> list[str]:
         """The load generator's options; a quick run is the same."""
@@ -63,11 +77,12 @@ class Broadcast:
     tls: ClassVar[bool] = False
     counted: ClassVar[str] = "messages/s"
     sides: ClassVar[tuple[str, str]] = SIDES
+    rounds: ClassVar[int] = 5
 
     def arguments(self, quick: bool) -> list[str]:
         """The load generator's options, those of time included."""
         as_echo = Echo(self.connections, self.depth, self.size, self.kind, self.deflate)
-        return ["--broadcast", *as_echo.arguments(quick)]
+        return ["--broadcast", *as_echo.messages(), *times(quick, LONG)]
 
 
 @dataclass(frozen=True)
@@ -79,10 +94,11 @@ class Accept:
     tls: ClassVar[bool] = False
     counted: ClassVar[str] = "connections/s"
     sides: ClassVar[tuple[str, str]] = SIDES
+    rounds: ClassVar[int] = 5
 
     def arguments(self, quick: bool) -> list[str]:
         """The load generator's options, those of time included."""
-        return ["--accept", "--connections", str(self.connections), *_times(quick)]
+        return ["--accept", "--connections", str(self.connections), *times(quick, LONG)]
 
 
 @dataclass(frozen=True)
@@ -95,14 +111,17 @@ class Client:
     tls: ClassVar[bool] = False
     counted: ClassVar[str] = "messages/s"
     sides: ClassVar[tuple[str, str]] = ("client", "floor")
+    rounds: ClassVar[int] = 25
 
     def arguments(self, quick: bool) -> list[str]:
         """The client's options, those of time included."""
-        return ["--connections", str(self.connections), "--size", str(self.size), *_times(quick)]
+        return ["--connections", str(self.connections), "--size", str(self.size), *times(quick, SHORT)]
 
 
-def _times(quick: bool) -> list[str]:
-    return ["--warmup", "0.1", "--seconds", "0.3"] if quick else ["--warmup", "0.5", "--seconds", "2"]
+def times(quick: bool, full: tuple[float, float]) -> list[str]:
+    """The options of time: `full`, or the short ones of a quick run."""
+    warmup, seconds = QUICK if quick else full
+    return ["--warmup", str(warmup), "--seconds", str(seconds)]
 
 
 Load = Echo | Idle | Broadcast | Accept | Client

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-from harness.loads import Echo
+from harness.loads import LONG, Echo, times
 from harness.measure import MeasureError, Running, Sample, drive, holding, serving
 from harness.places import Places
 from harness.report import markdown, number, whole
@@ -60,7 +60,7 @@ def measure(places: Places, loadgen: Path, connections: int, rounds: int) -> Sca
     descriptors(connections)
     found = Scale(connections)
     sources = ["--sources", str(min(250, -(-connections // PORTS)))]
-    active = [*Echo(ACTIVE).arguments(quick=False), *sources]
+    active = [*Echo(ACTIVE).messages(), *times(False, LONG), *sources]
     idle = ["--idle", str(connections - ACTIVE), "--size", "64", *sources]
     everyone = ["--connections", str(connections), "--warmup", "1", "--seconds", "5", *sources]
     for _ in range(rounds):

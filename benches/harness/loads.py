@@ -15,8 +15,8 @@ SIDES = ("server", "generator")
 LONG = (0.5, 2.0)
 """Seconds to warm up and to measure, in a full run, of what takes long to begin: few, long rounds."""
 SHORT = (0.2, 0.4)
-"""What begins at once is measured in many short rounds: a server and the one it is compared with have then the
-same share of the time in which the machine is faster or slower."""
+"""What begins at once is measured in many short rounds: a server and the one it is compared with then have
+the same share of the time in which the machine is faster or slower."""
 QUICK = (0.1, 0.3)
 
 

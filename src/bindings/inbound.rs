@@ -207,8 +207,6 @@ impl Connection {
         Self::answer_ahead(slf);
         Self::adjust_reading(slf);
         if this.state.with(py, |state| state.has_end_to_tell()) {
-            // What was sent before the end was known leaves before it is told.
-            Self::flush_answers(slf);
             Self::tell_end(slf);
         }
     }
@@ -217,19 +215,15 @@ impl Connection {
     #[cold]
     fn tell_end(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
+        if this.state.with(py, |state| state.ends_to_tell_now()) == (false, false) {
+            return;
+        }
+        // What was sent before the end was known leaves before it is told.
+        Self::flush_answers(slf);
         let (eof, lost) = this.state.with(py, |state| {
-            let owed = state.owes_listener();
-            let flow = &mut state.flow;
-            let done = flow.started
-                && !flow.delivering
-                && !owed
-                && (flow.concluded || (state.pending.is_empty() && !flow.next_tick));
-            // Reading ahead may find it while the program has paused.
-            let held = flow.paused && !flow.concluded && !flow.lost;
-            let eof = done && flow.eof && !flow.eof_told && !held;
-            let lost = done && flow.lost && !flow.lost_told;
-            flow.eof_told |= eof;
-            flow.lost_told |= lost;
+            let (eof, lost) = state.ends_to_tell_now();
+            state.flow.eof_told |= eof;
+            state.flow.lost_told |= lost;
             (eof, lost)
         });
         if eof {

@@ -228,6 +228,19 @@ impl State {
         (flow.eof && !flow.eof_told) || (flow.lost && !flow.lost_told)
     }
 
+    /// Of the peer's FIN and of the loss: whether the owner is to be told, all before it being delivered.
+    pub fn ends_to_tell_now(&self) -> (bool, bool) {
+        let flow = &self.flow;
+        let done = flow.started
+            && !flow.delivering
+            && !self.owes_listener()
+            && (flow.concluded || (self.pending.is_empty() && !flow.next_tick));
+        // Reading ahead may find it while the program has paused.
+        let held = flow.paused && !flow.concluded && !flow.lost;
+        let eof = done && flow.eof && !flow.eof_told && !held;
+        (eof, done && flow.lost && !flow.lost_told)
+    }
+
     /// Whether messages that waited for `recv` are on their way to a listener that has come since.
     pub fn owes_listener(&self) -> bool {
         let flow = &self.flow;

@@ -61,7 +61,7 @@ pub fn next_step(
     input: &mut Input<'_>,
 ) -> Step {
     if !state.may_deliver() {
-        return Step::Wait;
+        return step_after_end(py, state);
     }
     let to_queue = state.listener.is_none() || state.flow.claimed;
     if let Some(step) = step_before(py, state, to_queue) {
@@ -109,6 +109,16 @@ pub fn next_step(
             }
         }
     }
+}
+
+/// Behind a close frame, a fault or an abort no frame comes any more, but what waits for a new listener does.
+#[cold]
+fn step_after_end(py: Python<'_>, state: &mut State) -> Step {
+    let flow = &state.flow;
+    let held = flow.next_tick || flow.stalled || (flow.paused && !flow.lost);
+    let over = flow.started && flow.concluded && !flow.claimed && !held;
+    let step = if over { take_queued(py, state) } else { None };
+    step.unwrap_or(Step::Wait)
 }
 
 /// What comes before the receiver is asked: a fault, a full queue, a message that waits for the listener.

@@ -233,10 +233,8 @@ class Delivery:
             return
         outbox = self._outbox
         self._delivering = outbox.corked = True
-        # What waits for a new listener is delivered behind the end too, but from the next tick on.
-        holding = ~(self._hold & _CONCLUDED)
         try:
-            while not self._hold & holding and self._deliver_one():
+            while not self._hold & ~_CONCLUDED and self._deliver_one():
                 pass
         except BaseException:
             self._loop.call_soon(self._deliver)

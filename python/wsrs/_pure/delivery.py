@@ -269,7 +269,7 @@ class Delivery:
         except WebSocketError as error:
             self._conclude()
             self._tell("_on_fail", error.code, error.close_code, str(error))
-            return False
+            return True
         if event is None:
             self._drained = True
             return False

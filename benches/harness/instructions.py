@@ -6,7 +6,6 @@ the end are not in it. The kernel's work is not in it either.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from harness.loads import Echo
 from harness.measure import MeasureError, drive, serving
 from harness.places import Places, SetupError, say
 from harness.report import markdown, whole
-from harness.results import Surroundings
+from harness.results import Surroundings, read, write
 
 NAME = "instructions.json"
 LENGTHS = (4_000, 16_000)
@@ -86,17 +85,14 @@ def total(text: str) -> int:
 
 def save(folder: Path, counts: list[Count], around: Surroundings) -> None:
     """Write them; what was counted before is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {**asdict(around), "counts": [asdict(each) for each in counts]}
-    (folder / NAME).write_text(json.dumps(document, indent=1) + "\n")
+    write(folder / NAME, around, {"counts": [asdict(each) for each in counts]})
 
 
 def section(folder: Path) -> str | None:
     """The part of RESULTS.md; None if nothing was counted."""
-    path = folder / NAME
-    if not path.exists():
+    document = read(folder / NAME)
+    if document is None:
         return None
-    document = json.loads(path.read_text())
     counts = [
         Count(each["backend"], each["work"], tuple(each["messages"]), tuple(each["instructions"]))
         for each in document["counts"]

@@ -72,18 +72,26 @@ class RowResult:
 
 def save(folder: Path, result: RowResult, surroundings: Surroundings) -> None:
     """Write `NAME.json`; an earlier result of the row is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {**asdict(surroundings), **asdict(result)}
-    (folder / f"{result.name}.json").write_text(json.dumps(document, indent=1) + "\n")
+    write(folder / f"{result.name}.json", surroundings, asdict(result))
 
 
 def load(folder: Path, name: str) -> tuple[RowResult, Surroundings] | None:
     """Read `NAME.json`; None if the row was never measured."""
-    path = folder / f"{name}.json"
-    if not path.exists():
+    document = read(folder / f"{name}.json")
+    if document is None:
         return None
-    document: dict[str, Any] = json.loads(path.read_text())
     servers = {key: ServerResult(**value) for key, value in document["servers"].items()}
     result = RowResult(document["name"], document["title"], document["rounds"], servers)
     fields = ("date", "quick", "machine", "versions", "build")
     return result, Surroundings(**{key: document[key] for key in fields})
+
+
+def write(path: Path, around: Surroundings, found: dict[str, Any]) -> None:
+    """Write what was found, and under what; what was measured before is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**asdict(around), **found}, indent=1) + "\n")
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """What `write` has written; None if nothing was measured."""
+    return json.loads(path.read_text()) if path.exists() else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
@@ -13,7 +12,7 @@ from harness.loads import LONG, Echo, times
 from harness.measure import MeasureError, Running, Sample, drive, holding, serving
 from harness.places import Places
 from harness.report import markdown, number, whole
-from harness.results import Surroundings
+from harness.results import Surroundings, read, write
 
 NAME = "scale.json"
 ACTIVE = 1_000
@@ -80,17 +79,14 @@ def _server(places: Places) -> AbstractContextManager[Running]:
 
 def save(folder: Path, found: Scale, around: Surroundings) -> None:
     """Write it; what was measured before is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    document = {**asdict(around), **asdict(found)}
-    (folder / NAME).write_text(json.dumps(document, indent=1) + "\n")
+    write(folder / NAME, around, asdict(found))
 
 
 def section(folder: Path) -> str | None:
     """The part of RESULTS.md; None if it was never measured."""
-    path = folder / NAME
-    if not path.exists():
+    document = read(folder / NAME)
+    if document is None:
         return None
-    document = json.loads(path.read_text())
     found = Scale(**{key: document[key] for key in ("connections", "alone", "beside", "held", "rounds")})
     others = max(sample["others_busy"] for sample in (*found.alone, *found.beside, *found.rounds))
     return (

@@ -12,9 +12,11 @@ import pytest
 import pytest_asyncio
 
 import wsrs
+from wsrs._chosen import core
 from wsrs._lifecycle import Lifecycle
 
 from .peers import RawServer, within
+from .rooms import KINDS, MakeRoom, Room
 
 
 def pytest_asyncio_loop_factories(
@@ -116,3 +118,28 @@ async def raw_server() -> AsyncIterator[RawServer]:
     server = await RawServer.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture(params=KINDS)
+def transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Which transports everything in the test runs on: the engine's, or the loop's as under TLS."""
+    if request.param == "loop":
+        monkeypatch.setattr(core, "reactor", lambda loop: None)
+    return str(request.param)
+
+
+@pytest_asyncio.fixture
+async def make_room(serve: Serve) -> AsyncIterator[MakeRoom]:
+    """`await make_room(how_many, **options_of_the_server)`."""
+    rooms: list[Room] = []
+
+    async def make(clients: int = 3, **options: Any) -> Room:
+        rooms.append(Room(await serve(**options)))
+        for _ in range(clients):
+            await rooms[-1].join()
+        return rooms[-1]
+
+    yield make
+    for room in rooms:
+        for peer in room.peers:
+            peer.reset()

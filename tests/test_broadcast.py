@@ -1,86 +1,22 @@
-"""`WebSocketServer.broadcast`: who gets the message, who does not, and that each client can read it."""
+"""`WebSocketServer.broadcast`: who gets the message, who does not, and what it costs."""
 
 from __future__ import annotations
 
 import array
-import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 import websockets
 
 import wsrs
 from wsrs import BroadcastResult, WebSocket
-from wsrs._chosen import core
 
-from .conftest import Serve
-from .peers import BINARY, CONTINUATION, TEXT, Frame, Peer, listen, raw_client, within
+from .peers import BINARY, CONTINUATION, TEXT, Frame, listen, within
+from .rooms import MIB, MakeRoom, block
 
-HAS_ENGINE = wsrs.backend == "core" and sys.platform != "win32"
-KINDS = ["engine", "loop"] if HAS_ENGINE else ["loop"]
-"""The transports that a connection may run on."""
-
-KIB, MIB = 1024, 1024 * 1024
-
-
-@pytest.fixture(params=KINDS, autouse=True)
-def transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which transports everything in the test runs on: the engine's, or the loop's as under TLS."""
-    if request.param == "loop":
-        monkeypatch.setattr(core, "reactor", lambda loop: None)
-    return str(request.param)
-
-
-class Room:
-    """A server with clients that speak bytes: `ws[n]` is the server's end of `peers[n]`."""
-
-    def __init__(self, server: Any) -> None:
-        self.server = server
-        self.ws: list[Any] = []
-        self.peers: list[Peer] = []
-
-    async def join(self, **fields: Any) -> None:
-        came = listen(self.server, "connection")
-        self.peers.append(await raw_client(self.server, **fields))
-        self.ws.append((await within(came))[0])
-
-    async def frames(self) -> list[Frame]:
-        """The next frame of each client."""
-        return [await peer.frame() for peer in self.peers]
-
-
-MakeRoom = Callable[..., Awaitable[Room]]
-
-
-@pytest_asyncio.fixture
-async def make_room(serve: Serve) -> AsyncIterator[MakeRoom]:
-    """`await make_room(how_many, **options_of_the_server)`."""
-    rooms: list[Room] = []
-
-    async def make(clients: int = 3, **options: Any) -> Room:
-        rooms.append(Room(await serve(**options)))
-        for _ in range(clients):
-            await rooms[-1].join()
-        return rooms[-1]
-
-    yield make
-    for room in rooms:
-        for peer in room.peers:
-            peer.reset()
-
-
-async def block(ws: Any) -> None:
-    """Send until more than the high-water mark stays queued: the peer must not read."""
-    for _ in range(2000):
-        ws.send(bytes(64 * KIB))
-        await asyncio.sleep(0)
-        if ws.buffered_amount > 2 * 64 * KIB:
-            return
-    raise AssertionError("the network takes everything")
+pytestmark = pytest.mark.usefixtures("transports")
 
 
 class TestTheMessage:
@@ -311,104 +247,6 @@ class TestErrors:
         assert result.sent + result.closed == 3
         for ws in room.ws:
             await within(ws.wait_closed())
-
-
-COMPRESSIONS = [
-    {},
-    {"server_no_context_takeover": True},
-    {"server_max_window_bits": 9},
-    {"zlib_deflate_options": {"level": 9, "memLevel": 4}},
-]
-
-
-class TestCompression:
-    @pytest.mark.parametrize("compression", COMPRESSIONS, ids=repr)
-    async def test_among_messages_to_single_clients(self, serve: Serve, compression: dict[str, Any]) -> None:
-        """Clients with zlib, with our decompressor and without any follow all that they are sent."""
-        server = await serve(per_message_deflate={"threshold": 0, **compression})
-        others: list[Any] = [
-            await websockets.connect(server.url, max_size=None, compression=kind)
-            for kind in ("deflate", "deflate", None)
-        ]
-        ours = [WebSocket(server.url), WebSocket(server.url, per_message_deflate=False)]
-        for client in ours:
-            await within(client.wait_open())
-        clients = {}
-        for ws in server.clients:
-            ws.send(str(id(ws)))
-        for client in (*others, *ours):
-            clients[int(await within(client.recv()))] = client
-        wanted: dict[int, list[Any]] = {key: [] for key in clients}
-        chance = random.Random(5)
-        for number in range(150):
-            text = f"a message like many others, number {number}, " * chance.randrange(1, 40)
-            data = chance.choice([text, text, text, chance.randbytes(20_000), text * 40, ""])
-            if chance.random() < 0.5:
-                excepted = chance.sample(sorted(server.clients, key=id), chance.randrange(3))
-                server.broadcast(data, except_=excepted, slow="send")
-                receivers = server.clients - set(excepted)
-            else:
-                receivers = {chance.choice(sorted(server.clients, key=id))}
-                for ws in receivers:
-                    ws.send(data)
-            for ws in receivers:
-                wanted[id(ws)].append(data)
-            if number % 20 == 0:
-                await asyncio.sleep(0)
-        for key, client in clients.items():
-            for data in wanted[key]:
-                assert await within(client.recv()) == data
-        for client in others:
-            await client.close()
-
-    async def test_all_that_agreed_on_the_same_get_the_same_bytes(self, make_room: MakeRoom) -> None:
-        """Whatever each was sent before: the form that all share refers to none of it."""
-        room = await make_room(0, per_message_deflate={"threshold": 0})
-        offers = [*["permessage-deflate"] * 3, "permessage-deflate; server_max_window_bits=10", None]
-        for offer in offers:
-            await room.join(**({} if offer is None else {"sec_websocket_extensions": offer}))
-        text = "every client has heard this before. " * 30
-        for ws in room.ws[:2]:
-            ws.send(text)
-        for peer in room.peers[:2]:
-            await peer.frame()
-        assert room.server.broadcast(text).sent == 5
-        frames = await room.frames()
-        assert len({frame.payload for frame in frames[:3]}) == 1
-        assert [frame.rsv for frame in frames] == [0x40] * 4 + [0]
-        assert len(frames[0].payload) < len(text) / 5
-        assert frames[4].payload == text.encode()
-
-    async def test_the_threshold_counts_whatever_was_agreed(self, make_room: MakeRoom) -> None:
-        room = await make_room(0, per_message_deflate={"threshold": 100})
-        await room.join(sec_websocket_extensions="permessage-deflate")
-        await room.join(sec_websocket_extensions="permessage-deflate; server_no_context_takeover")
-        for size, rsv in ((99, 0), (100, 0x40)):
-            room.server.broadcast("x" * size)
-            assert [frame.rsv for frame in await room.frames()] == [rsv] * 2
-
-    async def test_only_where_it_is_wished_and_gains_something(self, make_room: MakeRoom) -> None:
-        room = await make_room(0, per_message_deflate={"threshold": 0})
-        await room.join(sec_websocket_extensions="permessage-deflate")
-        noise = random.Random(1).randbytes(5000)
-        for data, compress in (("x" * 5000, False), (noise, True), ("", None), ("ab", None)):
-            room.server.broadcast(data, compress=compress)
-            frame = await room.peers[0].frame()
-            assert (frame.rsv, frame.payload) == (0, data.encode() if isinstance(data, str) else data)
-        room.server.broadcast("x" * 5000, compress=True)
-        assert (await room.peers[0].frame()).rsv == 0x40
-
-    async def test_a_client_compresses_by_its_own(self, make_room: MakeRoom) -> None:
-        room = await make_room(0, per_message_deflate={"threshold": 0})
-        came = listen(room.server, "connection")
-        client = WebSocket(room.server.url, per_message_deflate={"threshold": 0})
-        await within(client.wait_open())
-        ws, _ = await within(came)
-        text = "again and again " * 100
-        for _ in range(3):
-            heard = listen(ws, "message")
-            assert room.server.broadcast(text, clients=[client]).sent == 1
-            assert await within(heard) == (text.encode(), False)
 
 
 class TestMemory:

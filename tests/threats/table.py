@@ -327,7 +327,7 @@ ROWS = (
             f"{CANCELLATION}::test_a_server_s_end_goes_on_without_who_waited_for_it",
             f"{CANCELLATION}::test_a_server_given_up_while_it_begins_to_listen",
             f"{CANCELLATION}::test_a_stream_that_is_cancelled_reads_and_writes_on",
-            "tests/core/test_delivery.py::test_cancelling_loses_no_message",
+            "tests/core/test_recv.py::test_cancelling_loses_no_message",
             "tests/core/test_writing.py::test_a_cancelled_wait_disturbs_no_frame",
             f"{CONNECTING}::TestFailing::test_cancelling_the_entry",
         ),

@@ -43,7 +43,8 @@ class Handshake:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-        self._reader: ResponseProtocol | None = None
+        self._reader: ResponseProtocol
+        """Of the connection under way: there is one from `start` on."""
         self._unexpected: Response | None = None
         self._original = self.address = _url.parse(address)
         check_together(options, self.address)
@@ -236,8 +237,7 @@ class Handshake:
 
     def _drop_transport(self) -> None:
         transport, self._transport = self._transport, None
-        if self._reader is not None:
-            self._reader.forget()
+        self._reader.forget()
         if transport is not None:
             transport.abort()
 

@@ -171,9 +171,8 @@ async def _race(infos: list[_Info], bind: tuple[Any, ...] | None, seconds: float
     running: set[asyncio.Task[socket.socket]] = set()
     errors: list[OSError] = []
     try:
-        while waiting or running:
-            if waiting:
-                running.add(asyncio.ensure_future(_connect(waiting.pop(), bind)))
+        while waiting:
+            running.add(asyncio.ensure_future(_connect(waiting.pop(), bind)))
             delay = seconds if waiting else None
             while running:
                 done, running = await asyncio.wait(

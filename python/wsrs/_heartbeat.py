@@ -137,8 +137,7 @@ class Wheel:
             self._times.clear()
             self._now.clear()
             self._set_timer()
-            if _wheels.get(self._loop) is self:
-                del _wheels[self._loop]
+            del _wheels[self._loop]
 
 
 _wheels: dict[asyncio.AbstractEventLoop, Wheel] = {}

@@ -64,15 +64,16 @@ def bind_tcp(place: Place, infos: Sequence[_Info] | None = None) -> list[socket.
     port = place.port or 0
     if infos is None:
         infos = _every_address(port) if not place.host else [i for i in [_literal(place.host, port)] if i]
-    for attempt in range(_ATTEMPTS):
+    attempts = 0
+    while True:
         try:
             return _bind_all(place, infos)
         except OSError as error:
             # Port 0 with several addresses: the port that the first one got may be taken on another.
             again = error.errno == errno.EADDRINUSE and port == 0 and len(infos) > 1
-            if not again or attempt == _ATTEMPTS - 1:
+            attempts += 1
+            if not again or attempts == _ATTEMPTS:
                 raise
-    raise AssertionError("unreachable")
 
 
 def _every_address(port: int) -> list[_Info]:
@@ -99,7 +100,7 @@ def _bind_all(place: Place, infos: Sequence[_Info]) -> list[socket.socket]:
 def _bind_one(place: Place, family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "posix":
+        if os.name == "posix":  # pragma: no branch: Windows
             # Not on Windows, where it would let two servers share a port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if place.reuse_port:

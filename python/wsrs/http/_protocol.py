@@ -176,7 +176,8 @@ class ServerProtocol(asyncio.Protocol):
         """The deadline passed without a head."""
         if self._buffer:
             self._refuse(408, "The head of the request did not come in time")
-        elif self._transport is not None:
+        else:
+            assert self._transport is not None
             self._transport.abort()
 
     def close_if_silent(self) -> None:

@@ -137,8 +137,6 @@ class HttpServer(EventEmitter):
                 self._serving = None
             self._fail(error)
             return
-        if self._closing:
-            return
         self.listening = True
         self._listening_waiters.done()
         self.emit("listening")

@@ -170,3 +170,105 @@ class TestCancelling:
         await within(second)
         assert first.cancelled()
         assert ws.ready_state == wsrs.OPEN
+
+
+class TestWhatIsWrongWithOptions:
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            ({"local_address": 127}, "local_address must be a str, not int"),
+            ({"servername": 1}, "servername must be a str, not int"),
+            ({"headers": {1: "x"}}, "the name of a header must be a str, not int"),
+            ({"headers": "Cookie: a"}, "headers must be a mapping or pairs, not str"),
+            ({"headers": [("a", "b", "c")]}, r"headers must be a mapping or pairs, not \('a', 'b', 'c'\)"),
+        ],
+    )
+    async def test_types_are_named(self, options: Any, text: str) -> None:
+        with pytest.raises(TypeError, match=text):
+            wsrs.WebSocket("wss://localhost:1", **options)
+
+
+class TestTheRequest:
+    async def test_ended_twice_is_sent_once_and_an_answered_one_not_at_all(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        requests: list[Any] = []
+        ws = wsrs.WebSocket(
+            raw_server.url, finish_request=lambda request, ws: requests.append(request), follow_redirects=True
+        )
+        first = await raw_server.peer()
+        first.write(f"HTTP/1.1 302 Found\r\nLocation: {raw_server.url}/2\r\n\r\n".encode())
+        second = await raw_server.peer()
+        requests[0].end()
+        requests[0].abort()
+        requests[1].end()
+        requests[1].end()
+        line, head = await second.head()
+        assert line == "GET /2 HTTP/1.1"
+        second.write(raw_server.answer(head["sec-websocket-key"]))
+        await within(ws.wait_open())
+        ws.terminate()
+        assert await second.rest_or_reset() == b""
+        assert await first.rest_or_reset() == b""
+
+    async def test_aborted(self, raw_server: RawServer, reports: Reports) -> None:
+        ws = wsrs.WebSocket(raw_server.url, finish_request=lambda request, ws: request.abort())
+        with pytest.raises(wsrs.HandshakeError, match="was destroyed"):
+            await within(ws.wait_open())
+
+    async def test_a_coroutine_function_that_fails_too_late_is_reported(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        gone, done = asyncio.Event(), asyncio.Event()
+
+        async def finish(request: Any, ws: Any) -> None:
+            await gone.wait()
+            asyncio.get_running_loop().call_soon(done.set)
+            raise KeyError("late")
+
+        ws = wsrs.WebSocket(raw_server.url, finish_request=finish)
+        ws.on("error", lambda error: gone.set())
+        ws.terminate()
+        await within(done.wait())
+        assert isinstance(reports.take()["exception"], KeyError)
+
+    async def test_what_finish_request_raises_after_a_redirect_is_an_error(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        def finish(request: Any, ws: Any) -> None:
+            if request.path == "/2":
+                raise KeyError("second")
+            request.end()
+
+        ws = wsrs.WebSocket(raw_server.url, finish_request=finish, follow_redirects=True)
+        peer = await raw_server.peer()
+        await peer.head()
+        peer.write(f"HTTP/1.1 302 Found\r\nLocation: {raw_server.url}/2\r\n\r\n".encode())
+        with pytest.raises(KeyError, match="second"):
+            await within(ws.wait_open())
+
+    def test_given_up_while_the_loop_stands_still(self) -> None:
+        loop = asyncio.new_event_loop()
+        seen: list[Any] = []
+
+        async def begin() -> wsrs.WebSocket:
+            ws = wsrs.WebSocket("ws://127.0.0.1:1")
+            ws.on("error", lambda error: seen.append(str(error)))
+            ws.on("close", lambda code, reason: seen.append(code))
+            return ws
+
+        ws = loop.run_until_complete(begin())
+        ws.terminate()
+        loop.run_until_complete(within(ws.wait_closed()))
+        loop.close()
+        assert seen == ["WebSocket was closed before the connection was established", 1006]
+
+    async def test_one_without_an_address_can_be_closed(self, reports: Reports) -> None:
+        """As `new WebSocket(null)`: a server's, before its handshake is complete."""
+        ws: Any = wsrs.WebSocket(None, None, {"close_timeout": 0})  # type: ignore[arg-type]
+        heard, closed = listen(ws, "error"), listen(ws, "close")
+        ws.close()
+        assert ws.ready_state == wsrs.CLOSING
+        (error,) = await within(heard)
+        assert isinstance(error, wsrs.HandshakeError)
+        assert await within(closed) == (1006, b"")

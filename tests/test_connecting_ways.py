@@ -229,3 +229,113 @@ class TestConnectionsOfTheCaller:
 
         with pytest.raises(PermissionError, match="not today"):
             await within(wsrs.WebSocket("ws://some.example", create_connection=fail).wait_open())
+
+
+class TestWhatTheSystemSays:
+    """Attempts whose outcome the system decides: the loop's `sock_connect` is a fake here."""
+
+    async def test_of_two_that_connect_at_once_one_is_closed(
+        self, echo: Any, reports: Reports, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        socks: list[socket.socket] = []
+        both = asyncio.Event()
+
+        async def sock_connect(sock: socket.socket, address: Any) -> None:
+            sock.setblocking(True)
+            sock.connect(("127.0.0.1", address[1]))
+            sock.setblocking(False)
+            socks.append(sock)
+            if len(socks) == 2:
+                both.set()
+            await both.wait()
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", sock_connect)
+        port = echo.address()["port"]
+        url = f"ws://two.example:{port}"
+        ways: Any = {"lookup": lambda *_: ["127.0.0.1", "127.0.0.2"], "autoSelectFamilyAttemptTimeout": 10}
+        async with wsrs.WebSocket(url, ways) as ws:
+            await ws.send("one")
+            assert await within(ws.recv()) == "one"
+            assert len(socks) == 2
+            assert -1 in [sock.fileno() for sock in socks]
+            assert echo.stats().total == 1
+
+    async def test_one_that_connects_as_the_handshake_is_given_up_is_closed(
+        self, echo: Any, reports: Reports, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        socks: list[socket.socket] = []
+
+        async def sock_connect(sock: socket.socket, address: Any) -> None:
+            socks.append(sock)
+            ws.terminate()
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", sock_connect)
+        ws = wsrs.WebSocket(
+            echo.url.replace("127.0.0.1", "a.example"), lookup=lambda *_: ["127.0.0.1", "127.0.0.2"]
+        )
+        with pytest.raises(wsrs.HandshakeError, match="closed before the connection was established"):
+            await within(ws.wait_open())
+        await within(ws.wait_closed())
+        await asyncio.sleep(0)
+        assert [sock.fileno() for sock in socks] == [-1]
+
+    @pytest.mark.parametrize(
+        ("errors", "kind", "text"),
+        [
+            (
+                [ConnectionRefusedError(1, "refused"), PermissionError(2, "denied")],
+                OSError,
+                "refused.*; .*denied",
+            ),
+            ([PermissionError(2, "denied"), PermissionError(2, "denied")], PermissionError, "denied"),
+            ([MemoryError("no room")], MemoryError, "no room"),
+        ],
+    )
+    async def test_all_of_it_is_told(
+        self,
+        reports: Reports,
+        monkeypatch: pytest.MonkeyPatch,
+        errors: list[Exception],
+        kind: type[Exception],
+        text: str,
+    ) -> None:
+        left = list(errors)
+
+        async def sock_connect(sock: socket.socket, address: Any) -> None:
+            raise left.pop(0)
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", sock_connect)
+        ws = wsrs.WebSocket("ws://a.example:1", lookup=lambda *_: ["127.0.0.1", "127.0.0.2"])
+        with pytest.raises(kind, match=text):
+            await within(ws.wait_open())
+
+
+class TestLookupsOfAllKinds:
+    async def test_a_coroutine_function_with_a_callback_that_calls_it_twice(self, serve: Serve) -> None:
+        port = (await serve()).address()["port"]
+
+        async def lookup(host: str, options: Any, callback: Any) -> None:
+            await asyncio.sleep(0)
+            callback(None, "127.0.0.1", 4)
+            callback(OSError("late"))
+
+        async with wsrs.WebSocket(f"ws://a.example:{port}", lookup=lookup) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_a_callable_whose_parameters_python_does_not_know(self, serve: Serve) -> None:
+        port = (await serve()).address()["port"]
+
+        class Lookup:
+            __signature__ = 1
+
+            def __call__(self, host: str, options: Any) -> str:
+                return "127.0.0.1"
+
+        async with wsrs.WebSocket(f"ws://a.example:{port}", lookup=Lookup()) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_the_family_as_a_constant_of_socket(self, serve: Serve) -> None:
+        port = (await serve()).address()["port"]
+        ways: Any = {"lookup": lambda *_: ["::1", "127.0.0.1"], "family": socket.AF_INET}
+        async with wsrs.WebSocket(f"ws://a.example:{port}", ways) as ws:
+            assert ws.ready_state == wsrs.OPEN

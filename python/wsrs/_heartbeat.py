@@ -162,5 +162,5 @@ def unwatch(ws: Lifecycle, member: Member) -> None:
     """The connection is closed."""
     member.ws = None
     wheel = _wheels.get(ws._loop)
-    if wheel is not None:
+    if wheel is not None:  # pragma: no branch: its loop was closed before it
         wheel.forget()

@@ -160,7 +160,7 @@ class Lifecycle(EventTarget):
             for event in self.event_names():
                 self._listeners_changed(event, added=True)
         conn.attach(transport)
-        if _old_tls.is_old_tls(transport):
+        if _old_tls.is_old_tls(transport):  # pragma: no cover: Python 3.10
             vars(self)["_transport"] = transport
         self._ready_state = OPEN
         self._update_direct()
@@ -186,8 +186,6 @@ class Lifecycle(EventTarget):
 
     def _handshake_failed(self, error: BaseException) -> None:
         """`'error'`, then `'close'`."""
-        if self._ready_state == CLOSED:
-            return
         self._ready_state = CLOSING
         self._handshake = None
         self._end().error = error
@@ -222,7 +220,7 @@ class Lifecycle(EventTarget):
             self._abort_handshake()
         elif self._ready_state == CLOSING:
             self._end_if_done()
-        elif self._ready_state == OPEN:
+        else:
             assert self._conn is not None
             self._conn.send_close(code, reason, None, self._close_sent)
             if self._ready_state == OPEN:
@@ -254,8 +252,8 @@ class Lifecycle(EventTarget):
 
     def _close_timed_out(self) -> None:
         self._end().timer = None
-        if self._conn is not None:
-            self._conn.abort()
+        assert self._conn is not None
+        self._conn.abort()
 
     def _heartbeat_failed(self, seconds: float) -> None:
         """The peer is silent: end the connection, as `terminate` does."""
@@ -308,7 +306,7 @@ class Lifecycle(EventTarget):
 
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
         closing = self._end()
-        if closing.failed or self._ready_state == CLOSED:
+        if closing.failed or self._ready_state == CLOSED:  # pragma: no cover: the cores tell it once
             return
         closing.failed = True
         error = WebSocketError(message, code=ws_code, close_code=close_code)
@@ -317,7 +315,7 @@ class Lifecycle(EventTarget):
         self._emit_error(error)
 
     def _on_end(self) -> None:
-        if self._ready_state == CLOSED or self._conn is None:
+        if self._ready_state == CLOSED or self._conn is None:  # pragma: no cover: the cores tell it before
             return
         self._ready_state = CLOSING
         # The peer may still read what is queued; but not for ever.
@@ -325,9 +323,9 @@ class Lifecycle(EventTarget):
         self._conn.end()
 
     def _on_lost(self, error: BaseException | None) -> None:
-        if _old_tls.OLD:
+        if _old_tls.OLD:  # pragma: no cover: Python 3.10
             _old_tls.lost(vars(self).pop("_transport", None))
-        if self._ready_state == CLOSED:
+        if self._ready_state == CLOSED:  # pragma: no cover: the cores tell it once
             return
         self._ready_state = CLOSING
         if error is not None and self._end().error is None:

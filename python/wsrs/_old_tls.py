@@ -28,7 +28,7 @@ def is_old_tls(transport: asyncio.BaseTransport) -> bool:
 
 def end(transport: asyncio.Transport) -> None:
     """Close a transport when what was written has left; within a bounded time."""
-    if is_old_tls(transport):
+    if is_old_tls(transport):  # pragma: no cover: Python 3.10
         if not transport.is_reading():
             transport.resume_reading()
         asyncio.get_running_loop().call_later(_SHUTDOWN, transport.abort)
@@ -37,5 +37,5 @@ def end(transport: asyncio.Transport) -> None:
 
 def lost(transport: asyncio.BaseTransport | None) -> None:
     """The connection of `transport` is gone."""
-    if OLD and transport is not None and not transport.is_closing():
+    if OLD and transport is not None and not transport.is_closing():  # pragma: no cover: Python 3.10
         transport.close()

@@ -80,8 +80,8 @@ class ResponseProtocol(asyncio.Protocol):
                 body.feed(rest)
 
     def _failed(self, error: BaseException) -> None:
-        if self._handshake is not None:
-            self._handshake._fail(error)
+        assert self._handshake is not None
+        self._handshake._fail(error)
 
     def eof_received(self) -> bool:
         return False

@@ -112,8 +112,8 @@ class Tally:
 
     def gone(self, ws: Lifecycle) -> None:
         """A WebSocket is closed: what it has counted is kept."""
-        if ws._conn is not None:
-            self._ended = _sum(self._ended, core.counts((ws._conn,)))
+        assert ws._conn is not None
+        self._ended = _sum(self._ended, core.counts((ws._conn,)))
         self._closes[ws._end().code] += 1
         fault = _fault(ws)
         if fault is not None:

@@ -71,9 +71,7 @@ class ReadingEnd:
         return self._buffer.size if self._messages is None else len(self._messages)
 
     def _end_reading(self, error: BaseException | None) -> None:
-        """Nothing more will come, because of `error` if that is one. Only the first call counts."""
-        if self._eof:
-            return
+        """Nothing more will come, because of `error` if that is one. Called once."""
         self._eof = True
         self._read_error = error
         if self._messages is None:

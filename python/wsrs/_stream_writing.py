@@ -177,11 +177,10 @@ class WritingEnd:
             self._send(data, size)
 
     def _end_writing(self, error: BaseException | None) -> None:
-        """Nothing can be sent any more; an `error` where that is one. Only the first call counts."""
-        if self._broken is None:
-            if self._connecting or self._sizes:
-                self._dropped = True
-            self._broken = error
+        """Nothing can be sent any more; an `error` where that is one. Called once."""
+        if self._connecting or self._sizes:
+            self._dropped = True
+        self._broken = error
         self._connecting.clear()
         self._room.done()
 

@@ -185,8 +185,6 @@ class WebSocketStream(ReadingEnd, WritingEnd):
             self._ws.terminate()
 
     def _on_close(self, *_: object) -> None:
-        if self._over:
-            return
         self._over = True
         if not self._destroyed:
             closed = self._ws._closed_error()

@@ -421,9 +421,9 @@ class WebSocket(Lifecycle):
         """Close with 1000, or with 1011 after an exception, and wait for the end."""
         if self._ready_state == OPEN:
             self.close(1000 if kind is None else 1011)
-        if self._conn is not None:
-            # Nobody will take what still comes: it must not keep the peer's close frame waiting.
-            self._conn.discard = True
+        assert self._conn is not None
+        # Nobody will take what still comes: it must not keep the peer's close frame waiting.
+        self._conn.discard = True
         await self.wait_closed()
 
     # ws's names -------------------------------------------------------------------------------

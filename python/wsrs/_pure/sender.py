@@ -115,7 +115,7 @@ class Masks:
 
     def __init__(self) -> None:
         self.forget()
-        if hasattr(os, "register_at_fork"):
+        if hasattr(os, "register_at_fork"):  # pragma: no branch: Windows
             os.register_at_fork(after_in_child=self.forget)
 
     def forget(self) -> None:

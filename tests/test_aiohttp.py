@@ -293,3 +293,49 @@ class TestByHand:
         await within(runner.cleanup())
         assert (await within(closed))[0] == 1006
         assert server.clients == set()
+
+    async def test_a_handler_that_is_cancelled_while_the_verdict_is_to_come(self, run: Run) -> None:
+        asked = asyncio.Event()
+        server = wsrs.WebSocketServer(no_server=True, verify_client=lambda info, decided: asked.set())
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            upgrading = asyncio.ensure_future(upgrade(server, request))
+            await asked.wait()
+            upgrading.cancel()
+            return await upgrading
+
+        app = web.Application()
+        app.router.add_get("/", handler)
+        peer = await peer_of(await run(app))
+        peer.write(upgrade_request())
+        assert await peer.rest_or_reset() == b""
+        assert server.clients == set()
+        await peer.close()
+
+    async def test_a_client_that_has_left_before(self, run: Run) -> None:
+        server = wsrs.WebSocketServer(no_server=True)
+        came: asyncio.Future[web.Request] = asyncio.get_running_loop().create_future()
+        errors: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        left = asyncio.Event()
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            came.set_result(request)
+            await left.wait()
+            try:
+                return await upgrade(server, request)
+            except ConnectionResetError as error:
+                errors.set_result(error)
+                raise
+
+        app = web.Application()
+        app.router.add_get("/", handler)
+        peer = await peer_of(await run(app))
+        peer.write(upgrade_request())
+        request = await within(came)
+        peer.reset()
+        for _ in range(10_000):
+            if request.transport is None:
+                break
+            await asyncio.sleep(0)
+        left.set()
+        assert str(await within(errors)) == "the client has left"

@@ -12,7 +12,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 
 import wsrs
-from wsrs._backend import KEEP_OUT
+from wsrs._backend import KEEP_OUT, load
 
 PACKAGE = Path(wsrs.__file__).parent
 ASK = "import wsrs; print(wsrs.backend)"
@@ -72,3 +72,28 @@ def test_a_module_that_the_extension_lacks_is_not_taken_for_the_extension(withou
     answer = ask(without_extension)
     assert answer.returncode == 1
     assert "No module named 'a_module_that_is_not_there'" in answer.stderr
+
+
+class TestLoading:
+    """The same in this process, with what the import system says."""
+
+    @pytest.fixture(autouse=True)
+    def wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in KEEP_OUT:
+            monkeypatch.delenv(name, raising=False)
+
+    def test_without_the_extension(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "wsrs._core", None)
+        assert load().__name__ == "wsrs._pure"
+
+    def test_with_one_that_lacks_a_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Finder:
+            @staticmethod
+            def find_spec(name: str, *_: object) -> None:
+                if name == "wsrs._core":
+                    raise ModuleNotFoundError("No module named 'other'", name="other")
+
+        monkeypatch.delitem(sys.modules, "wsrs._core", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+        with pytest.raises(ModuleNotFoundError, match="other"):
+            load()

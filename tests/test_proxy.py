@@ -137,3 +137,26 @@ async def test_without_the_package(monkeypatch: pytest.MonkeyPatch, reports: Rep
     monkeypatch.setitem(sys.modules, "python_socks", None)
     with pytest.raises(RuntimeError, match=r"pip install 'wsrs\[proxy\]'"):
         await within(wsrs.WebSocket("ws://localhost:1", proxy="http://localhost:1").wait_open())
+
+
+async def test_a_connection_that_the_system_refuses_to_set_up_is_closed(
+    start: Start, reports: Reports, monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> None:
+    proxy = await start("http")
+    port = (await serve()).address()["port"]
+    plain = socket.socket.setsockopt
+    refused: list[socket.socket] = []
+
+    def setsockopt(self: Any, level: int, option: int, value: Any) -> None:
+        if (level, option) == (socket.IPPROTO_TCP, socket.TCP_NODELAY) and self.getpeername()[
+            1
+        ] == proxy.port:
+            refused.append(self)
+            raise OSError(22, "Invalid argument")
+        plain(self, level, option, value)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+    ws = wsrs.WebSocket(f"ws://127.0.0.1:{port}", proxy=f"http://127.0.0.1:{proxy.port}")
+    with pytest.raises(OSError, match="Invalid argument"):
+        await within(ws.wait_open())
+    assert refused[-1].fileno() == -1

@@ -11,7 +11,7 @@ import wsrs
 from wsrs import _heartbeat
 
 from ..conftest import Reports, Serve
-from ..peers import PING, PONG, TEXT, Peer, listen, raw_client, within
+from ..peers import CLOSE, PING, PONG, TEXT, Peer, listen, raw_client, within
 from .conftest import Attack, Attacked
 
 pytestmark = pytest.mark.asyncio
@@ -186,3 +186,43 @@ async def test_what_is_no_heartbeat(value: Any, error: type[Exception], text: st
     with pytest.raises(error, match=text):
         wsrs.WebSocketServer(no_server=True, heartbeat=value)
     assert wsrs.WebSocketServer(no_server=True, heartbeat=0).options["heartbeat"] is None
+
+
+async def test_a_longer_timeout_is_waited_for_in_intervals_and_any_sign_ends_it(attack: Attack) -> None:
+    attacked = await attack(heartbeat=(0.03, 0.2))
+    ws, peer, _ = attacked
+    closed = listen(ws, "close")
+    begun = asyncio.get_running_loop().time()
+    assert (await peer.frame()).opcode == PING
+    assert await within(closed) == (1006, b"")
+    assert asyncio.get_running_loop().time() - begun > 0.2
+    assert await peer.rest_or_reset() == b""
+
+
+async def test_none_is_sent_while_closing(attack: Attack) -> None:
+    ws, peer, _ = await attack(heartbeat=0.02, close_timeout=0.15)
+    closed = listen(ws, "close")
+    ws.close()
+    assert await within(closed) == (1006, b"")
+    assert (await peer.frame()).opcode == CLOSE
+    assert await peer.rest_or_reset() == b""
+
+
+async def test_many_that_are_due_at_once_are_pinged_in_turns(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_heartbeat, "_PER_TICK", 2)
+    server = await serve(heartbeat=(SHORT, 10.0))
+    peers = [await raw_client(server) for _ in range(7)]
+    for peer in peers:
+        assert (await peer.frame()).opcode == PING
+        await peer.close()
+
+
+async def test_a_loop_that_was_closed_with_connections_is_forgotten(serve: Serve) -> None:
+    closed = asyncio.new_event_loop()
+    closed.close()
+    _heartbeat._wheels[closed] = _heartbeat.Wheel(closed)
+    peer = await raw_client(await serve(heartbeat=60))
+    assert closed not in _heartbeat._wheels
+    await peer.close()

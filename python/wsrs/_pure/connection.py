@@ -360,8 +360,6 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._outbox.drop()
         if self._transport is not None:
             self._transport.abort()
-        elif self._lost is None:
-            self._loop.call_soon(self.connection_lost, None)
         elif self._lost is False:
             self._receiver.drop()  # the loss is told behind what the queue had no room for: that is given up
             self._loop.call_soon(self._deliver)

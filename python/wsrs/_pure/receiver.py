@@ -121,7 +121,7 @@ class Receiver:
         """The next event; None where more input is needed. Raises the peer's fault, once."""
         try:
             event = None if self._finished else self._advance()
-        except MemoryError:
+        except MemoryError:  # pragma: no cover: of a machine that has no more
             self.finish()
             raise fault("ERR_OUT_OF_MEMORY") from None
         except WebSocketError:

@@ -1,0 +1,72 @@
+"""What a connection says of itself, before it has a transport, and after its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wsrs.errors import ConnectionClosed
+
+from .conftest import MakeSide
+from .harness import frame
+from .test_delivery import Loop, Reentrant, outcome, texts
+
+
+def test_what_was_set_can_be_read(side: MakeSide) -> None:
+    connection = side(listen=False).connection
+    assert (connection.message_listener, connection.discard) == (None, False)
+    connection.message_listener, connection.discard = print, True
+    assert (connection.message_listener, connection.discard) == (print, True)
+
+
+def test_a_message_begun_as_fragments_may_end_as_one(side: MakeSide) -> None:
+    server = side()
+    server.connection.binary_type = "fragments"
+    server.feed(frame(2, b"a", fin=False))
+    server.connection.binary_type = "nodebuffer"
+    server.feed(frame(0, b"b"), frame(2, b"c"))
+    assert server.events == [("binary", b"ab"), ("binary", b"c")]
+
+
+def test_an_interrupt_in_a_listener_ends_the_program_and_not_the_connection(core: Any, loop: Loop) -> None:
+    def interrupted() -> None:
+        server.act = None
+        raise KeyboardInterrupt
+
+    server = Reentrant(core, loop, True)
+    server.act = interrupted
+
+    def read() -> None:
+        server.feed(texts("a", "b"))
+        server.tick()
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
+    server.tick(2)
+    assert [event[1] for event in server.events] == [b"a", b"b"]
+
+
+def test_control_frames_after_the_end_without_a_callback(side: MakeSide) -> None:
+    server = side()
+    server.transport.protocol.connection_lost(None)
+    server.transport.protocol.connection_lost(None)
+    for call in (server.connection.ping, server.connection.pong, server.connection.send):
+        with pytest.raises(ConnectionClosed):
+            outcome(server, call(b"x"))
+    assert server.events == [("lost", None)]
+
+
+def test_a_message_that_is_but_the_end_of_a_stream_of_deflate(core: Any, side: MakeSide) -> None:
+    """RFC 7692 7.2.3.4: a block with BFINAL, which the tail that was left out completes."""
+    deflate = core.PerMessageDeflate(is_server=True)
+    deflate.accept([{}])
+    server = side(deflate=deflate)
+    server.feed(frame(1, b"\x01", rsv=0x40), frame(1, b"\x01", rsv=0x40))
+    assert server.events == [("text", b"")] * 2
+
+
+def test_a_client_takes_one_answer_to_its_offer(core: Any) -> None:
+    for answers in ([], [{}, {}]):
+        with pytest.raises(ValueError, match="None of the extension offers can be accepted"):
+            core.PerMessageDeflate(is_server=False).accept(answers)

@@ -70,3 +70,42 @@ def test_a_client_takes_one_answer_to_its_offer(core: Any) -> None:
     for answers in ([], [{}, {}]):
         with pytest.raises(ValueError, match="None of the extension offers can be accepted"):
             core.PerMessageDeflate(is_server=False).accept(answers)
+
+
+def test_an_end_that_is_told_twice_is_one(side: MakeSide) -> None:
+    server = side()
+    server.transport.protocol.eof_received()
+    server.transport.protocol.eof_received()
+    server.tick(3)
+    assert server.events == [("end",), ("lost", None)]
+
+
+def test_much_that_a_listener_sends_leaves_at_once_and_its_callback_is_told(core: Any, loop: Loop) -> None:
+    told: list[Any] = []
+    server = Reentrant(core, loop, True)
+    server.act = lambda: server.connection.send(bytes(200_000), callback=told.append) and None
+    server.feed(texts("a"))
+    server.tick(2)
+    assert (len(server.output), told) == (200_010, [None])
+
+
+@pytest.mark.parametrize(
+    ("payload", "why"),
+    [
+        ("cb4a", "unexpected end of file"),
+        ("04c101010000008090adfa3f222802140520920015120288020182026c4000ffff", "invalid block type"),
+    ],
+    ids=["a tail that ends a block", "a fault in a byte that gives text as well"],
+)
+def test_faults_of_deflate(core: Any, side: MakeSide, payload: str, why: str) -> None:
+    def fed(max_payload: int) -> Any:
+        deflate = core.PerMessageDeflate(is_server=True)
+        deflate.accept([{}])
+        server = side(deflate=deflate, max_payload=max_payload)
+        server.feed(frame(1, bytes.fromhex(payload), rsv=0x40))
+        return server.events
+
+    assert fed(1000) == [("fail", "Z_DATA_ERROR", 1007, why)]
+    for most in range(2, 130):
+        (event,) = fed(most)
+        assert event[1] in ("Z_DATA_ERROR", "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")

@@ -339,3 +339,21 @@ class TestByHand:
             await asyncio.sleep(0)
         left.set()
         assert str(await within(errors)) == "the client has left"
+
+    async def test_what_follows_a_refusal_is_for_nobody(self, run: Run) -> None:
+        server = wsrs.WebSocketServer(no_server=True)
+        server.on(
+            "wsClientError", lambda error, transport, request: transport.write(b"HTTP/1.1 418 No\r\n\r\n")
+        )
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            return await upgrade(server, request)
+
+        app = web.Application()
+        app.router.add_get("/", handler)
+        peer = await peer_of(await run(app))
+        peer.write(upgrade_request(without=("sec-websocket-key",)))
+        assert (await peer.head())[0] == "HTTP/1.1 418 No"
+        peer.hang_up(b"more")
+        assert await peer.rest_or_reset() == b""
+        await peer.close()

@@ -207,6 +207,8 @@ class TestTheRequest:
         assert line == "GET /2 HTTP/1.1"
         second.write(raw_server.answer(head["sec-websocket-key"]))
         await within(ws.wait_open())
+        requests[1].abort()
+        assert ws.ready_state == wsrs.OPEN
         ws.terminate()
         assert await second.rest_or_reset() == b""
         assert await first.rest_or_reset() == b""

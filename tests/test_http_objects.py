@@ -12,7 +12,7 @@ from wsrs.http import Headers, HttpServer, Request, ServerResponse
 from wsrs.http._protocol import ServerProtocol
 
 from .conftest import Reports, Serve
-from .peers import RawServer, connect, listen, within
+from .peers import RawServer, connect, listen, upgrade_request, within
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -152,3 +152,27 @@ async def test_a_mask_that_ends_the_connection_within_close(echo: Any, reports: 
     ws.close(1000)
     assert ws.ready_state == wsrs.CLOSING
     assert await within(closed) == (1006, b"")
+
+
+async def test_an_upgrade_listener_that_raises_after_the_refusal_changes_nothing(reports: Reports) -> None:
+    sockets = wsrs.WebSocketServer(no_server=True)
+
+    def upgrade(request: Request, transport: asyncio.Transport, head: bytes) -> None:
+        sockets.handle_upgrade(request, transport, head)
+        raise KeyError("after")
+
+    async with HttpServer() as server:
+        server.on("upgrade", upgrade)
+        server.listen(0, "127.0.0.1")
+        peer = await connect(server)
+        peer.write(upgrade_request(without=("sec-websocket-key",)))
+        assert (await peer.head())[0] == "HTTP/1.1 400 Bad Request"
+        assert isinstance(reports.take()["exception"], KeyError)
+        await peer.close()
+
+
+async def test_all_listeners_of_an_event_that_has_none_are_removed(reports: Reports) -> None:
+    emitter = wsrs.EventEmitter()
+    emitter.on("a", print)
+    assert emitter.remove_all_listeners("b") is emitter
+    assert emitter.event_names() == ["a"]

@@ -161,7 +161,8 @@ class TestListen:
         options: Any = {"port": 0, "host": "127.0.0.1"}
         for arguments in ((options, None, None), (0, "127.0.0.1", 5)):
             called = asyncio.Event()
-            async with HttpServer() as server:
+            server: Any = HttpServer()
+            async with server:
                 assert server.listen(*arguments, called.set) is server
                 await within(called.wait())
                 assert server.listening
@@ -200,7 +201,12 @@ class TestListen:
         server.close(lambda *args: calls.append(args))
         await within(server.wait_closed())
         called = asyncio.Event()
-        server.close(lambda error: (calls.append(repr(error)), called.set()))
+
+        def told(error: BaseException) -> None:
+            calls.append(repr(error))
+            called.set()
+
+        server.close(told)
         server.close()
         await within(called.wait())
         await within(server.wait_closed())

@@ -19,7 +19,7 @@ from .peers import Peer, connect, listen, raw_client, upgrade_request, within
 
 async def test_names_that_it_is_not_given(serve: Serve) -> None:
     infos: list[Any] = []
-    server = await serve(verify_client=lambda info: infos.append(info) or True)
+    server = await serve(verify_client=lambda info: not infos.append(info))  # type: ignore[func-returns-value]
     await (await raw_client(server)).close()
     assert infos[0].get("origin", 1) is None
     with pytest.raises(KeyError):
@@ -150,6 +150,8 @@ async def test_a_stream_whose_first_mask_cannot_be_made_ends_with_its_error(
     ws = wsrs.WebSocket((await serve()).url, generate_mask=generate_mask)
     stream = wsrs.create_websocket_stream(ws)
     stream.write(b"early")
+    stream.transport.set_write_buffer_limits(high=3)
+    assert stream.transport.get_write_buffer_size() == 5
     with pytest.raises(LookupError, match="no mask"):
         await within(stream.wait_closed())
 

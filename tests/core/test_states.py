@@ -67,7 +67,8 @@ def test_a_message_that_is_but_the_end_of_a_stream_of_deflate(core: Any, side: M
 
 
 def test_a_client_takes_one_answer_to_its_offer(core: Any) -> None:
-    for answers in ([], [{}, {}]):
+    several: list[list[Any]] = [[], [{}, {}]]
+    for answers in several:
         with pytest.raises(ValueError, match="None of the extension offers can be accepted"):
             core.PerMessageDeflate(is_server=False).accept(answers)
 

@@ -128,7 +128,7 @@ class Outbox:
             data = self._next_chunk()
             self._passed += len(data)
             transport.write(data)
-        if self._ending and not queue and (self._ended or not transport.is_closing()):
+        if self._ending and not queue and not transport.is_closing():
             self._ended = True
             self._end(transport)
 
@@ -246,7 +246,7 @@ class Outbox:
     def _end(self, transport: asyncio.Transport) -> None:
         if self._ending == "close" or not transport.can_write_eof():
             self._end_by_close(transport)
-        elif not transport.is_closing():
+        else:
             try:
                 transport.write_eof()
             except OSError:  # the peer has reset the connection, and the loop has not noticed yet

@@ -16,7 +16,7 @@ from wsrs import _old_tls
 from wsrs._backend import PerMessageDeflate
 from wsrs._chosen import core, new_deflate
 from wsrs._stats import Reason, Tally
-from wsrs._verify import Verdict, VerifyInfo, positional_parameters
+from wsrs._verify import Verdict, VerifyInfo, wants_callback
 from wsrs.errors import HandshakeError, UpgradeRefused
 from wsrs.events import EventEmitter
 from wsrs.http._messages import Headers, HeadersLike, check_line, format_answer
@@ -50,9 +50,9 @@ class ServerHandshake(EventEmitter):
         raise NotImplementedError
 
     def _count_parameters(self) -> None:
-        """Whether `verify_client` takes the callback too is asked once, as ws asks a function's length."""
+        """Whether `verify_client` takes the callback too is asked once; TypeError for other parameters."""
         verify = self.options["verify_client"]
-        self._verify_has_callback = verify is not None and positional_parameters(verify) >= 2
+        self._verify_has_callback = verify is not None and wants_callback(verify)
 
     def should_handle(self, request: Any) -> bool:
         """Whether a request is for this server: by default, whether its path is the `path` option."""

@@ -1,7 +1,8 @@
 """`verify_client`: how a server's own check of a request is asked, and how its verdict arrives.
 
 Rules kept here: a verdict counts once; it is there in time or the request is refused with 503; while it is
-awaited nothing is read, so that what the client sends early waits in the kernel.
+awaited nothing is read, so that what the client sends early waits in the kernel; however `verify_client`
+ends, by a cancellation or an interrupt too, the request is answered.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from wsrs.events import keep
 from wsrs.http._messages import HeadersLike
 
-__all__ = ["Verdict", "VerifyInfo", "positional_parameters"]
+__all__ = ["Verdict", "VerifyInfo", "wants_callback"]
 
 
 class VerifyInfo(Mapping[str, Any]):
@@ -70,8 +71,15 @@ class Verdict:
         except Exception as error:
             self._failed(error)
             return
+        except asyncio.CancelledError:
+            self._cancelled()
+            return
+        except BaseException:
+            self._interrupted()
+            raise
         if inspect.isawaitable(answer):
             self._task = loop.create_task(self._wait(answer, has_callback))
+            self._task.add_done_callback(self._ended)
             keep(self._task)
         elif not has_callback:
             self(answer)
@@ -116,8 +124,29 @@ class Verdict:
             result = await answer
             if not has_callback:
                 self(result)
+        except asyncio.CancelledError:
+            raise  # seen by `_ended`, as it is where the task was cancelled before it began
         except Exception as error:
             self._failed(error)
+        except BaseException:
+            self._interrupted()
+            raise
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self._cancelled()
+
+    def _cancelled(self) -> None:
+        """The program has given up the check: that is no fault, and nothing to report."""
+        if not self._given:
+            self._done()
+            self._refuse(503, "verify_client was cancelled")
+
+    def _interrupted(self) -> None:
+        """SystemExit and the like end the program: they are not reported, but raised."""
+        if not self._given:
+            self._done()
+            self._refuse(500)
 
     def _failed(self, error: BaseException) -> None:
         self._report("verify_client", error)
@@ -133,11 +162,21 @@ class Verdict:
         self._refuse(503, "verify_client did not decide in time")
 
 
-def positional_parameters(function: Callable[..., Any]) -> int:
-    """How many positional parameters without a default a function has: JavaScript's `length`."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+def wants_callback(verify: Callable[..., Any]) -> bool:
+    """Whether `verify_client` takes the callback too: it has two positional parameters without a default.
+
+    ws asks for the function's `length`, which counts the same. Raises TypeError for one that can be called
+    neither with one argument nor with two. One whose signature cannot be read is given one.
+    """
     try:
-        parameters = inspect.signature(function).parameters.values()
+        signature = inspect.signature(verify)
     except (TypeError, ValueError):
-        return 1
-    return sum(parameter.kind in kinds and parameter.default is parameter.empty for parameter in parameters)
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = sum(each.kind in kinds and each.default is each.empty for each in signature.parameters.values())
+    try:
+        signature.bind(*(None,) * (2 if needed >= 2 else 1))
+    except TypeError:
+        wanted = "one parameter (info) or two (info, callback)"
+        raise TypeError(f"verify_client must take {wanted}, not {signature} as {verify!r} does") from None
+    return needed >= 2

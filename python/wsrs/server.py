@@ -95,8 +95,8 @@ class WebSocketServer(ServerHandshake):
         self._loop = running_loop("WebSocketServer")
         self.options = SERVER.resolve(options, keywords)
         _check_places(self.options, self.options.given)
-        self._connection_options = connection_options(self.options, self._loop, is_server=True)
         self._count_parameters()
+        self._connection_options = connection_options(self.options, self._loop, is_server=True)
         self._state = _RUNNING
         self._tally = Tally()
         self._verifying = set()

@@ -215,7 +215,7 @@ ROWS = (
         (
             "tests/test_readme.py::test_a_page_of_another_site_gets_401",
             f"{HANDSHAKES}::test_an_origin_that_is_not_ours_gets_401",
-            "tests/test_handshake_refusals.py::TestVerifyClient::test_one_parameter",
+            "tests/test_verify_client.py::TestVerifyClient::test_one_parameter",
         ),
     ),
     Row(

@@ -74,11 +74,35 @@ class TestSending:
         ws, peer = pair
         with pytest.raises(TypeError, match=type(data).__name__):
             ws.send(data)
-        for outside in ([256], [-1]):
-            with pytest.raises(ValueError, match=r"."):
-                ws.send(outside)
         ws.send("the next")
         assert (await peer.frame()).payload == b"the next"
+
+    @pytest.mark.parametrize(
+        ("data", "kind", "text"),
+        [
+            ([1, 256], ValueError, "a list of ints from 0 to 255, not with 256 at index 1"),
+            ((-1,), ValueError, "a tuple of ints from 0 to 255, not with -1 at index 0"),
+            ([10**6000], ValueError, "not with an int of 19932 bits at index 0"),
+            (["a"], TypeError, "not with 'a' of type str at index 0"),
+            ([0, 1.5], TypeError, "not with 1.5 of type float at index 1"),
+            ([[1]], TypeError, "not with a value of type list at index 0"),
+            ([None], TypeError, "not with a value of type NoneType at index 0"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else None,
+    )
+    async def test_a_list_of_what_are_no_bytes(
+        self, pair: tuple[Any, Peer], data: Any, kind: type[Exception], text: str
+    ) -> None:
+        """Said in the same words by each way to send, and after the end too."""
+        ws, peer = pair
+        for send in (ws.send, ws.ping, ws.pong, ws._server.broadcast):
+            with pytest.raises(kind, match=text):
+                send(data)
+        ws.send("the next")
+        assert (await peer.frame()).payload == b"the next"
+        ws.close()
+        with pytest.raises(kind, match=text):
+            ws.send(data)
 
     async def test_binary_or_text_by_choice(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair

@@ -1,8 +1,42 @@
-"""What can be sent, where the API has to look at it itself."""
+"""What can be sent, where the API has to look at it itself, and what is said of the rest, on both cores."""
 
 from __future__ import annotations
 
-__all__ = ["byte_length", "check_callback", "reason_bytes"]
+import operator
+import reprlib
+from collections.abc import Iterable
+
+__all__ = ["byte_length", "check_callback", "list_bytes", "reason_bytes", "unsendable"]
+
+
+def unsendable(data: object) -> TypeError:
+    """The error for a type that has no bytes."""
+    return TypeError(
+        "data must be str, int, float, bytes-like, a list or tuple of 0..255, a Blob or an object with "
+        f"__bytes__ or __buffer__, not {type(data).__name__}"
+    )
+
+
+def list_bytes(data: Iterable[object]) -> bytes:
+    """The bytes of a list or tuple. TypeError or ValueError names the first item that is no byte."""
+    try:
+        return bytes(data)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        for place, item in enumerate(data):
+            _check_item(type(data).__name__, place, item)
+        raise
+
+
+def _check_item(kind: str, place: int, item: object) -> None:
+    wanted = f"data must be a {kind} of ints from 0 to 255, not with"
+    if not hasattr(type(item), "__index__"):
+        shown = reprlib.repr(item) if isinstance(item, (str, bytes, float)) else "a value"
+        raise TypeError(f"{wanted} {shown} of type {type(item).__name__} at index {place}")
+    number = operator.index(item)  # type: ignore[arg-type]
+    if not 0 <= number <= 255:
+        # An int of thousands of digits is not shown: Python refuses to write it out.
+        shown = str(number) if number.bit_length() <= 64 else f"an int of {number.bit_length()} bits"
+        raise ValueError(f"{wanted} {shown} at index {place}")
 
 
 def byte_length(data: object) -> int:
@@ -12,7 +46,7 @@ def byte_length(data: object) -> int:
     if isinstance(data, (int, float)) and not isinstance(data, bool):
         return len(str(data))
     if isinstance(data, (list, tuple)):
-        return len(bytes(data))
+        return len(list_bytes(data))
     try:
         with memoryview(data) as view:  # type: ignore[arg-type]
             return view.nbytes
@@ -20,7 +54,7 @@ def byte_length(data: object) -> int:
         pass
     convert = getattr(type(data), "__bytes__", None)
     if convert is None:
-        raise TypeError(f"data of type {type(data).__name__} cannot be sent")
+        raise unsendable(data)
     return len(convert(data))
 
 

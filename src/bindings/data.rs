@@ -5,7 +5,7 @@
 use std::mem::MaybeUninit;
 use std::slice;
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -48,7 +48,7 @@ impl<'py> Payload<'py> {
             return Ok(Self::Text(data.str()?));
         }
         if data.is_instance_of::<PyList>() || data.is_instance_of::<PyTuple>() {
-            return Self::owned(data);
+            return Self::of_list(data);
         }
         if let Some(view) = View::of(data)? {
             return Ok(Self::View(view));
@@ -66,6 +66,22 @@ impl<'py> Payload<'py> {
     /// As `of`, for the data of a ping or pong, where None is none.
     pub fn of_optional(data: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
         data.map_or(Ok(Self::Empty), Self::of)
+    }
+
+    /// As `bytes(data)`; what is wrong with an item is said in the words of both cores.
+    fn of_list(data: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = data.py();
+        let made = Self::owned(data);
+        match &made {
+            Err(error)
+                if error.is_instance_of::<PyTypeError>(py)
+                    || error.is_instance_of::<PyValueError>(py) =>
+            {
+                let words = py.import(intern!(py, "wsrs._data"))?;
+                Self::owned(&words.call_method1(intern!(py, "list_bytes"), (data,))?)
+            }
+            _ => made,
+        }
     }
 
     fn owned(data: &Bound<'py, PyAny>) -> PyResult<Self> {

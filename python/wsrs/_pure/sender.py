@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from wsrs._data import list_bytes, unsendable
 from wsrs._pure.deflate import Deflater
 from wsrs._pure.frames import BINARY, CONTINUATION, FIN, RSV1, TEXT
 
@@ -22,11 +23,11 @@ def to_bytes(data: object) -> tuple[bytes, bool]:
     if type(data) is bytes:
         return data, False
     if data is None or isinstance(data, bool):
-        raise _unsendable(data)
+        raise unsendable(data)
     if isinstance(data, (int, float)):
         return str(data).encode(), True
     if isinstance(data, (list, tuple)):
-        return bytes(data), False
+        return list_bytes(data), False
     return _bytes_of_object(data), False
 
 
@@ -49,14 +50,7 @@ def _bytes_of_object(data: object) -> bytes:
         return bytes(data)
     if hasattr(data, "__buffer__"):  # before Python 3.12, memoryview() does not know it
         return bytes(data.__buffer__(0))
-    raise _unsendable(data)
-
-
-def _unsendable(data: object) -> TypeError:
-    return TypeError(
-        "data must be str, int, float, bytes-like, a list or tuple of 0..255, a Blob or an object with "
-        f"__bytes__ or __buffer__, not {type(data).__name__}"
-    )
+    raise unsendable(data)
 
 
 class Sender:

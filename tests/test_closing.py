@@ -254,6 +254,43 @@ class TestAfterwards:
         ws.resume()
         ws.binary_type = "blob"
 
+    async def test_awaiting_a_send_says_that_the_connection_is_closing(self, pair: Pair) -> None:
+        ws, peer = pair
+        ws.close(4000, "enough")
+        for sent in (ws.send("x"), ws.ping(), ws.pong(), ws.wait_open()):
+            with pytest.raises(wsrs.ConnectionClosed) as raised:
+                await sent
+            assert str(raised.value) == "the WebSocket connection is closing"
+            assert (raised.value.close_code, raised.value.reason) == (None, "")
+        assert (await peer.frame()).opcode == CLOSE
+        peer.write(close_frame(4001, b"agreed"))
+        await peer.close()
+        await within(ws.wait_closed())
+        with pytest.raises(wsrs.ConnectionClosed) as raised:
+            await ws.send("x")
+        assert str(raised.value) == "the WebSocket connection is closed: code 4001, reason 'agreed'"
+
+    async def test_or_with_the_code_of_the_peer_where_that_has_said_it(self, client_pair: Pair) -> None:
+        ws, peer = client_pair
+        peer.write(close_frame(4002, b"full", mask=None))
+        assert (await peer.frame()).opcode == CLOSE
+        assert ws.ready_state == wsrs.CLOSING  # until the server ends the connection
+        with pytest.raises(wsrs.ConnectionClosed) as raised:
+            await ws.send("x")
+        assert str(raised.value) == "the WebSocket connection is closing: code 4002, reason 'full'"
+        assert (raised.value.close_code, raised.value.reason) == (4002, "full")
+        await peer.close()
+        await within(ws.wait_closed())
+
+    async def test_or_with_the_fault_that_ends_it(self, pair: Pair, reports: Reports) -> None:
+        ws, peer = pair
+        heard = listen(ws, "error")
+        peer.write(b"\x83\x80\0\0\0\0")
+        (fault,) = await within(heard)
+        with pytest.raises(wsrs.ConnectionClosed, match="is closing") as raised:
+            await ws.send("x")
+        assert raised.value.__cause__ is fault
+
     async def test_waiting_is_over_for_everybody(self, pair: Pair) -> None:
         ws, _ = pair
         waiting = [asyncio.ensure_future(ws.wait_closed()) for _ in range(3)]

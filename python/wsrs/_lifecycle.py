@@ -284,7 +284,10 @@ class Lifecycle(EventTarget):
 
     def _closed_error(self) -> ConnectionClosed:
         closing = self._end()
-        error = ConnectionClosed(closing.code, closing.reason.decode(errors="replace"))
+        is_closing = self._ready_state != CLOSED
+        # How it ends is known only when the peer's close frame is there, or the connection gone.
+        code = None if is_closing and not closing.frame_received else closing.code
+        error = ConnectionClosed(code, closing.reason.decode(errors="replace"), closing=is_closing)
         error.__cause__ = closing.error
         return error
 

@@ -24,13 +24,17 @@ class WebSocketError(Exception):
 class ConnectionClosed(WebSocketError):
     """The connection is closed, so there is no message to receive or no way to send one.
 
-    `close_code` is the code of the close event (1006 when no close frame came), `reason` its text.
+    `close_code` is the code of the close event (1006 when no close frame came), `reason` its text. While the
+    connection is only closing, the message says so, and both are those of the peer's close frame; before
+    that one has come, `close_code` is None.
     """
 
     reason: str
 
-    def __init__(self, close_code: int, reason: str = "") -> None:
-        text = f"the WebSocket connection is closed: code {close_code}"
+    def __init__(self, close_code: int | None, reason: str = "", *, closing: bool = False) -> None:
+        text = f"the WebSocket connection is {'closing' if closing else 'closed'}"
+        if close_code is not None:
+            text += f": code {close_code}"
         super().__init__(f"{text}, reason {reason!r}" if reason else text, close_code=close_code)
         self.reason = reason
 

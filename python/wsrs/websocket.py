@@ -15,7 +15,7 @@ from wsrs._running import Waiters, running_loop
 from wsrs._stats import WebSocketStats, websocket_stats
 from wsrs._url import without_credentials
 from wsrs.blob import Blob
-from wsrs.errors import ConnectionClosed, WebSocketError
+from wsrs.errors import WebSocketError
 from wsrs.options import CLIENT, SEND, protocol_list
 
 if TYPE_CHECKING:
@@ -232,10 +232,10 @@ class WebSocket(Lifecycle):
 
         str, int and float are sent as text, everything else as binary, unless `binary` says otherwise.
         `fin=False` sends a fragment. `callback(error or None)` is called when it is written out. Raises
-        TypeError for data that cannot be sent and WebSocketError while CONNECTING; after the end nothing
-        is sent, and `callback` and whoever awaits are told. So they are where the connection is lost before
-        the data could be written: awaiting raises ConnectionClosed. With `slow_peer` "drop" or "close", what
-        comes while more than `high_water_mark` is queued is not sent: both get SlowPeer.
+        TypeError for data that cannot be sent and WebSocketError while CONNECTING. While CLOSING and after the
+        end nothing is sent, and `callback` and whoever awaits are told; so they are where the connection is
+        lost before the data could be written. Awaiting raises ConnectionClosed then. With `slow_peer` "drop"
+        or "close", what comes while more than `high_water_mark` is queued is not sent: both get SlowPeer.
         """
         if self._ready_state == OPEN and options is None:
             return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]
@@ -298,12 +298,10 @@ class WebSocket(Lifecycle):
         if state == CONNECTING:
             raise WebSocketError(message)
         length = 0 if data is None else byte_length(data)
-        closing = self._end()
-        closing.unsent += length
-        error = ConnectionClosed(closing.code, closing.reason.decode(errors="replace"))
+        self._end().unsent += length
         if callback is not None:
             self._loop.call_soon(callback, WebSocketError(message))
-        return _Unsent(error)
+        return _Unsent(self._closed_error())
 
     # Receiving --------------------------------------------------------------------------------
 

@@ -231,6 +231,8 @@ class TestTheAnswer:
         assert isinstance(error, wsrs.HandshakeError)
         assert str(error) == text
         assert error.status == int(change.get("status", "101")[:3])
+        assert error.response is not None
+        assert error.response.status == error.status
         assert ws.ready_state == wsrs.CLOSED
         assert await peer.at_end()
 
@@ -294,3 +296,49 @@ class TestTheAnswer:
         with pytest.raises(wsrs.HandshakeError, match="closed before the connection was established"):
             await within(waiting)
         assert await peer.at_end()
+
+    async def test_a_refusal_gives_the_response_with_the_error(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        async def refused(answer: bytes) -> wsrs.http.Response:
+            waiting = opening(wsrs.WebSocket(raw_server.url))
+            peer = await raw_server.peer()
+            await peer.head()
+            peer.write(answer)
+            with pytest.raises(wsrs.HandshakeError, match="Unexpected server response: 429") as raised:
+                await within(waiting)
+            await peer.close()
+            assert raised.value.response is not None
+            return raised.value.response
+
+        head = b"HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\n"
+        whole = await refused(head + b"wait")
+        assert (whole.status, whole.status_message, whole.headers["retry-after"]) == (429, "Too Many", "7")
+        assert await within(whole.read()) == b"wait"
+        cut = await refused(head + b"wa")
+        assert await within(cut.read(2)) == b"wa"
+        with pytest.raises(wsrs.HandshakeError, match="closed before the end of the response's body"):
+            await within(cut.read())
+
+    async def test_a_response_of_a_connection_that_its_listener_has_ended(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        ws = wsrs.WebSocket(raw_server.url)
+        heard = listen(ws, "unexpected-response")
+        ws.on("unexpected-response", lambda request, response: ws.terminate())
+        ws.on("error", lambda error: None)
+        peer = await raw_server.peer()
+        await peer.head()
+        peer.write(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno")
+        _, response = await within(heard)
+        assert await within(response.read()) == b"no"
+        await within(ws.wait_closed())
+
+    async def test_without_an_answer_there_is_no_response(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        waiting = opening(wsrs.WebSocket(raw_server.url, handshake_timeout=0.05))
+        await raw_server.peer()
+        with pytest.raises(wsrs.HandshakeError, match="timed out") as raised:
+            await within(waiting)
+        assert (raised.value.response, raised.value.status) == (None, None)

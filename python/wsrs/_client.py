@@ -143,11 +143,14 @@ class Handshake:
         if location and self._options["follow_redirects"] and 300 <= status < 400:
             self._redirected(location)
             return None
-        assert self._transport is not None
-        body.set_transport(self._transport)
         self._unexpected = response
-        if self._ws.emit("unexpected-response", self.request, response):
+        heard = self._ws.emit("unexpected-response", self.request, response)
+        if heard and self._transport is not None:
+            body.set_transport(self._transport)
             return body
+        # Nothing more is read: who has the response gets what is there of its body.
+        body.feed(rest)
+        body.feed_eof()
         self._fail(self._unexpected_error())
         return None
 
@@ -163,7 +166,8 @@ class Handshake:
     def _unexpected_error(self) -> HandshakeError:
         assert self._unexpected is not None
         status = self._unexpected.status
-        return HandshakeError(f"Unexpected server response: {status}", status=status)
+        text = f"Unexpected server response: {status}"
+        return HandshakeError(text, status=status, response=self._unexpected)
 
     def _upgraded(self, response: Response, rest: bytes) -> None:
         ws = self._ws
@@ -174,6 +178,7 @@ class Handshake:
         try:
             protocol, deflate = check_answer(response.headers, self._key, self._protocols, self._deflate)
         except HandshakeError as error:
+            error.response = response
             self._fail(error)
             return
         transport = self._transport

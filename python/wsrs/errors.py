@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsrs.http import Response
+
 __all__ = ["ConnectionClosed", "HandshakeError", "HeadError", "SlowPeer", "UpgradeRefused", "WebSocketError"]
 
 
@@ -51,13 +56,27 @@ class SlowPeer(WebSocketError):
 
 
 class HandshakeError(WebSocketError):
-    """The opening handshake failed; `status` is the HTTP status of the answer, if there was one."""
+    """The opening handshake failed; `status` is the HTTP status of the answer, if there was one.
+
+    `response` is the server's answer that a client has refused, as a listener of `'unexpected-response'` gets
+    it: `status`, `headers`; or None. The connection is ended, so `await response.read()` gives of the body
+    what came together with the head, then raises a HandshakeError if that was not all.
+    """
 
     status: int | None
+    response: Response | None
 
-    def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        response: Response | None = None,
+    ) -> None:
         super().__init__(message, code=code)
         self.status = status
+        self.response = response
 
 
 class HeadError(WebSocketError):

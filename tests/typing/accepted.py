@@ -18,6 +18,7 @@ from wsrs import (
     BroadcastResult,
     CloseEvent,
     ErrorEvent,
+    HandshakeError,
     MessageEvent,
     OpenEvent,
     ServerStats,
@@ -25,7 +26,7 @@ from wsrs import (
     WebSocketServer,
     WebSocketStats,
 )
-from wsrs.http import HttpServer, Request, ServerResponse
+from wsrs.http import HttpServer, Request, Response, ServerResponse
 from wsrs.typing import ClientOptions, DeflateOptions, SendOptions, ServerOptions
 
 if TYPE_CHECKING:
@@ -266,3 +267,8 @@ async def receiving(url: str) -> None:
 def of_the_client(request: ClientRequest) -> None:
     request.set_header("X", "y")
     request.end()
+
+
+def of_a_refusal(error: HandshakeError) -> None:
+    assert_type(error.status, "int | None")
+    assert_type(error.response, Response | None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 import wsrs
 
 from .conftest import Reports, Serve
@@ -43,6 +45,43 @@ async def test_another_exception_is_reported(serve: Serve, reports: Reports) -> 
     context = reports.take()
     assert str(context["exception"]) == "mine"
     assert "connection" in context["message"]
+
+
+async def test_an_exception_of_a_connections_task_leaves_it_open(serve: Serve, reports: Reports) -> None:
+    async def fail(ws: wsrs.WebSocket, request: Any) -> None:
+        ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))
+        raise LookupError("mine")
+
+    server = await serve(fail)
+    ws = wsrs.WebSocket(server.url)
+    await within(ws.wait_open())
+    await ws.send("still there")
+    assert await within(ws.recv()) == "still there"
+    assert str(reports.take()["exception"]) == "mine"
+    heard: list[Any] = []
+    server.on("error", heard.append)
+    another = wsrs.WebSocket(server.url)
+    await within(another.wait_open())
+    await another.send("too")
+    assert await within(another.recv()) == "too"
+    assert [str(error) for error in heard] == ["mine"]
+
+
+async def test_within_async_with_it_is_closed_with_1011(serve: Serve, reports: Reports) -> None:
+    async def fail(ws: wsrs.WebSocket, request: Any) -> None:
+        async with ws:
+            if await ws.recv() == "fail":
+                raise LookupError("mine")
+
+    server = await serve(fail)
+    for message, code in (("fail", 1011), ("end", 1000)):
+        ws = wsrs.WebSocket(server.url)
+        await within(ws.wait_open())
+        await ws.send(message)
+        with pytest.raises(wsrs.ConnectionClosed) as raised:
+            await within(ws.recv())
+        assert raised.value.close_code == code
+    assert str(reports.take()["exception"]) == "mine"
 
 
 async def test_a_task_that_a_listener_steps_at_once_wakes_others(serve: Serve, reports: Reports) -> None:

@@ -63,6 +63,9 @@ class WebSocketServer(ServerHandshake):
     `max_connections` (0: no bound): WebSockets that are open, and handshakes that wait for a verdict of
     `verify_client`; what comes above gets 503. It costs a comparison a handshake.
 
+    An exception of a listener, of one that is a coroutine function too, leaves the connection open, as in
+    ws: such a task's goes to `'error'`, or without a listener of that to the loop's exception handler.
+
     `callback` is added as a listener of `'listening'`, unless there is `server` or `no_server`.
 
     As in ws, a server with `server=` answers every upgrade request that the HTTP server gets, those for

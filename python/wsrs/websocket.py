@@ -233,7 +233,7 @@ class WebSocket(Lifecycle):
         str, int and float are sent as text, everything else as binary, unless `binary` says otherwise.
         `fin=False` sends a fragment. `callback(error or None)` is called when it is written out. Raises
         TypeError for data that cannot be sent and WebSocketError while CONNECTING. While CLOSING and after
-        the end nothing is sent, and `callback` and whoever awaits are told; so they are where the connection is
+        the end nothing is sent, and `callback` and whoever awaits are told; so they are where it is
         lost before the data could be written. Awaiting raises ConnectionClosed then. With `slow_peer` "drop"
         or "close", what comes while more than `high_water_mark` is queued is not sent: both get SlowPeer.
         """

@@ -31,6 +31,7 @@ _OF_OWN_HTTP = {"max_header_bytes", "max_headers", "ssl"}
 """Options of the HTTP server that is made for `port`, `unix` or `sock`, and of no use with another's."""
 
 _RUNNING, _CLOSING, _CLOSED = range(3)
+_STATES = ("RUNNING", "CLOSING", "CLOSED")
 
 
 class Clients(set[WebSocket]):
@@ -139,6 +140,21 @@ class WebSocketServer(ServerHandshake):
             self._http.off("listening", self._on_listening)
             self._http.off("error", self._on_error)
             self._http.off("upgrade", self._on_upgrade)
+
+    def __repr__(self) -> str:
+        # In any state, that of a subclass's instance before it was constructed included.
+        name, state = type(self).__name__, getattr(self, "_state", None)
+        if state is None:
+            return f"<{name} not constructed>"
+        options = self.options
+        if options["no_server"]:
+            where = "no_server"
+        elif self._http is None:
+            where = f"on {type(options['server']).__name__}"
+        else:
+            where = self._http._where()
+        stated = f" {options['path']}" if options["path"] else ""
+        return f"<{name} {where}{stated} {_STATES[state]}, {len(self._members)} open>"
 
     # The HTTP server --------------------------------------------------------------------------
 
@@ -298,7 +314,9 @@ class WebSocketServer(ServerHandshake):
             raise
 
     async def __aenter__(self) -> Self:
-        """Wait until the server listens."""
+        """Wait until the server listens; RuntimeError where it was closed, for it serves once."""
+        if not self._is_running:
+            raise RuntimeError("the server was closed: a WebSocketServer serves once, make another")
         await self.wait_listening()
         return self
 

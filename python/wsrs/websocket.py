@@ -150,8 +150,21 @@ class WebSocket(Lifecycle):
         self._handshake.start()
 
     def __repr__(self) -> str:
-        where = f" {without_credentials(self._url)}" if self._url else ""
-        return f"<{type(self).__name__}{where} {STATES[self._ready_state]}>"
+        # In any state: of an instance whose constructor has raised too, in a traceback.
+        state = getattr(self, "_ready_state", None)
+        if state is None:
+            return f"<{type(self).__name__} not constructed>"
+        where = f" {without_credentials(self._url)}" if self._url else self._peer()
+        return f"<{type(self).__name__}{where} {STATES[state]}>"
+
+    def _peer(self) -> str:
+        """Of a server's WebSocket, whom it is connected to."""
+        transport = None if self._conn is None else self._conn.transport
+        try:
+            peer = None if transport is None else transport.get_extra_info("peername")
+        except Exception:  # a transport of another's, in whatever state it is
+            peer = None
+        return f" from {peer[0]}:{peer[1]}" if isinstance(peer, tuple) and len(peer) >= 2 else ""
 
     # State ------------------------------------------------------------------------------------
 

@@ -192,6 +192,25 @@ class HttpServer(EventEmitter):
         """`{"address", "family", "port"}` of the bound socket, the path of a Unix socket, or None."""
         return _listening.describe(self._serving.sockets[0]) if self._serving and not self._closing else None
 
+    def _where(self) -> str:
+        """Where it listens, for a person: a URL's beginning, or a path. Never raises."""
+        try:
+            found = self.address()
+        except OSError:  # the socket was closed by somebody else
+            found = None
+        if isinstance(found, dict):
+            host = found["address"]
+            return f"{f'[{host}]' if ':' in host else host}:{found['port']}"
+        return repr(found) if found else "nowhere"
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if not hasattr(self, "listening"):
+            return f"<{name} not constructed>"
+        state = "CLOSED" if self._closed else "CLOSING" if self._closing else None
+        state = state or ("LISTENING" if self.listening else "NOT LISTENING")
+        return f"<{name} {self._where()} {state}{' with TLS' if self._ssl else ''}>"
+
     async def wait_listening(self) -> None:
         """Wait until the server listens; raises the OSError where it cannot."""
         if not self.listening and not self._closing:
@@ -246,6 +265,8 @@ class HttpServer(EventEmitter):
 
     async def __aenter__(self) -> Self:
         """Wait until the server listens, if `listen` was called."""
+        if self._closing:
+            raise RuntimeError("the server was closed: an HttpServer serves once, make another")
         if self._starting is not None or self._error is not None:
             await self.wait_listening()
         return self

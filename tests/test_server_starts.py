@@ -40,7 +40,8 @@ class TestEntering:
 
 class TestRepr:
     async def test_of_a_server(self, reports: Reports) -> None:
-        server = wsrs.WebSocketServer({**HERE, "path": "/chat"})
+        options: Any = {**HERE, "path": "/chat"}
+        server = wsrs.WebSocketServer(options)
         address: Any = server.address()
         where = f"127.0.0.1:{address['port']}"
         assert repr(server) == f"<WebSocketServer {where} /chat RUNNING, 0 open>"

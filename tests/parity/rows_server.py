@@ -74,7 +74,8 @@ SERVER_SECTIONS = (
                 "handleProtocols",
                 "handle_protocols",
                 PROTOCOLS,
-                "The protocols are the keys of a dict: a set that keeps the client's order, as JavaScript's does.",
+                """The protocols are the keys of a dict (`collections.abc.KeysView`): a set that keeps the client's order, as
+                JavaScript's does; `"chat" in protocols` is its `has`, `next(iter(protocols))` the first.""",
             ),
             row("host", "host", f"{LISTENING} TestListening::test_a_name_is_resolved"),
             row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),
@@ -95,7 +96,8 @@ SERVER_SECTIONS = (
                 "verifyClient",
                 "verify_client",
                 f"{VERIFY_ONE} {VERIFY_TWO} TestVerifyClient::test_one_parameter_of_a_coroutine_function",
-                "It may be a coroutine function too.",
+                """It may be a coroutine function too. Without a default it has one positional parameter or two, else the
+                server is not made: a `TypeError`. Cancelled, the client gets 503.""",
             ),
             row("WebSocket", "web_socket", "TestConnections::test_a_class_of_ones_own"),
         ),

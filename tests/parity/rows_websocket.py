@@ -140,7 +140,12 @@ WEBSOCKET_SECTIONS = (
                 f"TestSending::test_every_type TestSending::test_what_cannot_be_sent {CALLBACK} {AFTERWARDS}",
                 AWAITED,
             ),
-            row("terminate", "terminate", "TestDisorderly::test_terminate TestFailing::test_giving_up"),
+            row(
+                "terminate",
+                "terminate",
+                "TestDisorderly::test_terminate TestFailing::test_giving_up",
+                "What `socket.destroy()` does in Node, `abort()` of the transport does here; `close()` writes first.",
+            ),
             row(
                 "url",
                 "url",
@@ -175,7 +180,12 @@ WEBSOCKET_SECTIONS = (
                 `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are no numbers: a `TypeError`; only to
                 `ping` and `pong` None is no data, as in ws.""",
             ),
-            row("callback", "callback", f"{CALLBACK} {AFTERWARDS}"),
+            row(
+                "callback",
+                "callback",
+                f"{CALLBACK} {AFTERWARDS}",
+                "It is given one argument, always: the error, or None where ws gives none.",
+            ),
             row("mask", "mask", BEATS),
             row("code", "code", f"{WE_BEGIN} TestOrderly::test_codes_that_cannot_be_sent"),
             row("reason", "reason", f"{WE_BEGIN} TestOrderly::test_reasons_that_cannot_be_sent"),

@@ -367,3 +367,12 @@ class TestTheEnd:
         with pytest.raises(asyncio.CancelledError):
             await within(task)
         await within(other.wait_closed())
+
+    async def test_serve_forever_that_is_cancelled_before_it_listens(self) -> None:
+        server = wsrs.WebSocketServer(port=0, host="localhost")
+        task = asyncio.ensure_future(server.serve_forever())
+        asyncio.get_running_loop().call_soon(task.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await within(task)
+        await within(server.wait_closed())
+        assert server.address() is None

@@ -137,7 +137,7 @@ def bind_unix(place: Place) -> list[socket.socket]:
         return [_listen(sock, place.backlog)]
     except OSError as error:
         sock.close()
-        raise OSError(error.errno, f"cannot listen on {path!r}: {error.strerror}") from None
+        raise OSError(error.errno, f"cannot listen on {path!r}: {error.strerror or error}") from None
 
 
 def adopt(place: Place) -> list[socket.socket]:

@@ -306,8 +306,8 @@ class WebSocketServer(ServerHandshake):
 
     async def serve_forever(self) -> None:
         """Serve until the server is closed. Cancelling this shuts it down."""
-        await self.wait_listening()
         try:
+            await self.wait_listening()
             await self.wait_closed()
         except asyncio.CancelledError:
             await self.shutdown()

@@ -114,15 +114,15 @@ impl Connection {
             (state.transport.take(), std::mem::take(&mut state.writes))
         });
         drop(transport);
+        let unsent = this.drop_outgoing(py);
         Self::wake_senders(slf);
         Self::deliver_queued(slf);
         Self::deliver_pending(slf);
-        for written in writes {
-            if let Some(callback) = written.callback {
-                let error = super::outbound::connection_closed(py);
-                if let Err(error) = callback.call1(py, (error.into_value(py),)) {
-                    this.reactor(py).report(py, "a send callback raised an exception", error);
-                }
+        let written = writes.into_iter().filter_map(|written| written.callback);
+        for callback in written.chain(unsent) {
+            let error = super::outbound::connection_closed(py);
+            if let Err(error) = callback.call1(py, (error.into_value(py),)) {
+                this.reactor(py).report(py, "a send callback raised an exception", error);
             }
         }
         Self::after_delivery(slf);
@@ -142,7 +142,7 @@ impl Connection {
             return; // that the transport holds nothing is then no sign that it has written it
         }
         Self::flush(slf);
-        Self::written(slf, this.queued_bytes(py));
+        Self::written(slf, this.bytes_on_wire(py));
     }
 
     /// Ends the writing half when what is queued is written.
@@ -155,6 +155,7 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         let (live, waits) = this.state.with(py, |state| {
             state.flow.concluded = true;
+            state.stop_jobs();
             let waits = state.flow.lost && !state.flow.lost_told;
             if waits {
                 state.pending = Vec::new();
@@ -184,7 +185,7 @@ impl Connection {
     fn end(slf: &Bound<'_, Self>, how: Ending) {
         slf.get().state.with(slf.py(), |state| {
             if !matches!(state.wire, Wire::None) {
-                state.flow.ending = state.flow.ending.max(how);
+                state.flow.end(how);
             }
         });
         Self::flush(slf);
@@ -206,7 +207,7 @@ impl Connection {
                 Wire::Engine(_) => true,
                 Wire::Loop { queued, .. } => queued.is_empty(),
             };
-            if !ready || flow.ending == flow.ended {
+            if flow.ending == flow.ended || !ready || flow.is_behind() {
                 return (None, flow.ending);
             }
             flow.ended = flow.ending;

@@ -106,17 +106,19 @@ impl Message<'_> {
             this.state.with(py, |state| state.counts.skipped += 1);
             return Ok(Outcome::Slow);
         }
-        let (gone, busy, is_server) = this.state.with(py, |state| {
+        let (gone, busy, apart) = this.state.with(py, |state| {
             let gone = matches!(state.wire, Wire::None);
             let busy = !gone && state.sender.is_in_message();
             state.counts.skipped += u64::from(busy);
-            (gone, busy, state.settings.is_server)
+            // Nothing overtakes what a thread compresses for this connection.
+            let apart = !state.settings.is_server || state.flow.is_behind();
+            (gone, busy, apart)
         });
         if gone || busy {
             return Ok(if gone { Outcome::Gone } else { Outcome::Busy });
         }
-        if !is_server {
-            return self.send_masked(connection);
+        if apart {
+            return self.send_apart(connection);
         }
         let data = self.data.clone();
         let (frame, compressed) = self.frame_for(connection)?;
@@ -132,11 +134,13 @@ impl Message<'_> {
         Ok(Outcome::Sent)
     }
 
-    /// "The masking key needs to be unpredictable" (RFC 6455 section 5.3): each frame has its own.
-    fn send_masked(&self, connection: &Bound<'_, Connection>) -> PyResult<Outcome> {
+    /// A frame of its own. A client's must have one: "the masking key needs to be unpredictable" (RFC 6455
+    /// section 5.3).
+    fn send_apart(&self, connection: &Bound<'_, Connection>) -> PyResult<Outcome> {
         let options = SendOptions { binary: self.binary, compress: self.compress, fin: true };
         let payload = Payload::Bytes(self.data.clone());
-        Connection::queue_message(connection, &payload, options, true, None)?;
+        let mask = !connection.get().is_server(connection.py());
+        Connection::queue_message(connection, &payload, options, mask, None)?;
         Ok(Outcome::Sent)
     }
 

@@ -85,6 +85,18 @@ impl BytesBuffer {
         Ok(())
     }
 
+    /// As what a thread without the GIL may fill; `None` after a failed growth.
+    pub fn into_room(self, py: Python<'_>) -> Option<Room> {
+        if self.object.is_null() {
+            return None;
+        }
+        let (data, len, capacity) = (self.data(), self.len, self.capacity);
+        // SAFETY: an owned reference to a bytes object, given on: `self` is not dropped.
+        let object = unsafe { Bound::from_owned_ptr(py, self.object) }.unbind();
+        std::mem::forget(self);
+        Some(Room { object, data, len, capacity })
+    }
+
     /// The finished `bytes`.
     pub fn into_bytes(mut self, py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
         if self.len == 0 {
@@ -98,6 +110,85 @@ impl BytesBuffer {
         std::mem::forget(self);
         // SAFETY: an owned reference to a bytes object, given on.
         unsafe { Ok(Bound::from_owned_ptr(py, object).cast_into_unchecked()) }
+    }
+}
+
+/// The memory of a [`BytesBuffer`], which a thread without the GIL fills. It does not grow.
+pub struct Room {
+    object: Py<PyAny>,
+    data: *mut u8,
+    len: usize,
+    capacity: usize,
+}
+
+// SAFETY: the memory belongs to an object that nobody else has seen, and that the reference keeps alive;
+// pyo3 puts off what a thread without the GIL drops.
+unsafe impl Send for Room {}
+
+impl Room {
+    /// Bytes filled.
+    pub const fn filled(&self) -> usize {
+        self.len
+    }
+
+    /// With the GIL, what can grow again. (Who drops it must have the GIL; see the type.)
+    pub fn into_buffer(self) -> BytesBuffer {
+        let Self { object, len, capacity, .. } = self;
+        BytesBuffer { object: object.into_ptr(), len, capacity }
+    }
+}
+
+impl MessageBuffer for Room {
+    fn with_capacity(_: usize) -> Result<Self, OutOfMemory> {
+        Err(OutOfMemory)
+    }
+
+    fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        if self.capacity - self.len >= additional { Ok(()) } else { Err(OutOfMemory) }
+    }
+
+    fn reserve_exact(&mut self, additional: usize) -> Result<(), OutOfMemory> {
+        self.reserve(additional)
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        // SAFETY: the first `len` bytes are filled, and stay where they are while `object` lives.
+        unsafe { slice::from_raw_parts(self.data, self.len) }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: as above; nobody else refers to the object yet.
+        unsafe { slice::from_raw_parts_mut(self.data, self.len) }
+    }
+
+    fn extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        self.reserve(bytes.len())?;
+        // SAFETY: there is room for them; the source is another allocation.
+        unsafe {
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.data.add(self.len), bytes.len());
+        }
+        self.len += bytes.len();
+        Ok(())
+    }
+
+    fn extend_unmasked(
+        &mut self,
+        bytes: &[u8],
+        key: [u8; 4],
+        phase: usize,
+    ) -> Result<(), OutOfMemory> {
+        let start = self.len;
+        self.extend(bytes)?;
+        mask::mask_in_place(&mut self.as_mut_slice()[start..], key, phase);
+        Ok(())
     }
 }
 

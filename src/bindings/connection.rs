@@ -11,11 +11,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyMemoryView, PyTuple};
 
 use super::cell::GilCell;
+use super::control::FrameKind;
 use super::counts::Counts;
 use super::data::Payload;
 use super::extension::PerMessageDeflate;
 use super::flags;
-use super::outbound::FrameKind;
 #[cfg(unix)]
 use super::reach::Reach;
 use super::reactor::Reactor;
@@ -106,7 +106,8 @@ impl Connection {
     ) -> PyResult<Self> {
         let role = if is_server { Role::Server } else { Role::Client };
         let params = deflate.map(|one| one.get().negotiated(r#loop.py())).transpose()?.flatten();
-        let state = State {
+        let concurrency_limit = deflate.map_or(1, |one| one.get().concurrency_limit());
+        let mut state = State {
             wire: Wire::None,
             transport: None,
             owner: Some(owner),
@@ -132,6 +133,7 @@ impl Connection {
                 high_water_mark,
                 refuse_above_mark,
                 read_ahead,
+                concurrency_limit,
             },
             flow: Flow::default(),
             binary_type: BinaryType::Bytes,
@@ -151,7 +153,10 @@ impl Connection {
             writes: VecDeque::new(),
             pongs: 0,
             drains: Vec::new(),
+            outgoing: None,
+            inflating: None,
         };
+        state.receiver.set_mark(super::offload::LONG);
         let reactor = Reactor::of(r#loop)?;
         Ok(Self { reactor, state: GilCell::new(state), incoming: GilCell::new(None) })
     }
@@ -207,53 +212,26 @@ impl Connection {
     /// Begins to deliver: `head` first.
     #[pyo3(signature = (head = None))]
     fn start(slf: &Bound<'_, Self>, head: Option<&[u8]>) {
-        let (py, this) = (slf.py(), slf.get());
-        this.state.with(py, |state| {
-            state.flow.started = true;
-            if let Some(head) = head.filter(|head| !head.is_empty()) {
-                state.counts.wire_received += head.len() as u64;
-                let later = std::mem::take(&mut state.pending);
-                state.pending = [head, &later].concat();
-            }
-        });
-        Self::deliver_pending(slf);
-        Self::after_delivery(slf);
-        Self::flush_answers(slf);
+        Self::begin(slf, head);
     }
 
     fn pause(slf: &Bound<'_, Self>) {
-        slf.get().state.with(slf.py(), |state| state.flow.paused = true);
-        Self::after_delivery(slf);
+        Self::hold(slf);
     }
 
     fn resume(slf: &Bound<'_, Self>) {
-        // The transport reads again once what waits is delivered, in `_go_on`: read now, it would be
-        // added to that, and with a listener that pauses at each message there would be ever more.
-        // Where it reads ahead, nothing that comes until then may overtake what waits.
-        let method = slf.get().state.with(slf.py(), |state| {
-            let was_paused = std::mem::replace(&mut state.flow.paused, false);
-            let wait = was_paused && state.settings.read_ahead > 0 && !state.flow.next_tick;
-            state.flow.next_tick |= wait;
-            was_paused.then_some(if wait { "_next_tick" } else { "_go_on" })
-        });
-        if let Some(method) = method {
-            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), method, slf.as_any());
-        }
+        Self::release(slf);
     }
 
     /// The tick has come that the next event waits for.
-    fn _next_tick(slf: &Bound<'_, Self>, connection: &Bound<'_, PyAny>) {
-        slf.get().state.with(slf.py(), |state| state.flow.next_tick = false);
-        Self::_go_on(slf, connection);
+    fn _next_tick(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
+        slf.get().state.with(slf.py(), |state| state.flow.wait_for_tick(false));
+        Self::go_on(slf);
     }
 
     /// Goes on with what waits, as far as it need not wait for a tick of its own.
     fn _go_on(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
-        Self::deliver_queued(slf);
-        Self::deliver_pending(slf);
-        slf.get().state.with(slf.py(), |state| state.stall_if_full(slf.py()));
-        Self::after_delivery(slf);
-        Self::flush_answers(slf);
+        Self::go_on(slf);
     }
 
     /// Tells what a call of the program's has written.
@@ -295,24 +273,7 @@ impl Connection {
 
     #[setter]
     fn set_message_listener(slf: &Bound<'_, Self>, value: Option<Py<PyAny>>) {
-        let (py, this) = (slf.py(), slf.get());
-        #[cfg(unix)]
-        let reach = value.as_ref().map(|listener| Reach::of(listener.bind(py)));
-        let (old, waiting) = this.state.with(py, |state| {
-            #[cfg(unix)]
-            (state.reach = reach.unwrap_or_default());
-            // A listener that comes while nobody waits takes over from a `recv` that has been.
-            let new = value.is_some() && state.listener.is_none();
-            if new && state.flow.claimed && !state.is_claimed_by_task(py) {
-                state.flow.claimed = false;
-            }
-            let waiting = value.is_some() && !state.queue.is_empty() && !state.flow.claimed;
-            (std::mem::replace(&mut state.listener, value), waiting)
-        });
-        drop(old);
-        if waiting {
-            this.reactor(py).call_method_soon(slf.as_any(), "_go_on", slf.as_any());
-        }
+        Self::listen(slf, value);
     }
 
     #[getter]
@@ -342,15 +303,7 @@ impl Connection {
 
     #[setter]
     fn set_discard(slf: &Bound<'_, Self>, value: bool) {
-        let stalled = slf.get().state.with(slf.py(), |state| {
-            state.discard = value;
-            let stalled = value && state.flow.stalled;
-            state.flow.stalled &= !stalled;
-            stalled
-        });
-        if stalled {
-            slf.get().reactor(slf.py()).call_method_soon(slf.as_any(), "_go_on", slf.as_any());
-        }
+        Self::discard_messages(slf, value);
     }
 
     #[getter]
@@ -468,6 +421,7 @@ impl Connection {
                     (state.generate_mask.take(), state.finish.take(), state.lost_error.take()),
                     (std::mem::take(&mut state.queue), std::mem::take(&mut state.writes)),
                     (std::mem::take(&mut state.drains), state.recv.take(), state.next.take()),
+                    state.outgoing.take(),
                 )
             });
             drop(parts);

@@ -62,7 +62,7 @@ impl Connection {
         let total = this.total_queued(py).saturating_sub(left as u64);
         // There is room for those who wait by now, not for what a callback may send.
         let waiters = this.state.with(py, |state| {
-            let room = left <= state.settings.high_water_mark / 4;
+            let room = state.has_room_after(left);
             if room { std::mem::take(&mut state.drains) } else { Vec::new() }
         });
         Self::call_back(slf, total);
@@ -79,7 +79,7 @@ impl Connection {
         let total = this.total_queued(py).saturating_sub(left as u64);
         let first = this.state.with(py, |state| {
             state.flow.written_out = total;
-            let room = left <= state.settings.high_water_mark / 4 && !state.drains.is_empty();
+            let room = state.has_room_after(left) && !state.drains.is_empty();
             if room {
                 state.drains.iter().for_each(|waiter| waiter.get().grant(py));
             }
@@ -183,7 +183,7 @@ impl Connection {
         let gone = this.awaits_writes(py) && this.has_given_up(py);
         Self::end_if_written(slf);
         if this.awaits_writes(py) && !gone {
-            tell(slf, this.queued_bytes(py));
+            tell(slf, this.bytes_on_wire(py));
         }
     }
 
@@ -200,8 +200,12 @@ impl Connection {
         })
     }
 
-    /// Bytes queued here and in the transport.
+    /// Bytes queued here and in the transport, and those that wait to be compressed.
     pub fn queued_bytes(&self, py: Python<'_>) -> usize {
+        self.bytes_on_wire(py) + self.bytes_elsewhere(py)
+    }
+
+    pub fn bytes_on_wire(&self, py: Python<'_>) -> usize {
         #[cfg(unix)]
         if let Some(token) = self.token(py) {
             return self

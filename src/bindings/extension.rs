@@ -19,6 +19,11 @@ pub struct PerMessageDeflate {
 }
 
 impl PerMessageDeflate {
+    /// The most long messages to compress and inflate at once.
+    pub const fn concurrency_limit(&self) -> usize {
+        self.config.concurrency_limit
+    }
+
     /// What was agreed, for the receiver and the sender.
     pub fn negotiated(&self, py: Python<'_>) -> PyResult<Option<(InflateParams, DeflateParams)>> {
         self.accepted.with(py, |accepted| match accepted {

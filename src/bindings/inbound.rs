@@ -6,15 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 use super::connection::Connection;
-use super::outbound::FrameKind;
+use super::control::FrameKind;
 use super::reactor::Reactor;
-use super::state::Wire;
 use super::step::{Step, next_step, place};
 use super::waiter::{Awaitable, Done};
 use crate::protocol::receiver::Input;
-
-/// Bytes read ahead of `start`, and while each event waits for its tick (`allow_synchronous_events=False`).
-const READ_AHEAD: usize = 64 * 1024;
 
 impl Connection {
     /// Takes bytes from the wire (after those that wait already) and delivers what it can.
@@ -71,8 +67,12 @@ impl Connection {
     pub fn deliver_pending(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         while let Some(mut bytes) = this.state.with(py, |state| {
-            let now = !state.flow.delivering && state.may_deliver() && !state.pending.is_empty();
-            now.then(|| std::mem::take(&mut state.pending))
+            let something = !state.pending.is_empty() || state.flow.has_inflated();
+            if !something || state.flow.delivering || !state.may_deliver() {
+                return None;
+            }
+            state.flow.forget_inflated();
+            Some(std::mem::take(&mut state.pending))
         }) {
             Self::deliver(slf, &mut bytes);
         }
@@ -88,7 +88,12 @@ impl Connection {
                 this.state.with(py, |s| next_step(py, s, shared, &mut input))
             });
             match step {
-                Step::NeedMore | Step::Wait => break,
+                Step::Wait => break,
+                Step::NeedMore => {
+                    if Self::goes_on_elsewhere(slf) {
+                        break;
+                    }
+                }
                 Step::Queued => {}
                 Step::Full => {
                     Self::wake_receiver(slf);
@@ -192,10 +197,12 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         if this.state.with(py, |state| {
             if state.settings.allow_synchronous_events {
-                state.flow.next_tick = false;
+                state.flow.wait_for_tick(false);
                 return false;
             }
-            !std::mem::replace(&mut state.flow.next_tick, true)
+            let waits = state.flow.waits_for_tick();
+            state.flow.wait_for_tick(true);
+            !waits
         }) {
             reactor.call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
         }
@@ -259,60 +266,6 @@ impl Connection {
         }) {
             if pong {
                 Self::queue_control(slf, FrameKind::AutoPong, ping.as_ref());
-            }
-        }
-    }
-
-    /// The most bytes to be read at once: while the program takes nothing, as many as are read ahead.
-    #[cfg(unix)]
-    pub fn room_to_read(&self, py: Python<'_>) -> usize {
-        self.state.with(py, |state| {
-            if state.settings.read_ahead > 0 && state.is_held() {
-                state.settings.read_ahead.saturating_sub(state.pending.len()).max(1)
-            } else {
-                usize::MAX
-            }
-        })
-    }
-
-    /// The transport reads while frames can be delivered, and not else.
-    fn adjust_reading(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        let wanted = this.state.with(py, |state| {
-            let flow = &mut state.flow;
-            let waits = flow.next_tick || !flow.started;
-            let ahead = waits && state.pending.len() > READ_AHEAD;
-            let held =
-                (flow.paused || flow.stalled) && state.pending.len() >= state.settings.read_ahead;
-            let off = !flow.concluded && (held || ahead);
-            let carried = !matches!(state.wire, Wire::None);
-            (carried && off != flow.reading_off).then(|| {
-                flow.reading_off = off;
-                flow.active = true;
-                off
-            })
-        });
-        if let Some(off) = wanted {
-            Self::switch_reading(slf, off);
-        }
-    }
-
-    fn switch_reading(slf: &Bound<'_, Self>, off: bool) {
-        let (py, this) = (slf.py(), slf.get());
-        let transport = this.state.with(py, |state| match state.wire {
-            Wire::None => None,
-            _ => state.transport.as_ref().map(|transport| transport.clone_ref(py)),
-        });
-        if let Some(transport) = transport {
-            let method = if off { "pause_reading" } else { "resume_reading" };
-            // Some loops' transports refuse it when they are closing.
-            let closing = transport.call_method0(py, "is_closing");
-            let outcome = match closing.and_then(|closing| closing.is_truthy(py)) {
-                Ok(false) => transport.call_method0(py, method).map(drop),
-                other => other.map(drop),
-            };
-            if let Err(error) = outcome {
-                this.reactor(py).report(py, "the transport's flow control failed", error);
             }
         }
     }

@@ -11,15 +11,22 @@ mod cell;
 #[cfg(unix)]
 mod client;
 mod connection;
+mod control;
 mod counts;
 mod data;
 #[cfg(unix)]
 mod direct;
 mod draining;
+mod elsewhere;
 mod extension;
 mod flags;
 mod handshake;
+mod holding;
 mod inbound;
+mod inflating;
+mod jobs;
+mod offload;
+mod out;
 mod outbound;
 #[cfg(unix)]
 mod reach;
@@ -30,6 +37,7 @@ mod receiving;
 mod slot;
 #[cfg(unix)]
 mod sockets;
+mod source;
 mod state;
 mod step;
 mod text;

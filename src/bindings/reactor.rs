@@ -14,6 +14,7 @@ use pyo3::types::{PyDict, PyWeakrefReference};
 
 use super::cell::GilCell;
 use super::connection::Connection;
+use super::jobs::Jobs;
 #[cfg(unix)]
 use super::sockets::Sockets;
 use crate::protocol::deflate::{Codec, CodecLimits};
@@ -34,6 +35,11 @@ static FORKS: AtomicU32 = AtomicU32::new(0);
 #[pyfunction]
 pub fn _after_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often this process was forked from another with this module in it.
+pub fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
 }
 
 /// State that connections reach by a borrow; nothing in it runs Python when dropped.
@@ -82,6 +88,7 @@ pub struct Reactor {
     call_soon: Py<PyAny>,
     shared: GilCell<Shared>,
     agenda: GilCell<Agenda>,
+    pub jobs: GilCell<Jobs>,
     #[cfg(unix)]
     pub sockets: GilCell<Sockets>,
 }
@@ -121,6 +128,7 @@ impl Reactor {
                 waking: false,
             }),
             agenda: GilCell::new(Agenda::default()),
+            jobs: GilCell::new(Jobs::default()),
             #[cfg(unix)]
             sockets: GilCell::new(Sockets::default()),
         })
@@ -309,6 +317,11 @@ impl Reactor {
         Self::flush_rest_later(slf);
     }
 
+    /// Threads have done what connections asked for.
+    fn _jobs_done(slf: &Bound<'_, Self>) {
+        super::jobs::done(slf);
+    }
+
     /// The poller's descriptor is readable: serve every socket that is ready.
     #[cfg(unix)]
     fn _on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
@@ -360,6 +373,7 @@ impl Reactor {
         self.agenda
             .for_traverse(|agenda| agenda.dirty.iter().try_for_each(|one| visit.call(one)))
             .unwrap_or(Ok(()))?;
+        self.jobs.for_traverse(|jobs| jobs.traverse(&visit)).unwrap_or(Ok(()))?;
         #[cfg(unix)]
         self.sockets.for_traverse(|sockets| sockets.traverse(visit)).unwrap_or(Ok(()))?;
         Ok(())
@@ -369,11 +383,12 @@ impl Reactor {
     fn __clear__(&self) {
         Python::attach(|py| {
             let agenda = self.agenda.with(py, std::mem::take);
+            let jobs = self.jobs.with(py, std::mem::take);
             #[cfg(unix)]
             let sockets = self.sockets.with(py, std::mem::take);
             #[cfg(unix)]
             drop(sockets);
-            drop(agenda);
+            drop((agenda, jobs));
         });
     }
 }

@@ -106,7 +106,7 @@ impl Connection {
         loop {
             let next = this.state.with(py, |state| {
                 let flow = &state.flow;
-                let held = flow.next_tick || (flow.paused && !flow.lost);
+                let held = flow.waits_for_tick() || (flow.paused && !flow.lost);
                 if flow.claimed || flow.delivering || held {
                     return None;
                 }

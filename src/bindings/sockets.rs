@@ -24,14 +24,21 @@ use crate::engine::{Engine, Os, Token};
 use crate::simd::prefetch::prefetch;
 
 /// A payload that is written from where it is.
-pub struct Held(pub Py<PyBytes>);
+pub enum Held {
+    Bytes(Py<PyBytes>),
+    /// Made by a thread.
+    Made(Vec<u8>),
+}
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: called by the engine with the GIL held (it is reached through a GilCell); the
         // bytes are immutable and kept alive by the reference.
         let py = unsafe { Python::assume_attached() };
-        let bytes: &[u8] = self.0.bind(py).as_bytes();
+        let bytes: &[u8] = match self {
+            Self::Bytes(bytes) => bytes.bind(py).as_bytes(),
+            Self::Made(bytes) => bytes,
+        };
         // SAFETY: as above; the lifetime is that of `self`, which holds the reference.
         unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }
     }

@@ -1,12 +1,15 @@
 //! What a connection knows: its wire, its receiver and sender, who takes its messages.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::buffer::BytesBuffer;
 use super::counts::Counts;
+use super::elsewhere::Outgoing;
 #[cfg(unix)]
 use super::reach::Reach;
 use super::waiter::{Awaitable, Waiter};
@@ -65,6 +68,8 @@ pub struct Settings {
     pub refuse_above_mark: bool,
     /// Bytes read while nothing is delivered, so that pings in them are answered.
     pub read_ahead: usize,
+    /// Messages that may be compressed or inflated by threads at once.
+    pub concurrency_limit: usize,
 }
 
 /// Where the flow of messages stands.
@@ -76,8 +81,9 @@ pub struct Flow {
     pub paused: bool,
     /// The queue is full: nothing is delivered until it is taken from.
     pub stalled: bool,
-    /// The next event waits for the next tick (`allow_synchronous_events=False`).
-    pub next_tick: bool,
+    /// Why the next event must wait, in one byte because every message asks: `NEXT_TICK`, `INFLATING`,
+    /// `INFLATED`.
+    waits: u8,
     /// Frames are being delivered: a nested call leaves it to the outer one.
     pub delivering: bool,
     /// A close frame or a fault came: what follows is no frame.
@@ -88,6 +94,8 @@ pub struct Flow {
     /// The transport is gone, and the owner may not have been told.
     pub lost: bool,
     pub lost_told: bool,
+    /// Why a frame is not queued at once, in one byte likewise: `ENDS`, `BEHIND`.
+    gate: u8,
     /// What was asked for: nothing is queued any more, and when all is written, it is done.
     pub ending: Ending,
     /// What was done of it.
@@ -106,6 +114,85 @@ pub struct Flow {
     pub telling: bool,
     /// How far in the outgoing stream that was.
     pub written_out: u64,
+}
+
+/// The next event waits for the next tick (`allow_synchronous_events=False`).
+const NEXT_TICK: u8 = 1;
+/// A thread inflates: nothing is delivered until it is done.
+const INFLATING: u8 = 2;
+/// It is done, and what it made is not yet delivered.
+const INFLATED: u8 = 4;
+
+/// The end was asked for.
+const ENDS: u8 = 1;
+/// A thread compresses a message that was sent before.
+const BEHIND: u8 = 2;
+
+impl Flow {
+    #[inline]
+    pub const fn waits_for_tick(&self) -> bool {
+        self.waits & NEXT_TICK != 0
+    }
+
+    #[inline]
+    pub const fn wait_for_tick(&mut self, wait: bool) {
+        self.waits = self.waits & !NEXT_TICK | wait as u8;
+    }
+
+    /// Whether a thread inflates.
+    pub const fn is_inflating(&self) -> bool {
+        self.waits & INFLATING != 0
+    }
+
+    /// A thread begins to inflate, or is done: then there is something to deliver.
+    pub const fn set_inflating(&mut self, begins: bool) {
+        self.waits = self.waits & NEXT_TICK | if begins { INFLATING } else { INFLATED };
+    }
+
+    /// What a thread has made will not be delivered.
+    pub const fn forget_inflated(&mut self) {
+        self.waits &= NEXT_TICK;
+    }
+
+    /// Whether what a thread has made is to be delivered.
+    #[inline]
+    pub const fn has_inflated(&self) -> bool {
+        self.waits & INFLATED != 0
+    }
+
+    /// Whether the next tick or a thread brings something to deliver.
+    #[inline]
+    pub const fn awaits_delivery(&self) -> bool {
+        self.waits != 0
+    }
+
+    /// Whether the next event must wait for the next tick or for a thread.
+    #[inline]
+    pub const fn must_wait(&self) -> bool {
+        self.waits & (NEXT_TICK | INFLATING) != 0
+    }
+
+    /// Whether a frame may be queued now: the end was not asked for, and none waits for a thread.
+    #[inline]
+    pub const fn takes_frames_now(&self) -> bool {
+        self.gate == 0
+    }
+
+    /// Whether a thread compresses a message that was sent before.
+    #[inline]
+    pub const fn is_behind(&self) -> bool {
+        self.gate & BEHIND != 0
+    }
+
+    pub const fn set_behind(&mut self, behind: bool) {
+        self.gate = self.gate & !BEHIND | if behind { BEHIND } else { 0 };
+    }
+
+    /// The end is asked for: `how`, at least.
+    pub fn end(&mut self, how: Ending) {
+        self.ending = self.ending.max(how);
+        self.gate |= ENDS;
+    }
 }
 
 /// What a program wants to know when a frame is written out.
@@ -158,6 +245,10 @@ pub struct State {
     pub writes: VecDeque<Written>,
     pub pongs: usize,
     pub drains: Vec<Py<Waiter>>,
+    /// What waits for a thread that compresses (`Flow::is_behind`); nothing overtakes it.
+    pub outgoing: Option<Box<Outgoing>>,
+    /// Set to true, the thread that inflates stops.
+    pub inflating: Option<Arc<AtomicBool>>,
 }
 
 impl State {
@@ -167,7 +258,7 @@ impl State {
         let flow = &self.flow;
         flow.started
             && !flow.concluded
-            && !flow.next_tick
+            && !flow.must_wait()
             && !flow.stalled
             && (flow.lost || !flow.paused)
     }
@@ -234,7 +325,7 @@ impl State {
         let done = flow.started
             && !flow.delivering
             && !self.owes_listener()
-            && (flow.concluded || (self.pending.is_empty() && !flow.next_tick));
+            && (flow.concluded || (self.pending.is_empty() && !flow.awaits_delivery()));
         // Reading ahead may find it while the program has paused.
         let held = flow.paused && !flow.concluded && !flow.lost;
         let eof = done && flow.eof && !flow.eof_told && !held;
@@ -244,8 +335,16 @@ impl State {
     /// Whether messages that waited for `recv` are on their way to a listener that has come since.
     pub fn owes_listener(&self) -> bool {
         let flow = &self.flow;
-        let held = flow.paused && !flow.lost && !flow.next_tick;
+        let held = flow.paused && !flow.lost && !flow.waits_for_tick();
         self.listener.is_some() && !flow.claimed && !self.queue.is_empty() && !held
+    }
+
+    /// Nobody wants any more what threads do for this connection.
+    pub fn stop_jobs(&self) {
+        let outgoing = self.outgoing.as_ref().map(|one| &one.cancelled);
+        for cancelled in [outgoing, self.inflating.as_ref()].into_iter().flatten() {
+            cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
     /// What the objects inside refer to.
@@ -258,6 +357,10 @@ impl State {
         self.queue.iter().try_for_each(|(message, ..)| visit.call(message))?;
         self.writes.iter().try_for_each(|written| visit.call(&written.callback))?;
         self.drains.iter().try_for_each(|waiter| visit.call(waiter))?;
+        if let Some(outgoing) = &self.outgoing {
+            visit.call(&outgoing.callback)?;
+            outgoing.waiting.iter().try_for_each(|waiting| visit.call(&waiting.callback))?;
+        }
         visit.call(&self.recv)?;
         visit.call(&self.next)?;
         self.finish.as_ref().map_or(Ok(()), |finish| visit.call(&finish.error))

@@ -1,7 +1,5 @@
 //! One step of a delivery: an event of the receiver, made into the object that its listener gets.
 
-use std::borrow::Cow;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
@@ -115,7 +113,7 @@ pub fn next_step(
 #[cold]
 fn step_after_end(py: Python<'_>, state: &mut State) -> Step {
     let flow = &state.flow;
-    let held = flow.next_tick || flow.stalled || (flow.paused && !flow.lost);
+    let held = flow.waits_for_tick() || flow.stalled || (flow.paused && !flow.lost);
     let over = flow.started && flow.concluded && !flow.claimed && !held;
     let step = if over { take_queued(py, state) } else { None };
     step.unwrap_or(Step::Wait)
@@ -206,7 +204,7 @@ fn pieces(py: Python<'_>, data: Data<'_, BytesBuffer>) -> PyResult<Vec<Py<PyByte
 
 /// The Python object of a message: bytes, str or bytearray, none of which the garbage collector
 /// knows.
-#[inline]
+#[inline(always)] // its one caller is the way of every message
 fn message_object(
     py: Python<'_>,
     data: Data<'_, BytesBuffer>,
@@ -215,23 +213,25 @@ fn message_object(
     lossy: bool,
     form: BinaryType,
 ) -> PyResult<Py<PyAny>> {
-    let bytes = match &data {
-        Data::Slice(bytes) => Cow::Borrowed(*bytes),
-        Data::Buffer(buffer) => Cow::Borrowed(MessageBuffer::as_slice(buffer)),
-        Data::Fragments(pieces) => {
-            let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
-            Cow::Owned(slices.concat())
+    let to_bytearray = binary && form == BinaryType::ByteArray;
+    let as_bytes = !(to_text || to_bytearray);
+    let object = |bytes: &[u8]| {
+        if to_text {
+            decode(py, bytes, lossy)
+        } else if as_bytes {
+            Ok(PyBytes::new(py, bytes).into_any().unbind())
+        } else {
+            Ok(PyByteArray::new(py, bytes).into_any().unbind())
         }
     };
-    if to_text {
-        return decode(py, &bytes, lossy);
-    }
-    if binary && form == BinaryType::ByteArray {
-        return Ok(PyByteArray::new(py, &bytes).into_any().unbind());
-    }
     match data {
-        Data::Buffer(buffer) => Ok(buffer.into_bytes(py)?.into_any().unbind()),
-        _ => Ok(PyBytes::new(py, &bytes).into_any().unbind()),
+        Data::Slice(bytes) => object(bytes),
+        Data::Buffer(buffer) if as_bytes => Ok(buffer.into_bytes(py)?.into_any().unbind()),
+        Data::Buffer(buffer) => object(MessageBuffer::as_slice(&buffer)),
+        Data::Fragments(pieces) => {
+            let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
+            object(&slices.concat())
+        }
     }
 }
 

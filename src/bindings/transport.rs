@@ -99,7 +99,7 @@ impl EngineTransport {
             let out = sockets.engine()?.out(token)?;
             match &payload {
                 Payload::Bytes(bytes) if bytes.as_bytes().len() >= HOLD_MIN => {
-                    out.hold(Held(bytes.clone().unbind()));
+                    out.hold(Held::Bytes(bytes.clone().unbind()));
                 }
                 other => out.push(other.as_slice()),
             }

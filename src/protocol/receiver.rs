@@ -15,6 +15,7 @@ mod input;
 mod message;
 mod spill;
 mod steps;
+mod work;
 
 use super::buffer::MessageBuffer;
 use super::close::ClosePayload;
@@ -27,6 +28,7 @@ use message::{Limits, Message};
 pub use ahead::Ahead;
 pub use event::{Data, Event};
 pub use input::Input;
+pub use work::Work;
 
 /// What a [`Receiver`] allows; 0 switches a limit off, as in ws.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,8 @@ enum Expect {
     Control,
     /// The rest of the data frame in `message`.
     Payload,
+    /// Nothing, until `work` is done.
+    Work,
     Nothing,
 }
 
@@ -82,6 +86,11 @@ pub struct Receiver<B> {
     lent: bool,
     partial: PartialHeader,
     inflater: Option<Inflater>,
+    /// permessage-deflate was agreed.
+    compression: bool,
+    /// Bytes that a call of `next` may inflate a piece to before the rest is left as [`Work`].
+    mark: usize,
+    work: Option<Box<Work<B>>>,
     message: Option<Box<Message<B>>>,
     control: Option<Box<Control>>,
     scratch: Vec<u8>,
@@ -104,6 +113,9 @@ impl<B: MessageBuffer> Receiver<B> {
             lent: false,
             partial: PartialHeader::EMPTY,
             inflater: options.inflate.map(Inflater::new),
+            compression: options.inflate.is_some(),
+            mark: usize::MAX,
+            work: None,
             message: None,
             control: None,
             scratch: Vec::new(),
@@ -116,14 +128,21 @@ impl<B: MessageBuffer> Receiver<B> {
         self.fragments = fragments;
     }
 
+    /// Leaves as [`Work`] what a piece of a message inflates to beyond `mark` bytes. As made, a receiver
+    /// leaves nothing.
+    pub const fn set_mark(&mut self, mark: usize) {
+        // Work goes on with what there is: at least one byte.
+        self.mark = if mark == 0 { 1 } else { mark };
+    }
+
     /// Whether nothing more can come: there was a fault or a close frame.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.expect == Expect::Nothing
     }
 
-    /// Reads the next event from `input`; `None` where more is needed, all of it having been read.
-    /// After a fault or [`Event::Close`] it is always `None`.
+    /// Reads the next event from `input`; `None` where more is needed, all of it having been read, or
+    /// where there is [`Work`] to do first ([`Receiver::take_work`]). After a fault or [`Event::Close`] it is always `None`.
     ///
     /// # Errors
     /// The [`ProtocolError`] that the peer committed, once.
@@ -216,6 +235,7 @@ impl<B: MessageBuffer> Receiver<B> {
         self.expect = Expect::Nothing;
         self.message = None;
         self.control = None;
+        self.work = None;
         if let Some(mut inflater) = self.inflater.take() {
             inflater.release(codec);
         }

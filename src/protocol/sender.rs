@@ -158,6 +158,23 @@ impl Sender {
         }
     }
 
+    /// Takes the compressor away, for a payload of a frame that is compressed elsewhere, with another
+    /// codec: no frame that is to be compressed can be until [`Sender::give_deflater`].
+    pub fn take_deflater(&mut self, codec: &mut Codec) -> Option<Deflater> {
+        let deflate = self.deflate.as_mut()?;
+        deflate.deflater.detach(codec);
+        let stand_in = deflate.deflater.apart();
+        Some(std::mem::replace(&mut deflate.deflater, stand_in))
+    }
+
+    /// Undoes [`Sender::take_deflater`].
+    pub fn give_deflater(&mut self, mut deflater: Deflater, codec: &mut Codec) {
+        if let Some(deflate) = &mut self.deflate {
+            deflater.attach(codec);
+            deflate.deflater = deflater;
+        }
+    }
+
     /// Takes the compressor out of `codec`, so that [`Sender::compress`] may be called with the codec of
     /// another thread, until [`Sender::attach`].
     pub fn detach(&mut self, codec: &mut Codec) {

@@ -75,7 +75,7 @@ fn word(key: [u8; 4]) -> u64 {
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Eight bytes at a time, which wins while the payload is short.
-#[inline]
+#[inline(always)] // on the way of every message
 fn short(buf: &mut [u8], key: [u8; 4]) -> bool {
     let wide_key = word(key);
     let mut seen = 0;

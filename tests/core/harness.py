@@ -135,6 +135,7 @@ class Side:
     ) -> None:
         self.loop = loop
         self.events: list[tuple[Any, ...]] = []
+        self._waits = False
         self.transport = MemoryTransport(loop, tls)
         self.connection = core.Connection(loop=loop, owner=self, is_server=is_server, **options)
         self.connection.attach(self.transport)
@@ -144,38 +145,43 @@ class Side:
         if start:
             self.connection.start(b"")
 
+    def _note(self, event: tuple[Any, ...]) -> None:
+        self.events.append(event)
+        if self._waits:
+            self.loop.stop()
+
     # What the core calls ------------------------------------------------------------------------
 
     def on_message(self, data: Any, is_binary: bool) -> object:
-        self.events.append(("binary" if is_binary else "text", data))
+        self._note(("binary" if is_binary else "text", data))
         return None
 
     def _on_ping(self, data: bytes) -> None:
-        self.events.append(("ping", data))
+        self._note(("ping", data))
 
     def _on_pong(self, data: bytes) -> None:
-        self.events.append(("pong", data))
+        self._note(("pong", data))
 
     def _on_close_frame(self, code: int, reason: bytes) -> None:
-        self.events.append(("close", code, reason))
+        self._note(("close", code, reason))
 
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
-        self.events.append(("fail", ws_code, close_code, message))
+        self._note(("fail", ws_code, close_code, message))
 
     def _on_end(self) -> None:
-        self.events.append(("end",))
+        self._note(("end",))
 
     def _on_lost(self, error: BaseException | None) -> None:
-        self.events.append(("lost", error))
+        self._note(("lost", error))
 
     def _on_refused(self) -> None:
-        self.events.append(("refused",))
+        self._note(("refused",))
 
     def _on_listener_error(self, error: BaseException) -> None:
-        self.events.append(("listener error", error))
+        self._note(("listener error", error))
 
     def _on_listener_result(self, result: object) -> None:
-        self.events.append(("listener result", result))
+        self._note(("listener result", result))
 
     # What a test does ---------------------------------------------------------------------------
 
@@ -195,6 +201,15 @@ class Side:
         for _ in range(times):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
+
+    def wait(self) -> None:
+        """Run the loop until there is an event, which a thread may have to make; at most 10 s."""
+        late = self.loop.call_later(10, self.loop.stop)
+        self._waits = True
+        while not self.events and self.loop.time() < late.when():
+            self.loop.run_forever()
+        self._waits = False
+        late.cancel()
 
     @property
     def output(self) -> bytes:

@@ -33,6 +33,29 @@ def test_much_leaves_at_once(side: MakeSide) -> None:
     assert len(server.output) > 80_000
 
 
+def test_what_is_little_once_compressed_leaves_room_though_nothing_can_be_written(
+    core: Any, side: MakeSide
+) -> None:
+    deflate = core.PerMessageDeflate(is_server=True)
+    deflate.accept([{}])
+    server = side(deflate=deflate)
+    server.transport.hold = True
+    server.connection.send(b"held back")
+    server.tick()
+    sent = server.connection.send(bytes(200_000))
+    assert server.connection.buffered_amount > 200_000
+
+    async def wait() -> None:
+        await asyncio.wait_for(sent, 10)
+
+    server.loop.run_until_complete(wait())
+    assert len(server.transport.written) == 1
+    assert 0 < server.connection.buffered_amount < 2_000
+    server.transport.drain()
+    server.tick()
+    assert len(server.transport.written) == 2
+
+
 def test_order_is_kept_between_small_and_large_frames(side: MakeSide) -> None:
     server = side()
     sizes = [1, 300_000, 2, 70_000, 126, 0, 1_000_000, 3]

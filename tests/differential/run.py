@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -21,6 +22,25 @@ class ScriptedLoop:
         self.ready: deque[tuple[Callable[..., object], tuple[Any, ...], Context | None]] = deque()
         self.later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.reports: list[str] = []
+        self.threads = 0
+        """Jobs of threads that are not done."""
+        self.done: queue.Queue[tuple[Callable[..., object], tuple[Any, ...]]] = queue.Queue()
+
+    def add_reader(self, descriptor: int, function: Callable[..., object], *arguments: Any) -> None:
+        raise NotImplementedError
+
+    @property
+    def call_soon_threadsafe(self) -> Callable[..., None]:
+        """A core asks for it when it has a thread do something, which will call it once."""
+        self.threads += 1
+        return lambda function, *arguments: self.done.put((function, arguments))
+
+    def join(self) -> None:
+        """Wait for the threads, and tell the cores: how long one takes is not a part of the script."""
+        while self.threads:
+            function, arguments = self.done.get(timeout=10)
+            self.threads -= 1
+            function(*arguments)
 
     def call_soon(
         self, function: Callable[..., object], *arguments: Any, context: Context | None = None
@@ -195,6 +215,10 @@ class Run:
     def do_tick(self) -> None:
         """A round of the loop: it calls what it was asked to, then the transport looks for input."""
         self.loop.round()
+        self.take_input()
+        self.loop.join()
+
+    def take_input(self) -> None:
         transport = self.transport
         if not self.is_readable():
             return
@@ -349,10 +373,12 @@ def read_back(core: Any, loop: ScriptedLoop, script: Script, output: bytes) -> l
     deflate.accept([{name: [True] for name in script.negotiated or ()}])
     peer = Side(core, loop, not script.is_server, deflate=deflate, skip_utf8_validation=True)  # type: ignore[arg-type]
     peer.feed(output)
+    loop.join()
     events = list(peer.events)
     peer.connection.abort()
     while loop.ready:
         loop.round()
+        loop.join()
     return events
 
 

@@ -12,16 +12,14 @@ from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.counts import Pings
 from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.delivery import Delivery
+from wsrs._pure.elsewhere import Elsewhere, Frame
 from wsrs._pure.frames import (
     CLOSE,
     FIN,
-    JOINED,
     MAX_CONTROL_PAYLOAD,
     PING,
     PONG,
-    apply_mask,
     close_payload,
-    write_header,
 )
 from wsrs._pure.inbox import Inbox
 from wsrs._pure.outbox import READY, Outbox, Sent
@@ -54,6 +52,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         "_auto_pong",
         "_buffer",
         "_bytes_sent",
+        "_elsewhere",
         "_generate_mask",
         "_is_server",
         "_max_pending_auto_pongs",
@@ -103,7 +102,9 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             outbox,
             allow_synchronous_events=allow_synchronous_events,
             read_ahead=read_ahead,
+            concurrency_limit=1 if deflate is None else deflate.concurrency_limit,
         )
+        self._elsewhere = Elsewhere(loop, outbox, self._concurrency_limit, self._failed)
         self._is_server = is_server
         self._sender = Sender(deflater)
         self._auto_pong = auto_pong
@@ -149,7 +150,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the transport is gone."""
         if self._lost is None:
-            tell_senders = self._outbox.lose()
+            tell_senders = self._outbox.lose(self._elsewhere.drop())
             tell_senders()  # before the owner: the loss is told last of all
             self._gone(exc)
 
@@ -183,16 +184,15 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         key = self._key(mask)
         if not self._outbox.is_open:
             return self._sent_in_vain(callback)
-        length = len(payload)
-        first, payload = self._sender.frame(
+        first, deflater = self._sender.begin(
             payload,
             binary=not is_text if binary is None else binary,
             compress=compress is None or compress,
             fin=fin,
         )
         self._messages_sent += fin
-        self._bytes_sent += length
-        return self._queue(first, payload, key, callback)
+        self._bytes_sent += len(payload)
+        return self._queue(Frame(first, payload, key, deflater, fin, callback, False))
 
     def send_shared(self, message: SharedMessage, skip_slow: bool) -> int:
         """Queue a message that others get too: SENT, or why not."""
@@ -207,7 +207,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if sender.in_message:
             self._skipped += 1
             return BUSY
-        if not self._is_server:
+        if not self._is_server or self._elsewhere.is_busy:
             self.send(message.payload, message.binary, message.compress)
             return SENT
         deflater = sender.shares(message.payload) if message.compress else None
@@ -279,14 +279,14 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             if self._pings is None:
                 self._pings = Pings()
             self._pings.sent(payload)
-        return self._queue(FIN | opcode, payload, key, callback)
+        return self._queue(Frame(FIN | opcode, payload, key, None, True, callback, False))
 
     def _answer_ping(self, data: bytes) -> None:
         limit, outbox = self._max_pending_auto_pongs, self._outbox
         if not self._auto_pong or not outbox.is_open or 0 < limit <= outbox.pongs:
             return
         try:
-            self._queue(FIN | PONG, data, self._key(None), is_answer=True)
+            self._queue(Frame(FIN | PONG, data, self._key(None), None, True, None, True))
         except Exception as error:  # raised by the program's generate_mask
             self._report("a pong was not sent", error)
 
@@ -297,28 +297,19 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         generate = self._generate_mask
         return _masks.key() if generate is None else generated_key(generate)
 
-    def _queue(
-        self,
-        first: int,
-        payload: bytes,
-        key: bytes | None,
-        callback: SendCallback | None = None,
-        *,
-        is_answer: bool = False,
-    ) -> Awaitable[None]:
-        outbox = self._outbox
-        header = write_header(first, len(payload), key)
-        if key is not None:
-            payload = apply_mask(payload, key)
-        if len(payload) < JOINED:
-            outbox.put(header + payload)
+    def _queue(self, frame: Frame) -> Awaitable[None]:
+        outbox, elsewhere = self._outbox, self._elsewhere
+        if elsewhere.is_busy or frame.is_long:
+            elsewhere.add(frame)
         else:
-            outbox.put(header)
-            outbox.put(payload)
-        if callback is not None or is_answer:
-            outbox.mark(callback)
-        outbox.leave_if_much()
+            frame.put(outbox)
+            outbox.leave_if_much()
         return READY if outbox.size <= outbox.high_water_mark else Sent(outbox)
+
+    def _failed(self, error: BaseException) -> None:
+        """A thread could not compress: what was sent after that cannot be sent."""
+        self._report("a long message could not be compressed", error)
+        self.abort()
 
     def _refuses(self, fin: bool) -> bool:
         """Whether a message or fragment is not to be queued, because more than the mark is, even after what
@@ -357,6 +348,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Drop what is queued and the transport; nothing more is delivered."""
         self._conclude()
+        self._stop_inflating()
         self._outbox.drop()
         if self._transport is not None:
             self._transport.abort()

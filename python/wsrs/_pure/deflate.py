@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wsrs._pure.frames import fault
+from wsrs._pure.offload import PIECE
 from wsrs.errors import WebSocketError
 
 __all__ = ["Deflater", "Inflater", "PerMessageDeflate"]
@@ -36,8 +37,7 @@ Params = dict[str, "int | bool"]
 class PerMessageDeflate:
     """See `wsrs._backend.PerMessageDeflate`.
 
-    `concurrency_limit` bounds compression beside the event loop. Here all of it is done within the loop,
-    one message after the other, which every limit allows.
+    `concurrency_limit` bounds how many long messages are compressed and inflated at once (`offload.py`).
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class PerMessageDeflate:
         "_params",
         "_server_bits",
         "_strategy",
+        "concurrency_limit",
         "is_server",
         "threshold",
     )
@@ -77,6 +78,7 @@ class PerMessageDeflate:
         self._level = _in_range("level", level, -1, 9)
         self._mem_level = _in_range("mem_level", mem_level, 1, 9)
         self._strategy = _in_range("strategy", strategy, 0, 4)
+        self.concurrency_limit = concurrency_limit
         self._params: Params | None = None
 
     @property
@@ -217,6 +219,17 @@ class Deflater:
         # zlib has nothing to flush behind a flush: an empty block is then one byte (section 7.2.3.6).
         return out[:-4] if out else b"\x00"
 
+    def deflate_long(self, data: bytes, fin: bool, cancelled: Callable[[], bool]) -> bytes:
+        """The same in pieces, for a thread; what it returns when it was cancelled is of no use."""
+        if self._zlib is None:
+            self._zlib = zlib.compressobj(*self.settings)
+        engine, pieces = self._zlib, range(0, len(data) - PIECE, PIECE)
+        out = [engine.compress(data[at : at + PIECE]) for at in pieces if not cancelled()]
+        if cancelled():
+            return b""
+        out.append(self.deflate(data[len(pieces) * PIECE :], fin))
+        return b"".join(out)
+
     def apart(self) -> Deflater:
         """One that compresses each message by itself, as this one would with no message before it."""
         return Deflater(self.settings, True, self.threshold)
@@ -232,7 +245,7 @@ class Deflater:
 class Inflater:
     """Inflates the messages of one connection. The largest window reads all the smaller ones."""
 
-    __slots__ = ("_at_boundary", "_no_context_takeover", "_window", "_window_size", "_zlib")
+    __slots__ = ("_at_boundary", "_no_context_takeover", "_window", "_window_size", "_zlib", "rest")
 
     def __init__(self, no_context_takeover: bool) -> None:
         self._no_context_takeover = no_context_takeover
@@ -241,40 +254,52 @@ class Inflater:
         self._window_size = 0
         self._at_boundary = True
         """Nothing came since the start of the message, or since a block with BFINAL."""
+        self.rest = b""
+        """What a call with a mark has left of its piece."""
 
     def inflate(
-        self, piece: bytes, last: bool, room: int | None, keep_output: bool
+        self, piece: bytes, last: bool, room: int | None, keep_output: bool, mark: int
     ) -> tuple[bytes, WebSocketError | None]:
         """Inflate a piece of a message's payload; `last`: the message ends with it.
 
         At most `room` bytes come out. Where the data are bad, what came before the fault is given too, if
         `keep_output` (which costs a copy of the context). A payload of no bytes is an empty message.
+
+        It stops after `mark` bytes of output: while there is a `rest` then, call it again, without a piece.
         """
-        self._at_boundary = self._at_boundary and not piece
-        if last and not self._at_boundary:
-            piece += _TAIL
+        if self.rest:
+            piece, self.rest = self.rest, b""
+        else:
+            self._at_boundary = self._at_boundary and not piece
+            if last and not self._at_boundary:
+                piece += _TAIL
         out: list[bytes] = []
-        error = self._run(piece, last, room, keep_output, out)
+        error = self._run(piece, last, room, keep_output, mark, out)
         data = b"".join(out)
         if room is not None and len(data) > room:
             data = data[:room] if keep_output else b""
             error = fault("UNSUPPORTED_MESSAGE_LENGTH")
-        if last:
+        if error is not None:
+            self.rest = b""
+        if last and not self.rest:
             self._at_boundary = True
             if self._no_context_takeover:
                 self._restart(b"")
         return data, error
 
     def _run(
-        self, piece: bytes, last: bool, room: int | None, keep_output: bool, out: list[bytes]
+        self, piece: bytes, last: bool, room: int | None, keep_output: bool, mark: int, out: list[bytes]
     ) -> WebSocketError | None:
         size = 0
         while piece and (room is None or size <= room):
+            if size >= mark:
+                self.rest = piece
+                return None
             engine = self._zlib
             if engine is None:
                 engine = self._zlib = zlib.decompressobj(_WBITS)
             before = engine.copy() if keep_output else None
-            limit = 0 if room is None else room - size + 1
+            limit = mark - size if room is None else min(room + 1, mark) - size
             try:
                 data = engine.decompress(piece, limit)
             except zlib.error as error:
@@ -285,9 +310,10 @@ class Inflater:
             size += len(data)
             self._remember(data)
             if not engine.eof:
-                if last and not _is_between_blocks(engine):
+                piece = engine.unconsumed_tail
+                if last and not piece and not _is_between_blocks(engine):
                     return fault("Z_DATA_ERROR", "unexpected end of file")
-                return None
+                continue
             # "a DEFLATE block with the "BFINAL" bit set to 1" may come (section 7.2.3.4): what follows
             # is another stream for zlib, but may refer to the same window.
             piece = engine.unused_data

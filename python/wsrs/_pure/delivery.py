@@ -19,6 +19,7 @@ from wsrs._pure.ahead import Ahead
 from wsrs._pure.counts import Pings
 from wsrs._pure.frames import BINARY, CLOSE, PONG, TEXT
 from wsrs._pure.inbox import Inbox, Received
+from wsrs._pure.offload import Job, submit
 from wsrs._pure.outbox import Outbox
 from wsrs._pure.receiver import Receiver
 from wsrs.errors import WebSocketError
@@ -31,7 +32,7 @@ _BACKLOG = 64 * 1024
 """Bytes that may wait undelivered before the reading stops."""
 
 # Why nothing is delivered now.
-_NOT_STARTED, _PAUSED, _STALLED, _NEXT_TICK, _CONCLUDED = 1, 2, 4, 8, 16
+_NOT_STARTED, _PAUSED, _STALLED, _NEXT_TICK, _CONCLUDED, _INFLATING = 1, 2, 4, 8, 16, 32
 
 
 class Delivery:
@@ -43,12 +44,14 @@ class Delivery:
         "_allow_synchronous_events",
         "_binary_type",
         "_bytes_received",
+        "_concurrency_limit",
         "_delivering",
         "_discard",
         "_drained",
         "_eof",
         "_hold",
         "_inbox",
+        "_inflating",
         "_is_paused",
         "_listener",
         "_loop",
@@ -77,6 +80,7 @@ class Delivery:
         *,
         allow_synchronous_events: bool,
         read_ahead: int,
+        concurrency_limit: int,
     ) -> None:
         self._loop = loop
         self._owner = owner
@@ -90,6 +94,8 @@ class Delivery:
         self._discard = False
         self.wants_ping = self.wants_pong = False
         self._hold = _NOT_STARTED
+        self._concurrency_limit = concurrency_limit
+        self._inflating: Job | None = None
         self._is_paused = False
         self._delivering = False
         self._drained = True
@@ -271,7 +277,10 @@ class Delivery:
             self._tell("_on_fail", error.code, error.close_code, str(error))
             return True
         if event is None:
-            self._drained = True
+            if self._receiver.work is None:
+                self._drained = True
+            else:
+                self._inflate()
             return False
         opcode, data = event
         if opcode in (TEXT, BINARY):
@@ -282,6 +291,27 @@ class Delivery:
         else:
             self._ping_or_pong(opcode, data)
         return True
+
+    def _inflate(self) -> None:
+        """Have a thread inflate a message; nothing is delivered until that is done."""
+        message = self._receiver.work
+        assert message is not None
+        self._hold |= _INFLATING
+        self._inflating = Job(self._loop, self._concurrency_limit, message.inflate_rest, self._inflated)
+        submit(self._inflating)
+
+    def _inflated(self, job: Job) -> None:
+        if job is self._inflating:
+            self._inflating = None
+            self._hold &= ~_INFLATING
+            self._receiver.worked(job.error)
+            self._deliver()
+
+    def _stop_inflating(self) -> None:
+        if self._inflating is not None:
+            self._inflating.cancelled = True
+            self._inflating = None
+            self._receiver.finish()
 
     def _conclude(self) -> None:
         """What follows is no frame any more."""
@@ -370,7 +400,7 @@ class Delivery:
 
     def _tell_end(self) -> None:
         """Tell the owner of the peer's FIN, and of the loss, when all before it is delivered."""
-        done = self._drained and not self._hold & (_NOT_STARTED | _NEXT_TICK | _PAUSED)
+        done = self._drained and not self._hold & (_NOT_STARTED | _NEXT_TICK | _PAUSED | _INFLATING)
         if not done and not (self._hold & _CONCLUDED and not self._hold & _NOT_STARTED):
             return
         if self._hold & _NEXT_TICK and self._inbox and self._listener is not None and not self._inbox.claimed:

@@ -41,9 +41,12 @@ class Outbox:
         "_queued",
         "_scheduled",
         "_transport",
+        "_waited",
         "_written",
         "corked",
+        "elsewhere",
         "high_water_mark",
+        "is_waiting",
         "pongs",
     )
 
@@ -61,14 +64,20 @@ class Outbox:
         self._marks: deque[tuple[int, SendCallback | None]] = deque()
         """Ends of frames in `_queued` with their callbacks; None for a pong that answers a ping."""
         self._drains: list[asyncio.Future[None]] = []
+        self._waited = 0
+        """Sends that ever had to wait for room."""
         self._granted = 0
-        """Bytes that were queued when there was room last: they are not lost, whatever comes."""
+        """How many those were when there was room last: they are not in vain, whatever comes."""
         self._blocked = False
         self._scheduled = False
         self._ending = ""
         self._ended = False
         self.corked = False
         """Frames are being delivered: what is queued meanwhile leaves when that is done."""
+        self.elsewhere = 0
+        """Bytes of messages that wait to be compressed."""
+        self.is_waiting = False
+        """Frames are still to be put here that were sent before the end."""
         self.pongs = 0
         """Answers to pings that are not yet written out."""
 
@@ -88,9 +97,11 @@ class Outbox:
 
     @property
     def size(self) -> int:
-        """Bytes queued here and in the transport."""
+        """Bytes queued here and in the transport, and those that wait to be compressed."""
         transport = self._transport
-        return 0 if transport is None else self._queued - self._passed + transport.get_write_buffer_size()
+        if transport is None:
+            return 0
+        return self._queued - self._passed + self.elsewhere + transport.get_write_buffer_size()
 
     # Queueing ---------------------------------------------------------------------------------
 
@@ -128,7 +139,7 @@ class Outbox:
             data = self._next_chunk()
             self._passed += len(data)
             transport.write(data)
-        if self._ending and not queue and not transport.is_closing():
+        if self._ending and not queue and not self.is_waiting and not transport.is_closing():
             self._ended = True
             self._end(transport)
 
@@ -167,8 +178,8 @@ class Outbox:
         if transport is None or self._has_given_up():
             return
         self._written = self._passed - transport.get_write_buffer_size()
-        if self._queued - self._written <= self._low_water_mark:
-            self._granted = max(self._granted, self._queued)
+        if self._queued - self._written + self.elsewhere <= self._low_water_mark:
+            self._granted = self._waited
         if (self._marks or self._drains) and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self.tick)
@@ -179,11 +190,12 @@ class Outbox:
         if transport is None or self._has_given_up():
             return
         # As it is now: a callback may send more, or abort.
-        queued, written = self._queued, self._passed - transport.get_write_buffer_size()
+        waited, written = self._waited, self._passed - transport.get_write_buffer_size()
+        left = self._queued - written + self.elsewhere
         while marks and marks[0][0] <= written:
             self._tell(marks.popleft()[1], None)
-        if queued - written <= self._low_water_mark:
-            self._granted = max(self._granted, queued)
+        if left <= self._low_water_mark:
+            self._granted = max(self._granted, waited)
             self._wake()
         waits = (marks or self._drains) and self._transport is not None
         if waits and not self._blocked and not self._scheduled:
@@ -208,15 +220,15 @@ class Outbox:
         """Bytes that the transport was given."""
         return self._passed
 
-    @property
-    def queued(self) -> int:
-        """Bytes that were ever queued."""
-        return self._queued
+    def take_place(self) -> int:
+        """Where a send stands among those that ever had to wait for room."""
+        self._waited += 1
+        return self._waited
 
     def wait(self, place: int) -> Generator[Any, None, None]:
         """Wait until no more than a quarter of the high-water mark is queued.
 
-        Raises ConnectionClosed where the transport is lost before there was room after `place`.
+        Raises ConnectionClosed where the transport is lost before there was room for the send at `place`.
         """
         while self._transport is not None and self.size > self._low_water_mark:
             drain = self._loop.create_future()
@@ -262,9 +274,10 @@ class Outbox:
         self._transport = None
         self._wake()
 
-    def lose(self) -> Callable[[], None]:
-        """The transport is gone. Returns what tells the callbacks so."""
+    def lose(self, unsent: list[SendCallback]) -> Callable[[], None]:
+        """The transport is gone. Returns what tells the callbacks so, those of frames never put last."""
         marks, self._marks = self._marks, deque()
+        marks.extend((self._queued + 1, callback) for callback in unsent)
         self.drop()
 
         def tell() -> None:
@@ -281,7 +294,7 @@ class Sent:
 
     def __init__(self, outbox: Outbox | None = None, error: BaseException | None = None) -> None:
         self._outbox = outbox
-        self._place = 0 if outbox is None else outbox.queued
+        self._place = 0 if outbox is None else outbox.take_place()
         self._error = error
 
     def __await__(self) -> Generator[Any, None, None]:

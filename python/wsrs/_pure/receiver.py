@@ -26,6 +26,7 @@ from wsrs._pure.frames import (
     parse_close,
     parse_header,
 )
+from wsrs._pure.offload import LONG, PIECE, Job
 from wsrs.errors import WebSocketError
 
 __all__ = ["Event", "Receiver"]
@@ -49,6 +50,7 @@ class Receiver:
         "_limits",
         "_message",
         "_validate",
+        "_worked",
         "keep_fragments",
     )
 
@@ -68,6 +70,7 @@ class Receiver:
         self._inflater = inflater
         self._message: _Message | None = None
         self._finished = False
+        self._worked = False
         self._data = b""
         self._at = 0
         self.keep_fragments = False
@@ -117,8 +120,20 @@ class Receiver:
         self._data = b""
         self._at = 0
 
+    @property
+    def work(self) -> _Message | None:
+        """The message of which a thread is to inflate what came: `inflate_rest`, then `worked`."""
+        message = self._message
+        return message if message is not None and message.is_long else None
+
+    def worked(self, error: BaseException | None) -> None:
+        """The `work` is done, or has failed."""
+        if self._message is not None:
+            self._message.worked(error)
+            self._worked = True
+
     def next(self) -> Event | None:
-        """The next event; None where more input is needed. Raises the peer's fault, once."""
+        """The next event; None where more input is needed, or `work` done. Raises the peer's fault, once."""
         try:
             event = None if self._finished else self._advance()
         except MemoryError:  # pragma: no cover: of a machine that has no more
@@ -136,7 +151,12 @@ class Receiver:
     def _advance(self) -> Event | None:
         while True:
             message = self._message
-            if message is not None and message.missing:
+            if message is not None and message.is_long:
+                return None
+            if message is not None and self._worked:
+                self._worked = False
+                event = self._end_of_piece(message)
+            elif message is not None and message.missing:
                 event = self._payload(message)
                 if event is None and message.missing:
                     return None
@@ -209,6 +229,10 @@ class Receiver:
         piece = self._data[self._at : end]
         self._at = end
         message.take(piece)
+        return None if message.is_long else self._end_of_piece(message)
+
+    def _end_of_piece(self, message: _Message) -> Event | None:
+        message.check()
         if message.missing:
             return None
         if not message.is_last_frame:
@@ -224,6 +248,7 @@ class _Message:
     __slots__ = (
         "_declared",
         "_decoder",
+        "_error",
         "_frames",
         "_inflater",
         "_key",
@@ -233,6 +258,7 @@ class _Message:
         "_received",
         "_size",
         "is_last_frame",
+        "is_long",
         "missing",
         "opcode",
     )
@@ -261,6 +287,9 @@ class _Message:
         self.missing = 0
         """Bytes that the frame under way still owes."""
         self.is_last_frame = False
+        self.is_long = False
+        """There is so much to inflate of what came that it is not done here."""
+        self._error: BaseException | None = None
 
     def begin_frame(self, fin: bool, key: bytes | None, length: int) -> None:
         """Take the header of the message's next frame."""
@@ -287,13 +316,34 @@ class _Message:
                 _feed(self._decoder, piece)
             self._add(piece)
         elif piece or (self.is_last_frame and not self.missing):
-            self._add(self._inflate(self._inflater, piece))
+            self._add(self._inflate(self._inflater, piece, LONG))
+            self.is_long = bool(self._inflater.rest)
 
-    def _inflate(self, inflater: Inflater, piece: bytes) -> bytes:
+    def inflate_rest(self, job: Job) -> None:
+        """In a thread: inflate what `take` has left."""
+        inflater = self._inflater
+        while inflater is not None and inflater.rest and not job.cancelled:
+            self._add(self._inflate(inflater, b"", PIECE))
+
+    def worked(self, error: BaseException | None) -> None:
+        """`inflate_rest` is done."""
+        self.is_long = False
+        self._error = error
+
+    def check(self) -> None:
+        """Raise what a thread has found."""
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error
+
+    def _inflate(self, inflater: Inflater, piece: bytes, mark: int) -> bytes:
         max_payload = self._limits[0]
         room = max_payload - self._size if max_payload else None
         last = self.is_last_frame and not self.missing
-        data, error = inflater.inflate(piece, last, room, self._decoder is not None)
+        data, error = inflater.inflate(piece, last, room, self._decoder is not None, mark)
         if self._decoder is not None:
             # Also where inflating failed: which fault is reported must not depend on the cuts.
             _feed(self._decoder, data)

@@ -68,8 +68,10 @@ class Sender:
         """Whether a fragmented message is under way."""
         return self._in_message
 
-    def frame(self, payload: bytes, *, binary: bool, compress: bool, fin: bool) -> tuple[int, bytes]:
-        """The first byte of the frame's header, and its payload, compressed where that was agreed."""
+    def begin(
+        self, payload: bytes, *, binary: bool, compress: bool, fin: bool
+    ) -> tuple[int, Deflater | None]:
+        """The first byte of the next frame's header, and what compresses its payload."""
         if self._in_message:
             # "followed by zero or more frames with the FIN bit clear and the opcode set to 0"
             # (RFC 6455 section 5.4); the first fragment has decided for the message.
@@ -80,9 +82,7 @@ class Sender:
             if self._compressing:
                 first |= RSV1
         self._in_message = not fin
-        if self._compressing and self._deflater is not None:
-            payload = self._deflater.deflate(payload, fin)
-        return (first | FIN if fin else first), payload
+        return (first | FIN if fin else first), (self._deflater if self._compressing else None)
 
     def shares(self, payload: bytes) -> Deflater | None:
         """What a message that others get too is compressed as; None: it goes out as it is.

@@ -40,6 +40,8 @@ pub struct Inflater {
     in_message: bool,
     /// A block with BFINAL was the last: what comes next begins another DEFLATE stream.
     ended: bool,
+    /// Stopped where there may be more output without more input.
+    full: bool,
 }
 
 /// Where output goes, and how much of it is allowed.
@@ -49,6 +51,8 @@ struct Output<'a, O> {
     /// Length of `out` before this call.
     start: usize,
     limit: usize,
+    /// Length of `out` beyond which to stop.
+    mark: usize,
 }
 
 /// What one call into the decompressor did.
@@ -103,6 +107,7 @@ impl Inflater {
             no_context_takeover: params.no_context_takeover,
             in_message: false,
             ended: false,
+            full: false,
         }
     }
 
@@ -119,38 +124,64 @@ impl Inflater {
     pub fn inflate<O: MessageBuffer>(
         &mut self,
         codec: &mut Codec,
-        input: &[u8],
+        mut input: &[u8],
         last: bool,
         limit: Option<u64>,
         out: &mut O,
     ) -> Result<(), ProtocolError> {
-        if input.is_empty() && !(last && self.in_message) {
-            return Ok(());
+        self.inflate_some(codec, &mut input, last, limit, usize::MAX, out).map(drop)
+    }
+
+    /// As [`Inflater::inflate`], but stops when `out` holds more than `mark` bytes: at most 32 KiB more,
+    /// and what ends the message. Whether the piece is done with; what is left of it stays in `input`,
+    /// and is to be given to the next call, with the same `last`.
+    ///
+    /// # Errors
+    /// Those of [`Inflater::inflate`].
+    pub fn inflate_some<O: MessageBuffer>(
+        &mut self,
+        codec: &mut Codec,
+        input: &mut &[u8],
+        last: bool,
+        limit: Option<u64>,
+        mark: usize,
+        out: &mut O,
+    ) -> Result<bool, ProtocolError> {
+        if input.is_empty() && !self.full && !(last && self.in_message) {
+            return Ok(true);
         }
         let mut inflate = self.acquire(codec, input.len())?;
         let start = out.len();
         let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let mut output = Output { chunk: codec.chunk(), out, start, limit };
+        let mut output = Output { chunk: codec.chunk(), out, start, limit, mark };
         let done = self.run(&mut inflate, input, last, &mut output);
-        let done = done.and_then(|()| self.remember(&out.as_slice()[start..], last));
-        self.give_back(codec, inflate, last, done.is_ok());
+        let ends = last && done == Ok(true);
+        let done = done.and_then(|done| {
+            self.remember(&out.as_slice()[start..], ends)?;
+            Ok(done)
+        });
+        self.give_back(codec, inflate, ends, done.is_ok());
         done
     }
 
     fn run<O: MessageBuffer>(
         &mut self,
         inflate: &mut Inflate,
-        mut input: &[u8],
+        input: &mut &[u8],
         last: bool,
         output: &mut Output<'_, O>,
-    ) -> Result<(), ProtocolError> {
-        let mut full = false;
+    ) -> Result<bool, ProtocolError> {
+        let mut full = std::mem::take(&mut self.full);
         while !input.is_empty() || full {
+            if output.out.len() > output.mark {
+                self.full = full;
+                return Ok(false);
+            }
             if self.ended {
                 self.next_stream(inflate, output)?;
             }
             let step = output.step(inflate, input, InflateFlush::NoFlush)?;
-            input = &input[step.consumed..];
+            *input = &input[step.consumed..];
             full = step.full;
             self.ended = step.stream_end;
             if step.stream_end {
@@ -162,7 +193,10 @@ impl Inflater {
         }
         // "An endpoint may use both DEFLATE blocks with the BFINAL bit set to 0 and … to 1"
         // (section 7.2.1): one that ends the message leaves nothing for the tail to complete.
-        if last && !self.ended { self.finish(inflate, output) } else { Ok(()) }
+        if last && !self.ended {
+            self.finish(inflate, output)?;
+        }
+        Ok(true)
     }
 
     /// After a block with BFINAL another DEFLATE stream begins at the next byte (section 7.2.3.4), whose
@@ -244,7 +278,7 @@ impl Inflater {
         let pool = &mut codec.decompressors;
         if !usable {
             self.history.clear();
-            self.ended = false;
+            (self.ended, self.full) = (false, false);
             pool.put_spare(inflate);
         } else if !last {
             // Inside of a message a decompressor is more than its window.
@@ -273,7 +307,7 @@ impl Inflater {
         self.lease.release(&mut codec.decompressors);
         self.history.clear();
         self.in_message = false;
-        self.ended = false;
+        (self.ended, self.full) = (false, false);
     }
 
     /// Bytes of heap memory that an idle connection holds here: what is used of its window.

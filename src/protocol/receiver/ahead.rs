@@ -49,11 +49,12 @@ impl<B: MessageBuffer> Receiver<B> {
                 let missing = self.control.as_ref().map_or(0, |control| control.missing());
                 (missing, message.is_some())
             }
-            (Expect::Payload, Some(message)) => (message.missing(), !message.is_last_frame()),
+            (Expect::Payload | Expect::Work, Some(message)) => {
+                (message.missing(), !message.is_last_frame())
+            }
             (_, message) => (0, message.is_some()),
         };
-        let rules =
-            HeaderRules { role: self.role, compression: self.inflater.is_some(), in_message };
+        let rules = HeaderRules { role: self.role, compression: self.compression, in_message };
         let over = self.is_finished();
         let control = self.control.as_ref().filter(|_| self.expect == Expect::Control);
         let begun = control.is_some_and(|control| control.opcode == Opcode::Ping);

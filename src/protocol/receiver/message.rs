@@ -119,18 +119,18 @@ impl<B: MessageBuffer> Message<B> {
     }
 
     /// Takes the next bytes of the frame's payload, as they came; at most [`Message::missing`].
-    /// They are left unmasked or not, as it happens.
+    /// They are left unmasked or not, as it happens. What is inflated beyond the mark is left: how many
+    /// bytes at the end of `piece`, unmasked, are still to be inflated.
     pub(super) fn take(
         &mut self,
         piece: &mut [u8],
         limits: &Limits,
-        inflater: Option<(&mut Inflater, &mut Codec)>,
-    ) -> Result<(), ProtocolError> {
+        inflater: Option<(&mut Inflater, usize, &mut Codec)>,
+    ) -> Result<Option<usize>, ProtocolError> {
         match inflater {
-            Some((inflater, codec)) => self.take_compressed(piece, limits, inflater, codec)?,
-            None => self.take_plain(piece, limits)?,
+            Some(inflater) => self.take_compressed(piece, limits, inflater),
+            None => self.take_plain(piece, limits).map(|()| None),
         }
-        Ok(())
     }
 
     fn take_plain(&mut self, piece: &mut [u8], limits: &Limits) -> Result<(), ProtocolError> {
@@ -169,16 +169,15 @@ impl<B: MessageBuffer> Message<B> {
         &mut self,
         piece: &mut [u8],
         limits: &Limits,
-        inflater: &mut Inflater,
-        codec: &mut Codec,
-    ) -> Result<(), ProtocolError> {
+        (inflater, mark, codec): (&mut Inflater, usize, &mut Codec),
+    ) -> Result<Option<usize>, ProtocolError> {
         if let Some(mask) = self.frame.mask {
             simd::mask::mask_in_place(piece, mask, self.phase());
         }
         self.count(piece.len());
         let last = self.frame.fin && self.frame.missing == 0;
         if piece.is_empty() && !last {
-            return Ok(());
+            return Ok(None);
         }
         let out = match &mut self.current {
             Some(out) => out,
@@ -186,18 +185,53 @@ impl<B: MessageBuffer> Message<B> {
         };
         let before = out.len();
         let limit = (limits.max_payload != 0).then(|| limits.max_payload - self.parts_len);
-        let inflated = inflater.inflate(codec, piece, last, limit, out);
+        let mut rest: &[u8] = piece;
+        let mark = before.saturating_add(mark);
+        let inflated = inflater.inflate_some(codec, &mut rest, last, limit, mark, out);
         let fresh = out.as_slice().get(before..).unwrap_or_default();
         let (began, empty) = (before == 0 && !fresh.is_empty(), out.is_empty());
         if self.validate {
             // Also where inflating failed: which fault is reported must not depend on the cuts.
             self.utf8.feed(within(fresh, before, limit)).map_err(|_| ProtocolError::InvalidUtf8)?;
         }
-        inflated?;
+        let done = inflated?;
         if empty {
             self.current = None;
         }
-        if began { self.check_pieces(limits) } else { Ok(()) }
+        if began {
+            self.check_pieces(limits)?;
+        }
+        Ok((!done).then_some(rest.len()))
+    }
+
+    /// What work is to go on with: the storage, how far its text is valid where that counts, the most
+    /// that the storage may hold, and whether the message ends with what came.
+    pub(super) fn work(&mut self, limits: &Limits) -> (Option<B>, Option<Utf8>, Option<u64>, bool) {
+        let utf8 = self.validate.then(|| std::mem::replace(&mut self.utf8, Utf8::new()));
+        let limit = (limits.max_payload != 0).then(|| limits.max_payload - self.parts_len);
+        (self.current.take(), utf8, limit, self.frame.fin && self.frame.missing == 0)
+    }
+
+    /// What work has made of it.
+    pub(super) fn worked(&mut self, storage: B, utf8: Option<Utf8>) {
+        if let Some(utf8) = utf8 {
+            self.utf8 = utf8;
+        }
+        self.current = Some(storage);
+    }
+
+    /// The whole frame came at once, and was inflated to `storage` so far.
+    pub(super) fn inflated_to(
+        &mut self,
+        header: &FrameHeader,
+        storage: B,
+    ) -> Result<(), ProtocolError> {
+        self.frame = Frame { fin: true, mask: None, received: header.length, missing: 0 };
+        if self.validate {
+            self.utf8.feed(storage.as_slice()).map_err(|_| ProtocolError::InvalidUtf8)?;
+        }
+        self.current = Some(storage);
+        Ok(())
     }
 
     /// Makes room to receive raw payload into, where at least `at_least` bytes are missing and
@@ -330,7 +364,7 @@ impl<B: MessageBuffer> Message<B> {
 }
 
 /// The part of `fresh`, which is behind `before` bytes, that `limit` lets a message have.
-fn within(fresh: &[u8], before: usize, limit: Option<u64>) -> &[u8] {
+pub(super) fn within(fresh: &[u8], before: usize, limit: Option<u64>) -> &[u8] {
     let Some(limit) = limit else { return fresh };
     let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(before);
     &fresh[..fresh.len().min(room)]

@@ -26,6 +26,19 @@ impl<B: MessageBuffer> Spill<B> {
         (self.scratch, self.buffer)
     }
 
+    /// What there is as a `B`, and the spare buffer.
+    pub(super) fn into_buffer(mut self) -> Result<(Vec<u8>, B), OutOfMemory> {
+        let buffer = match self.buffer.take() {
+            Some(buffer) => buffer,
+            None => {
+                let mut buffer = B::with_capacity(self.scratch.len())?;
+                buffer.extend(&self.scratch)?;
+                buffer
+            }
+        };
+        Ok((self.scratch, buffer))
+    }
+
     /// Whether the text is valid, or what there is of it within `limit` if inflating it failed.
     pub(super) fn is_utf8(&self, limit: Option<u64>, inflated: &Result<(), ProtocolError>) -> bool {
         let text = self.as_slice();

@@ -34,6 +34,8 @@ impl<B: MessageBuffer> Receiver<B> {
                 }
                 Expect::Control => self.continue_control(input),
                 Expect::Payload => self.payload(input, codec)?,
+                Expect::Work if self.is_working() => return Ok(None),
+                Expect::Work => self.worked()?,
                 Expect::Nothing => {
                     input.drain();
                     return Ok(None);
@@ -56,7 +58,7 @@ impl<B: MessageBuffer> Receiver<B> {
         }
         let rules = HeaderRules {
             role: self.role,
-            compression: self.inflater.is_some(),
+            compression: self.compression,
             in_message: self.message.is_some(),
         };
         if self.partial.is_empty()
@@ -96,7 +98,7 @@ impl<B: MessageBuffer> Receiver<B> {
             let place = input.take(header.length as usize);
             let payload = input.slice_mut(place);
             if header.rsv1 {
-                return self.inflate_whole(header, payload, codec).map(Some);
+                return self.inflate_whole(header, payload, codec);
             }
             self.unmask_short(header, payload)?;
             return Ok(Some(Ready::Short { binary, place: Place::Input(place) }));
@@ -116,7 +118,7 @@ impl<B: MessageBuffer> Receiver<B> {
     }
 
     /// Unmasks and validates a message that is all of `payload`.
-    #[inline]
+    #[inline(always)] // its one caller is the way of every short message
     fn unmask_short(&self, header: &FrameHeader, payload: &mut [u8]) -> Result<(), ProtocolError> {
         let ascii = match header.mask {
             Some(key) => mask::mask_in_place_is_ascii(payload, key, 0),
@@ -131,22 +133,31 @@ impl<B: MessageBuffer> Receiver<B> {
 
     /// Inflates a message that is all of `payload`: into a spare buffer of the codec while it is
     /// short, into storage of its own beyond.
+    #[inline(never)]
     fn inflate_whole(
         &mut self,
         header: &FrameHeader,
         payload: &mut [u8],
         codec: &mut Codec,
-    ) -> Result<Ready<B>, ProtocolError> {
+    ) -> Result<Option<Ready<B>>, ProtocolError> {
         let binary = header.opcode == Opcode::Binary;
         if let Some(key) = header.mask {
             mask::mask_in_place(payload, key, 0);
         }
         let mut out = Spill::<B>::new(codec.take_scratch());
         let limit = (self.limits.max_payload != 0).then_some(self.limits.max_payload);
+        let mut rest: &[u8] = payload;
         let inflated = match &mut self.inflater {
-            Some(inflater) => inflater.inflate(codec, payload, true, limit, &mut out),
+            Some(inflater) => {
+                inflater.inflate_some(codec, &mut rest, true, limit, self.mark, &mut out)
+            }
             // RSV1 is refused where there is none.
             None => Err(ProtocolError::UnexpectedRsv1),
+        };
+        let inflated = match inflated {
+            Ok(false) => return self.leave_whole(header, rest, out, codec).map(|()| None),
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
         };
         let invalid = !binary && !self.skip_utf8_validation && !out.is_utf8(limit, &inflated);
         let ready = match out.into_parts() {
@@ -164,7 +175,7 @@ impl<B: MessageBuffer> Receiver<B> {
         if invalid {
             return Err(ProtocolError::InvalidUtf8);
         }
-        inflated.map(|()| ready)
+        inflated.map(|()| Some(ready))
     }
 
     /// Takes what there is of a data frame's payload.
@@ -180,7 +191,22 @@ impl<B: MessageBuffer> Receiver<B> {
         let place = input.take(missing);
         let piece = input.slice_mut(place);
         let inflater = self.inflater.as_mut().filter(|_| message.compressed);
-        message.take(piece, &self.limits, inflater.map(|inflater| (inflater, codec)))?;
+        let inflating = inflater.map(|inflater| (inflater, self.mark, codec));
+        let done = message.take(piece, &self.limits, inflating)?;
+        if let Some(left) = done {
+            let rest = piece[piece.len() - left..].to_vec();
+            self.leave(rest);
+            return Ok(None);
+        }
+        self.end_of_piece()
+    }
+
+    /// What there was of a frame's payload is taken, and inflated.
+    pub(super) fn end_of_piece(&mut self) -> Result<Option<Ready<B>>, ProtocolError> {
+        let Some(message) = &mut self.message else {
+            return Ok(None);
+        };
+        self.expect = Expect::Payload;
         if message.missing() != 0 {
             return Ok(None);
         }

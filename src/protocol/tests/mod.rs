@@ -10,6 +10,7 @@ mod limits;
 mod negotiation;
 mod sender;
 mod text;
+mod work;
 
 use super::buffer::{MessageBuffer, OutOfMemory};
 use super::deflate::{Codec, CodecLimits, InflateParams};

@@ -1,0 +1,123 @@
+"""Threads that compress and inflate long messages beside the event loops.
+
+zlib gives the GIL up while it works. Rules kept here:
+
+- There is one queue for the process, served in order; a job starts while fewer than its connection's
+  `concurrency_limit` run, those of all connections counted, as ws's limiter counts them.
+- Threads start with the first job and end when there was none for a while. They are daemons: an executor's
+  threads would be waited for when the process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+__all__ = ["LONG", "PIECE", "Job", "submit"]
+
+LONG = 64 * 1024
+"""Bytes of a message beyond which it is compressed by a thread, and of output beyond which it is inflated
+by one."""
+
+PIECE = 1024 * 1024
+"""Bytes after which a job looks whether it is still wanted."""
+
+_IDLE = 5.0
+"""Seconds that a thread without work stays."""
+_MOST_THREADS = max(os.cpu_count() or 1, 4)
+
+
+class Job:
+    """One piece of work for a connection: `work(job)` in a thread, then `done(job)` in the loop.
+
+    What `work` raises is in `error` then.
+    """
+
+    __slots__ = ("_call", "_done", "_work", "cancelled", "error", "limit")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limit: int,
+        work: Callable[[Job], object],
+        done: Callable[[Job], object],
+    ) -> None:
+        self._call = loop.call_soon_threadsafe
+        self._work = work
+        self._done = done
+        self.limit = limit
+        self.cancelled = False
+        """Nobody wants the result any more."""
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do it, unless it is cancelled."""
+        try:
+            if not self.cancelled:
+                self._work(self)
+        except BaseException as error:
+            self.error = error
+
+    def deliver(self) -> None:
+        """Tell the loop."""
+        with contextlib.suppress(RuntimeError):  # it is closed: nobody waits for this any more
+            self._call(self._done, self)
+
+
+class _Pool:
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """With nothing: a forked process has none of its parent's threads, and perhaps a held lock."""
+        self._news = threading.Condition()
+        self._queue: deque[Job] = deque()
+        self._running = 0
+        self._threads = 0
+        self._idle = 0
+
+    def submit(self, job: Job) -> None:
+        with self._news:
+            self._queue.append(job)
+            if len(self._queue) > self._idle and self._threads < min(_MOST_THREADS, job.limit):
+                self._threads += 1
+                threading.Thread(target=self._serve, name="wsrs-deflate", daemon=True).start()
+            self._news.notify()
+
+    def _serve(self) -> None:
+        while (job := self._next()) is not None:
+            job.run()
+            with self._news:
+                self._running -= 1
+            job.deliver()
+            del job  # what it holds is not to wait for the next
+
+    def _next(self) -> Job | None:
+        with self._news:
+            while not (self._queue and self._running < self._queue[0].limit):
+                self._idle += 1
+                news = self._news.wait(_IDLE)
+                self._idle -= 1
+                if not news and not self._queue:
+                    self._threads -= 1
+                    return None
+            self._running += 1
+            job = self._queue.popleft()
+            if self._queue:
+                self._news.notify()
+            return job
+
+
+_pool = _Pool()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.begin)
+
+
+def submit(job: Job) -> None:
+    """Have a thread do `job`."""
+    _pool.submit(job)

@@ -75,6 +75,12 @@ impl Connection {
             Some(std::mem::take(&mut state.pending))
         }) {
             Self::deliver(slf, &mut bytes);
+            // A message that waited for the listener went first, or the queue had no room.
+            this.state.with(py, |state| {
+                if state.receiver.has_worked() {
+                    state.flow.keep_inflated();
+                }
+            });
         }
     }
 

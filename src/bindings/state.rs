@@ -149,7 +149,12 @@ impl Flow {
         self.waits = self.waits & NEXT_TICK | if begins { INFLATING } else { INFLATED };
     }
 
-    /// What a thread has made will not be delivered.
+    /// What a thread has made is still to be delivered.
+    pub const fn keep_inflated(&mut self) {
+        self.waits |= INFLATED;
+    }
+
+    /// What a thread has made is delivered, or will not be.
     pub const fn forget_inflated(&mut self) {
         self.waits &= NEXT_TICK;
     }

@@ -261,7 +261,7 @@ class Delivery:
             if not self._hold and inbox.is_full():
                 if not self._discard:
                     self._hold |= _STALLED
-                    self._drained = self._drained or not self._receiver.waiting
+                    self._drained = self._drained or not (self._receiver.waiting or self._receiver.has_worked)
                     inbox.when_empty = partial(self._release, _STALLED)
                     return False
                 inbox.drop_unwanted()
@@ -311,6 +311,7 @@ class Delivery:
         if self._inflating is not None:
             self._inflating.cancelled = True
             self._inflating = None
+            self._hold &= ~_INFLATING  # messages from before may still be on their way to a listener
             self._receiver.finish()
 
     def _conclude(self) -> None:

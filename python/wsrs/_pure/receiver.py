@@ -132,6 +132,11 @@ class Receiver:
             self._message.worked(error)
             self._worked = True
 
+    @property
+    def has_worked(self) -> bool:
+        """Whether `work` is done, and what comes of it is not yet given by `next`."""
+        return self._worked and self._message is not None
+
     def next(self) -> Event | None:
         """The next event; None where more input is needed, or `work` done. Raises the peer's fault, once."""
         try:

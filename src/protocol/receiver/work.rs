@@ -116,6 +116,12 @@ impl<B: MessageBuffer> Receiver<B> {
         self.expect == Expect::Work && self.work.as_ref().is_none_or(|work| !work.is_done())
     }
 
+    /// Whether work is done, and what comes of it is not yet given by [`Receiver::next`].
+    #[must_use]
+    pub fn has_worked(&self) -> bool {
+        self.expect == Expect::Work && !self.is_working()
+    }
+
     /// Leaves `rest`, of a piece of the message that is under way, as work.
     #[cold]
     pub(super) fn leave(&mut self, rest: Vec<u8>) {

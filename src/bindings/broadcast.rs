@@ -7,7 +7,7 @@ use pyo3::types::PyBytes;
 use super::connection::Connection;
 use super::data::Payload;
 use super::flags;
-use super::state::Wire;
+use super::state::{Ending, Wire};
 #[cfg(unix)]
 use super::transport::HOLD_MIN;
 use crate::protocol::deflate::Deflater;
@@ -107,7 +107,7 @@ impl Message<'_> {
             return Ok(Outcome::Slow);
         }
         let (gone, busy, apart) = this.state.with(py, |state| {
-            let gone = matches!(state.wire, Wire::None);
+            let gone = matches!(state.wire, Wire::None) || state.flow.ending != Ending::Open;
             let busy = !gone && state.sender.is_in_message();
             state.counts.skipped += u64::from(busy);
             // Nothing overtakes what a thread compresses for this connection.
@@ -135,12 +135,12 @@ impl Message<'_> {
     }
 
     /// A frame of its own. A client's must have one: "the masking key needs to be unpredictable" (RFC 6455
-    /// section 5.3).
+    /// section 5.3). Whether the peer is too slow was asked before, if it was to be.
     fn send_apart(&self, connection: &Bound<'_, Connection>) -> PyResult<Outcome> {
         let options = SendOptions { binary: self.binary, compress: self.compress, fin: true };
         let payload = Payload::Bytes(self.data.clone());
         let mask = !connection.get().is_server(connection.py());
-        Connection::queue_message(connection, &payload, options, mask, None)?;
+        Connection::queue_anyway(connection, &payload, options, mask, None)?;
         Ok(Outcome::Sent)
     }
 

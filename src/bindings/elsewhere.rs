@@ -67,9 +67,12 @@ impl State {
 }
 
 impl Connection {
-    /// Bytes of payload that wait for a thread.
+    /// Bytes of payload that wait for a thread; without a wire they wait for nothing but to be dropped.
     pub fn bytes_elsewhere(&self, py: Python<'_>) -> usize {
-        self.state.with(py, |state| state.outgoing.as_ref().map_or(0, |outgoing| outgoing.bytes))
+        self.state.with(py, |state| match (&state.wire, &state.outgoing) {
+            (Wire::None, _) | (_, None) => 0,
+            (_, Some(outgoing)) => outgoing.bytes,
+        })
     }
 
     /// Whether frames can still be sent, if after those that wait.

@@ -52,7 +52,7 @@ impl Connection {
         Self::queue_message(slf, &payload, options, mask, callback)
     }
 
-    /// Frames and queues a message or fragment.
+    /// Frames and queues a message or fragment, unless too much is queued.
     #[inline]
     pub fn queue_message(
         slf: &Bound<'_, Self>,
@@ -61,10 +61,22 @@ impl Connection {
         mask: bool,
         callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (py, this) = (slf.py(), slf.get());
         if Self::refuses(slf, options.fin) {
             return Self::refused_message(slf, callback);
         }
+        Self::queue_anyway(slf, payload, options, mask, callback)
+    }
+
+    /// The same however much is queued.
+    #[inline]
+    pub fn queue_anyway(
+        slf: &Bound<'_, Self>,
+        payload: &Payload<'_>,
+        options: SendOptions,
+        mask: bool,
+        callback: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (py, this) = (slf.py(), slf.get());
         let key = this.masking_key(py, mask)?;
         // Beside the result, which would not fit into registers with it: read from memory again so soon
         // after it is written there, it waits for every write before it.

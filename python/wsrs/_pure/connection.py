@@ -181,15 +181,23 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         payload, is_text = to_bytes(data)
         if self._refuse_above_mark and self._refuses(fin):
             return self._refused_message(callback)
+        binary = not is_text if binary is None else binary
+        return self._send(payload, binary, compress is None or compress, fin, mask, callback)
+
+    def _send(
+        self,
+        payload: bytes,
+        binary: bool,
+        compress: bool,
+        fin: bool = True,
+        mask: bool | None = None,
+        callback: SendCallback | None = None,
+    ) -> Awaitable[None]:
+        """Frame and queue a message or a fragment, however much is queued."""
         key = self._key(mask)
         if not self._outbox.is_open:
             return self._sent_in_vain(callback)
-        first, deflater = self._sender.begin(
-            payload,
-            binary=not is_text if binary is None else binary,
-            compress=compress is None or compress,
-            fin=fin,
-        )
+        first, deflater = self._sender.begin(payload, binary=binary, compress=compress, fin=fin)
         self._messages_sent += fin
         self._bytes_sent += len(payload)
         return self._queue(Frame(first, payload, key, deflater, fin, callback, False))
@@ -208,7 +216,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             self._skipped += 1
             return BUSY
         if not self._is_server or self._elsewhere.is_busy:
-            self.send(message.payload, message.binary, message.compress)
+            # Whether the peer is too slow was asked above, if it was to be.
+            self._send(message.payload, message.binary, message.compress)
             return SENT
         deflater = sender.shares(message.payload) if message.compress else None
         pieces = None if deflater is None else message.compressed(deflater)

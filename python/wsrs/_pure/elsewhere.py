@@ -76,6 +76,7 @@ class Elsewhere:
         """Send `frame` when those before it are."""
         self._frames.append(frame)
         self._outbox.elsewhere += len(frame.payload)
+        self._outbox.pongs += frame.is_answer  # it counts while it waits here too
         if self._job is None:
             self._start()
 
@@ -115,6 +116,7 @@ class Elsewhere:
     def _put(self, made: bytes | None) -> None:
         frame = self._frames.popleft()
         self._outbox.elsewhere -= len(frame.payload)
+        self._outbox.pongs -= frame.is_answer
         frame.put(self._outbox, made)
 
     @property

@@ -79,7 +79,7 @@ class Outbox:
         self.is_waiting = False
         """Frames are still to be put here that were sent before the end."""
         self.pongs = 0
-        """Answers to pings that are not yet written out."""
+        """Answers to pings that are not yet written out, those that wait for a thread included."""
 
     def open(self, transport: asyncio.Transport) -> None:
         """Write to `transport` from now on."""

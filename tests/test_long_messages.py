@@ -464,6 +464,23 @@ asyncio.run(main())
 """
         assert run(body) == "0\nTrue\n"
 
+    def test_where_no_thread_is_to_be_had_the_loop_does_it(self) -> None:
+        # The Rust core's threads are not Python's: it is to pass here too.
+        body = """
+start = threading.Thread.start
+def fail(self):
+    if self.name == "wsrs-deflate":
+        raise RuntimeError("can't start new thread")
+    start(self)
+threading.Thread.start = fail
+async def main():
+    url, server = await serve()
+    await asyncio.wait_for(echo(url), 10)
+    print("done")
+asyncio.run(main())
+"""
+        assert run(body) == "done\n"
+
     def test_a_loop_may_be_closed_under_a_job(self) -> None:
         body = """
 async def main():

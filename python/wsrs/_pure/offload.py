@@ -84,9 +84,21 @@ class _Pool:
         with self._news:
             self._queue.append(job)
             if len(self._queue) > self._idle and self._threads < min(_MOST_THREADS, job.limit):
-                self._threads += 1
-                threading.Thread(target=self._serve, name="wsrs-deflate", daemon=True).start()
+                self._begin_thread()
             self._news.notify()
+            jobs, self._queue = ((), self._queue) if self._threads else (self._queue, deque())
+        # No thread is to be had: the loop has to do it.
+        for each in jobs:
+            each.run()
+            each.deliver()
+
+    def _begin_thread(self) -> None:
+        """Have one more, if the system lets us."""
+        self._threads += 1
+        try:
+            threading.Thread(target=self._serve, name="wsrs-deflate", daemon=True).start()
+        except (RuntimeError, MemoryError):
+            self._threads -= 1
 
     def _serve(self) -> None:
         while (job := self._next()) is not None:

@@ -143,3 +143,18 @@ def test_a_broadcast_behind_a_thread_is_not_refused(core: Any, deflating: MakeSi
     assert (server.connection.refused, server.events) == (0, [])
     until_sent(server, sent)
     assert server.output.endswith(b"\x81\x06to all")
+
+
+def test_pings_behind_a_message_that_a_thread_inflates_are_answered_while_the_program_pauses(
+    deflating: MakeSide,
+) -> None:
+    server = deflating(read_ahead=65_536)
+    server.feed(squeezed(LONG) + texts("behind") + frame(9, b"?"))
+    server.connection.pause()
+    assert server.take_output() == b"\x8a\x01?"
+    server.connection.resume()
+    while ("ping", b"?") not in server.events:
+        server.events.clear()
+        server.wait()
+        server.tick()
+    assert server.take_output() == b""

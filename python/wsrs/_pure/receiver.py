@@ -103,7 +103,8 @@ class Receiver:
         ahead = Ahead(
             is_server=self._is_server,
             compression=self._inflater is not None,
-            in_message=message is not None and not (skip and message.is_last_frame),
+            # All of a message may have come that a thread still inflates.
+            in_message=message is not None and not message.is_last_frame,
             skip=skip,
         )
         ahead.unseen = self.waiting

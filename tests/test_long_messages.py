@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
+import struct
 import subprocess
 import sys
 import time
@@ -259,6 +261,25 @@ class TestEnds:
         assert (await within(closed))[0] == 1006
         await within(told)
         assert both.client.buffered_amount == 0
+
+    @pytest.mark.parametrize("data", ["short", "long" * MIB])
+    async def test_what_is_sent_before_a_loss_is_told_hears_of_it(self, serve: Serve, data: str) -> None:
+        server = await serve(None, **DEFLATE)
+        arrived = listen(server, "connection")
+        port = server.address()["port"]
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(upgrade_request(sec_websocket_extensions="permessage-deflate"))
+            ws = (await within(arrived))[0]
+            ws.on("error", lambda error: None)
+            closed = listen(ws, "close")
+            # A reset, of which the loop has not heard.
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[Any] = loop.create_future()
+        ws.send("the write of this fails at the end of the tick")
+        loop.call_soon(lambda: ws.send(data, callback=told.set_result))
+        assert isinstance(await within(told), wsrs.ConnectionClosed)
+        await within(closed)
 
     async def test_terminate_drops_what_is_being_inflated(self, serve: Serve) -> None:
         heard: list[Any] = []

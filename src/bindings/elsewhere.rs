@@ -75,10 +75,13 @@ impl Connection {
         })
     }
 
-    /// Whether frames can still be sent, if after those that wait.
+    /// Whether frames can still be sent, if after those that wait. Where none waits, a frame was not queued
+    /// because the socket is gone, of which the connection is yet to be told.
     fn takes_frames(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| {
-            state.flow.ending == Ending::Open && !matches!(state.wire, Wire::None)
+            state.flow.is_behind()
+                && state.flow.ending == Ending::Open
+                && !matches!(state.wire, Wire::None)
         })
     }
 
@@ -140,6 +143,10 @@ impl Connection {
             Unput::Long(frame) => frame,
             Unput::Fault(error) => return Err(PyValueError::new_err(error.to_string())),
         };
+        // What was queued before was written meanwhile, and that may have shown that the peer is gone.
+        if !slf.get().is_connected(slf.py()) {
+            return Self::not_connected(slf, callback);
+        }
         let source = Source::of(payload);
         let first = Waiting { frame, mask, source, callback, auto_pong: false };
         Self::compress_elsewhere(slf, first);
@@ -253,18 +260,26 @@ impl Connection {
 
     fn send_now_at_last(slf: &Bound<'_, Self>, waiting: Waiting) -> bool {
         let (py, this) = (slf.py(), slf.get());
-        let Waiting { frame, mask, source, callback, auto_pong } = waiting;
+        let Waiting { frame, mask, source, mut callback, auto_pong } = waiting;
         let payload = source.bytes(py);
         let queued = this.enqueue_anyhow(py, |state, shared, out| {
             let data = source.as_slice();
             put_waiting(state, shared, out, (&frame, mask), data, payload.as_ref())?;
             if callback.is_some() || auto_pong {
+                let callback = callback.take();
                 state.writes.push_back(Written { at: out.total(), callback, auto_pong });
             }
             Ok::<_, ProtocolError>(())
         });
         match queued {
-            None => false,
+            None => {
+                // The socket is gone, and the loss yet to be told: the callback with it.
+                let _old = this.state.with(py, |state| match &mut state.outgoing {
+                    Some(outgoing) => std::mem::replace(&mut outgoing.callback, callback),
+                    None => callback,
+                });
+                false
+            }
             Some((Ok(()), queued)) => {
                 Self::settle(slf, &queued);
                 true

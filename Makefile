@@ -17,7 +17,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 # The jobs say which core runs: not who calls them.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
-.PHONY: coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
+.PHONY: sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
 	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke
 
 help:
@@ -126,6 +126,9 @@ coverage-rust:
 	$(LLVM)/llvm-profdata merge -sparse target/coverage/rust/*.profraw -o target/coverage/rust/all.profdata
 	$(LLVM)/llvm-cov report $$(cat target/coverage/rust/binary) -instr-profile=target/coverage/rust/all.profdata \
 		-ignore-filename-regex=tests --sources src/protocol src/simd
+
+sanitize: $(VENV)/.installed ## AddressSanitizer in the Rust code: its tests, and TESTS in Python (core, threats, ...)
+	sh tests/sanitize.sh
 
 docs: build ## docs/parity.md and docs/security.md, from the tables of the tests
 	$(PY) -m tests.parity

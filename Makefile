@@ -17,7 +17,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 # The jobs say which core runs: not who calls them.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
-.PHONY: coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
+.PHONY: sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
 	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke
 
 help:
@@ -114,7 +114,7 @@ coverage: coverage-rust build ## lines of src/protocol and src/simd; branches of
 	$(PY) -m coverage run -m pytest -q
 	WSRS_PURE_PYTHON=1 $(PY) -m coverage run -m pytest -q
 	$(PY) -m coverage combine --quiet
-	$(PY) -m coverage report --fail-under=99
+	$(PY) -m coverage report --fail-under=100
 
 # The tools of the toolchain's own LLVM: `rustup component add llvm-tools`. A system's llvm-cov may be too old.
 LLVM := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/$(FUZZ_HOST)/bin
@@ -125,7 +125,12 @@ coverage-rust:
 		$(CARGO_TEST) --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' > target/coverage/rust/binary
 	$(LLVM)/llvm-profdata merge -sparse target/coverage/rust/*.profraw -o target/coverage/rust/all.profdata
 	$(LLVM)/llvm-cov report $$(cat target/coverage/rust/binary) -instr-profile=target/coverage/rust/all.profdata \
-		-ignore-filename-regex=tests --sources src/protocol src/simd
+		-ignore-filename-regex=tests --sources src/protocol src/simd > target/coverage/rust/report
+	@cat target/coverage/rust/report
+	@awk '/^TOTAL/ { if ($$10 + 0 < 95) { print "lines of src/protocol and src/simd: " $$10 ", less than 95%"; exit 1 } }' target/coverage/rust/report
+
+sanitize: $(VENV)/.installed ## AddressSanitizer in the Rust code: its tests, and TESTS in Python (core, threats, ...)
+	sh tests/sanitize.sh
 
 docs: build ## docs/parity.md and docs/security.md, from the tables of the tests
 	$(PY) -m tests.parity

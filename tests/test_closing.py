@@ -254,6 +254,24 @@ class TestAfterwards:
         ws.resume()
         ws.binary_type = "blob"
 
+    async def test_a_list_whose_items_are_bytes_only_at_the_second_look(self, pair: Pair) -> None:
+        """Refused for what it was when it was to be made into bytes, as it counts in buffered_amount."""
+
+        class Fickle:
+            looks = 0
+
+            def __index__(self) -> int:
+                self.looks += 1
+                return 256 if self.looks == 1 else 5
+
+        ws, peer = pair
+        ws.close()
+        before = ws.buffered_amount
+        with pytest.raises(ValueError, match=r"bytes must be in range\(0, 256\)"):
+            ws.send([Fickle()])
+        assert ws.buffered_amount == before
+        await peer.close()
+
     async def test_awaiting_a_send_says_that_the_connection_is_closing(self, pair: Pair) -> None:
         ws, peer = pair
         ws.close(4000, "enough")

@@ -59,6 +59,21 @@ async def test_handle_protocols_that_returns_another_type(serve: Serve, reports:
     await peer.close()
 
 
+class Unwilling:
+    """A transport of another's, which does not answer questions about its peer."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "peername":
+            raise OSError("nobody is there")
+        return self._transport.get_extra_info(name, default)
+
+
 class HandedOver:
     """Connections that asyncio's streams accept: the reader and writer of the next one."""
 
@@ -99,6 +114,19 @@ async def test_without_a_callback_it_is_a_client_all_the_same(handed_over: Hande
     server.handle_upgrade(request, writer)
     assert (await handed_over.peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
     (ws,) = server.clients
+    ws.terminate()
+    await within(ws.wait_closed())
+
+
+async def test_a_transport_that_cannot_say_who_its_peer_is(handed_over: HandedOver) -> None:
+    server = wsrs.WebSocketServer(no_server=True)
+    request, writer = await handed_over.request()
+    transport: Any = Unwilling(writer.transport)
+    request = Request("GET", "/", request.headers, "1.1", transport)
+    server.handle_upgrade(request, transport)
+    assert (await handed_over.peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+    (ws,) = server.clients
+    assert repr(ws) == "<WebSocket OPEN>"
     ws.terminate()
     await within(ws.wait_closed())
 

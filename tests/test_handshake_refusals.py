@@ -183,6 +183,19 @@ class TestHeads:
         await silent.close()
         await ws.close()
 
+    async def test_each_has_its_own_deadline(self, serve: Serve) -> None:
+        loop = asyncio.get_running_loop()
+        server = await serve(handshake_timeout=0.3)
+        ws = await connect(server)
+        await asyncio.sleep(0.15)  # half of the first one's time
+        late, began = await connect(server), loop.time()
+        ws.write(upgrade_request())
+        assert (await ws.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        assert await late.at_end()
+        assert loop.time() - began > 0.25
+        await ws.close()
+        await late.close()
+
     async def test_a_client_that_leaves(self, serve: Serve) -> None:
         server = await serve()
         for cut in (0, 10):

@@ -290,11 +290,18 @@ class TestEnds:
             ws.on("message", lambda data, is_binary: heard.append(data))
             ws.on("close", lambda code, reason: closed.set_result(code))
 
-        peer = await raw_upgraded(await serve(on_connection, **DEFLATE))
+        server = await serve(on_connection, per_message_deflate={"concurrency_limit": 1})
+        peer = await raw_upgraded(server)
         peer.write(frame(PING) + frame(2, squeezed(bytes(64 * MIB)), rsv=0x40))
         assert await within(closed) == 1006
-        assert not heard
+        # One job at a time, in order: when that of another connection is done, the dropped one is too.
+        closed, other = asyncio.get_running_loop().create_future(), await raw_upgraded(server)
+        other.write(frame(2, squeezed(bytes(MIB)), rsv=0x40))
+        other.write(frame(PING))
+        assert await within(closed) == 1006
+        assert [len(data) for data in heard] == [MIB]
         await peer.close()
+        await other.close()
 
     async def test_a_message_that_came_whole_is_delivered_though_its_peer_vanishes(
         self, serve: Serve
@@ -391,6 +398,7 @@ class TestReceiving:
         both.server.resume()
         assert await within(heard) == long.encode()
 
+    @pytest.mark.measures
     async def test_the_loop_goes_on_while_a_long_message_inflates(self, serve: Serve) -> None:
         arrived: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

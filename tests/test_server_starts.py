@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import wsrs
 from wsrs.http import HttpServer
 
-from .conftest import Reports
+from .conftest import Reports, Serve
 from .peers import listen, raw_client, within
 
 HERE: Any = {"port": 0, "host": "127.0.0.1"}
@@ -67,6 +71,18 @@ class TestRepr:
         path = str(tmp_path / "s")
         async with wsrs.WebSocketServer(unix=path) as server:
             assert repr(server) == f"<WebSocketServer {path!r} RUNNING, 0 open>"
+
+    async def test_on_a_socket_that_somebody_else_has_closed(self, serve: Serve) -> None:
+        server = await serve()
+        (listening,) = server._http._serving.sockets
+        with contextlib.closing(socket.socket(fileno=os.dup(listening.fileno()))) as kept:
+            os.close(listening.fileno())
+            assert repr(server) == "<WebSocketServer nowhere RUNNING, 0 open>"
+            os.dup2(kept.fileno(), listening.fileno())
+
+    async def test_on_an_application(self, reports: Reports) -> None:
+        server = wsrs.WebSocketServer(server=web.Application())
+        assert repr(server) == "<WebSocketServer on Application RUNNING, 0 open>"
 
     def test_of_what_was_never_constructed(self) -> None:
         """As in the traceback of a constructor that has raised."""

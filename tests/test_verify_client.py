@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import subprocess
 import sys
@@ -236,6 +237,32 @@ class TestVerifyClient:
         line, _, body = await answer(server, upgrade_request())
         assert (line, body) == ("HTTP/1.1 503 Service Unavailable", "verify_client was cancelled")
         assert server.clients == set()
+
+    @pytest.mark.parametrize("how", ["plain", "coroutine", "callback"])
+    async def test_one_that_raises_no_exception_of_the_usual_kind(
+        self, serve: Serve, reports: Reports, how: str
+    ) -> None:
+        """It goes on to the loop, as SystemExit would; the client has its answer before."""
+
+        class Interrupt(BaseException):
+            pass
+
+        def plain(info: Any) -> bool:
+            raise Interrupt
+
+        async def coroutine(info: Any) -> bool:
+            raise Interrupt
+
+        def callback(info: Any, decided: Any) -> None:
+            decided(False, 403)
+            raise Interrupt
+
+        verify = {"plain": plain, "coroutine": coroutine, "callback": callback}[how]
+        server = await serve(verify_client=verify, handshake_timeout=0)
+        code = "403 Forbidden" if how == "callback" else "500 Internal Server Error"
+        assert (await answer(server, upgrade_request()))[0] == f"HTTP/1.1 {code}"
+        gc.collect()  # a task whose exception nobody has asked for reports it when it goes
+        assert isinstance(reports.take()["exception"], Interrupt)
 
     async def test_one_cut_short_by_the_end_of_the_program(self) -> None:
         """SystemExit ends the program, and the client has its answer before."""

@@ -1,6 +1,7 @@
 //! The fast paths against the plain ones, and against the standard library.
 
 use super::mask::{self, paths};
+use super::prefetch::prefetch;
 use super::unmask_validate;
 use super::utf8::{Utf8, is_ascii, is_utf8};
 use proptest::prelude::*;
@@ -246,4 +247,16 @@ proptest! {
             prop_assert_eq!(masked, bytes);
         }
     }
+}
+
+#[test]
+fn prefetch_takes_any_address_and_changes_nothing() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    for (at, length) in [(0, 256), (1, 63), (63, 2), (255, 1), (256, 1 << 12), (7, 0)] {
+        prefetch(bytes.as_ptr().wrapping_add(at), length);
+    }
+    for address in [0, 1, 4096, usize::MAX] {
+        prefetch(std::ptr::without_provenance::<u8>(address), 200);
+    }
+    assert!(bytes.iter().copied().eq(0..=255));
 }

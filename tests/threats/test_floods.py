@@ -29,6 +29,7 @@ async def push(peer: Peer, data: bytes, times: int = 1) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"x", b""], ids=["one byte", "empty"])
+@pytest.mark.measures
 async def test_200_000_fragments_without_an_end(attack: Attack, payload: bytes) -> None:
     ws, peer, _ = attacked = await attack()
     error = listen(ws, "error")
@@ -43,6 +44,7 @@ async def test_200_000_fragments_without_an_end(attack: Attack, payload: bytes) 
     await within(ws.wait_closed())
 
 
+@pytest.mark.measures
 async def test_24_mib_of_pings_whose_pongs_are_never_read(attack: Attack) -> None:
     ws, peer, _ = attacked = await attack()
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -60,6 +62,7 @@ async def test_24_mib_of_pings_whose_pongs_are_never_read(attack: Attack) -> Non
     await within(ws.wait_closed())
 
 
+@pytest.mark.measures
 async def test_requests_faster_than_the_peer_reads_answers(attack: Attack) -> None:
     """A program that awaits its sends reads no more while its answers wait."""
     ws, peer, _ = attacked = await attack(high_water_mark=64 * 1024)
@@ -99,6 +102,7 @@ async def test_buffered_amount_says_what_a_program_that_does_not_await_has_queue
     await within(ws.wait_closed())
 
 
+@pytest.mark.measures
 async def test_a_bomb_is_refused_with_1009(attack: Attack) -> None:
     squeeze = zlib.compressobj(wbits=-15)
     bomb = (squeeze.compress(bytes(32 * MIB)) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
@@ -113,6 +117,7 @@ async def test_a_bomb_is_refused_with_1009(attack: Attack) -> None:
     await within(ws.wait_closed())
 
 
+@pytest.mark.measures
 async def test_idle_connections_own_no_buffer_of_what_they_had(
     transports: str, serve: Serve, reports: Reports
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_length_beyond_the_limit_is_refused_when_its_header_is_read(role: Byte
     assert verdict(side) == ("WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", 1009)
 
 
+@pytest.mark.measures
 def test_a_gibibyte_that_is_declared_and_dribbled_costs_what_came(role: Bytes) -> None:
     before = resident()
     sides = [role.side(max_payload=0) for _ in range(10)]
@@ -84,6 +85,7 @@ def test_limits_hold_at_one_under_and_one_over(role: Bytes, how: str, size: int)
 
 
 @pytest.mark.parametrize("fragments", [False, True])
+@pytest.mark.measures
 def test_a_bomb_costs_the_limit_and_no_more(role: Bytes, fragments: bool) -> None:
     bomb = deflated(bytes(64 * MIB))
     step = 100 if fragments else len(bomb)
@@ -173,6 +175,7 @@ def test_a_bad_deflate_stream_ends_with_an_error(role: Bytes, bad: bytes) -> Non
     assert (kind, close_code) == ("fail", 1007)
 
 
+@pytest.mark.measures
 def test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory(role: Bytes) -> None:
     """64 KiB against 512 KiB, each byte a read of its own."""
 
@@ -192,6 +195,7 @@ def test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory(role
     assert seconds(512 * 1024) < 24 * seconds(64 * 1024) + 0.05
 
 
+@pytest.mark.measures
 def test_a_frame_of_4_mib_in_small_segments_costs_twice_its_size_at_most(role: Bytes) -> None:
     size = 4 * MIB
     data = role.frame(2, bytes(size))

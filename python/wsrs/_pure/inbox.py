@@ -116,7 +116,7 @@ class Inbox:
             try:
                 yield from waiter
             finally:
-                if self._waiter is waiter:
+                if self._waiter is waiter:  # pragma: no branch: cancelled, uncancelled at once (Python 3.13)
                     self._waiter = None
         data, binary = self.pop()
         return data if binary else data.decode(errors="replace" if self._lossy else "strict")

@@ -126,7 +126,7 @@ class _Pool:
 
 _pool = _Pool()
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch: Windows has none
     os.register_at_fork(after_in_child=_pool.begin)
 
 

@@ -20,9 +20,6 @@ __all__ = ["READY", "Outbox", "Sent"]
 _CHUNK = 64 * 1024
 """Bytes: the most that small frames are joined to, and what makes a queue leave at once."""
 
-_LOOK_AGAIN = 0.01
-"""Seconds after which a transport that does not say so is asked whether it has written."""
-
 
 class Outbox:
     """The outgoing queue of a connection."""
@@ -197,11 +194,6 @@ class Outbox:
         if left <= self._low_water_mark:
             self._granted = max(self._granted, waited)
             self._wake()
-        waits = (marks or self._drains) and self._transport is not None
-        if waits and not self._blocked and not self._scheduled:
-            # It holds so little that it does not block us, and so will not say when that is gone.
-            self._scheduled = True
-            self._loop.call_later(_LOOK_AGAIN, self.tick)
 
     def _tell(self, callback: SendCallback | None, error: BaseException | None) -> None:
         if callback is None:

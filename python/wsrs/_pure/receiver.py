@@ -129,9 +129,10 @@ class Receiver:
 
     def worked(self, error: BaseException | None) -> None:
         """The `work` is done, or has failed."""
-        if self._message is not None:
-            self._message.worked(error)
-            self._worked = True
+        message = self._message
+        assert message is not None  # a receiver that has finished meanwhile is not told
+        message.worked(error)
+        self._worked = True
 
     @property
     def has_worked(self) -> bool:

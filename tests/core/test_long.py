@@ -158,3 +158,15 @@ def test_pings_behind_a_message_that_a_thread_inflates_are_answered_while_the_pr
         server.wait()
         server.tick()
     assert server.take_output() == b""
+
+
+def test_a_send_goes_on_where_what_a_thread_made_leaves_room_though_the_transport_is_closed_and_full(
+    deflating: MakeSide,
+) -> None:
+    server = deflating(tls=True)
+    sent = server.connection.send(LONG, None, None, True, None, None)
+    server.connection.end()
+    server.transport.hold = True
+    until_sent(server, sent)  # 300,000 bytes are over the mark, what they are compressed is not
+    assert server.transport.closing
+    assert server.transport.paused_writing

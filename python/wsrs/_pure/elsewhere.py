@@ -111,7 +111,7 @@ class Elsewhere:
             self._start()
         else:
             outbox.is_waiting = False
-        outbox.tick()
+        outbox.tick_after_thread()
 
     def _put(self, made: bytes | None) -> None:
         frame = self._frames.popleft()

@@ -127,6 +127,16 @@ class Outbox:
         self.flush()
         self._settle()
 
+    def tick_after_thread(self) -> None:
+        """As `tick`, when a thread is done: compressed it may be so little that there is room, though the
+        transport holds it, closed by us or not."""
+        transport = self._transport
+        alive = transport is not None and not transport.is_closing()
+        self.tick()
+        if alive and self._transport is not None and self.size <= self._low_water_mark:
+            self._granted = self._waited
+            self._wake()
+
     def flush(self) -> None:
         """Write what is queued, as far as the transport takes it."""
         transport, queue = self._transport, self._queue

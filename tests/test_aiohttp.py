@@ -121,6 +121,15 @@ class TestServerOption:
         async with wsrs.WebSocket(f"ws://127.0.0.1:{port}/?token=good") as ws:
             assert await within(ws.recv()) == "hello /?token=good"
 
+    async def test_should_handle_that_is_a_coroutine_function_lets_nobody_in(self, run: Run) -> None:
+        class Later(wsrs.WebSocketServer):
+            async def should_handle(self, request: Any) -> bool:  # type: ignore[override]
+                return False
+
+        app = web.Application()
+        Later(server=app)
+        assert (await refusal(await run(app), upgrade_request("/")))[0].startswith("HTTP/1.1 500")
+
     async def test_tls(self, run: Run) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CERTIFICATE)

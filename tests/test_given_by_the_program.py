@@ -59,6 +59,17 @@ async def test_handle_protocols_that_returns_another_type(serve: Serve, reports:
     await peer.close()
 
 
+async def test_handle_protocols_that_is_a_coroutine_function(serve: Serve, reports: Reports) -> None:
+    async def choose(protocols: Any, request: Any) -> str:
+        return "a"
+
+    peer = await connect(await serve(handle_protocols=choose))
+    peer.write(upgrade_request(sec_websocket_protocol="a"))
+    assert (await peer.head())[0] == "HTTP/1.1 500 Internal Server Error"
+    assert "handle_protocols must decide at once" in str(reports.take()["exception"])
+    await peer.close()
+
+
 class Unwilling:
     """A transport of another's, which does not answer questions about its peer."""
 

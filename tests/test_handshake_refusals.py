@@ -112,6 +112,16 @@ class TestRefusals:
         assert isinstance(context["exception"], KeyError)
         assert "should_handle" in context["message"]
 
+    async def test_should_handle_that_is_a_coroutine_function_lets_nobody_in(self, reports: Reports) -> None:
+        class Later(wsrs.WebSocketServer):
+            async def should_handle(self, request: Any) -> bool:  # type: ignore[override]
+                return False
+
+        async with Later(port=0, host="127.0.0.1") as server:
+            line, _, _ = await answer(server, upgrade_request())
+        assert line == "HTTP/1.1 500 Internal Server Error"
+        assert "should_handle must decide at once" in str(reports.take()["exception"])
+
     async def test_a_refusal_arrives_although_frames_came_too(self, serve: Serve) -> None:
         server = await serve(path="/only")
         request = upgrade_request("/other") + b"x" * 200_000

@@ -8,6 +8,7 @@ can break out of its line of the response.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -100,10 +101,14 @@ class ServerHandshake(EventEmitter):
         else:
             self._verify(version, raw, request, transport, finish)
 
+    def _wants(self, request: Any) -> bool:
+        """Ask `should_handle`."""
+        return bool(_at_once("should_handle", self.should_handle(request)))
+
     def _should_handle(self, request: Any, transport: asyncio.Transport) -> bool:
         """Ask `should_handle`; a request that is not for this server is answered."""
         try:
-            wanted = self.should_handle(request)
+            wanted = self._wants(request)
         except Exception as error:
             self._hook_failed("should_handle", error, transport)
             return False
@@ -240,7 +245,7 @@ class ServerHandshake(EventEmitter):
         if choose is None:
             return protocols[0]
         # The keys of a dict are a set that keeps the client's order.
-        chosen = choose(dict.fromkeys(protocols).keys(), request)
+        chosen = _at_once("handle_protocols", choose(dict.fromkeys(protocols).keys(), request))
         if not chosen:
             return ""
         if not isinstance(chosen, str):
@@ -305,6 +310,15 @@ class ServerHandshake(EventEmitter):
     completeUpgrade = complete_upgrade
     handleUpgrade = handle_upgrade
     shouldHandle = should_handle
+
+
+def _at_once(hook: str, answer: Any) -> Any:
+    """`answer`; TypeError for that of a coroutine function, which would be true, whatever it decides."""
+    if inspect.isawaitable(answer):
+        if asyncio.iscoroutine(answer):
+            answer.close()  # or else Python warns that it was never awaited
+        raise TypeError(f"{hook} must decide at once, it cannot be a coroutine function; verify_client can")
+    return answer
 
 
 def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> UpgradeCallback:

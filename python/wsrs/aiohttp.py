@@ -84,7 +84,7 @@ def attach(server: WebSocketServer, app: web.Application) -> None:
     async def websockets(request: web.Request, handler: Handler) -> web.StreamResponse:
         if server._is_running and _asks_for_websocket(request):
             adapted = _adapt(request)
-            if server.should_handle(adapted):
+            if server._wants(adapted):
                 return await _upgrade(server, adapted)
         return await handler(request)
 

@@ -142,6 +142,29 @@ class TestSpellings:
         assert Mine.should_handle is Mine.shouldHandle
         assert Mine.handle_upgrade is wsrs.WebSocketServer.handleUpgrade
 
+    def test_a_mixin_overrides_both(self) -> None:
+        class Nobody:
+            def shouldHandle(self, request: Any) -> bool:
+                return False
+
+        class Mine(Nobody, wsrs.WebSocketServer):
+            pass
+
+        assert vars(Mine)["should_handle"] is vars(Nobody)["shouldHandle"]
+
+    @pytest.mark.parametrize("name", ["shouldHandle", "should_handle"])
+    async def test_what_one_object_overrides_is_overridden_in_both(self, name: str) -> None:
+        def nobody(request: Any) -> bool:
+            return False
+
+        server = wsrs.WebSocketServer(no_server=True)
+        setattr(server, name, nobody)
+        assert server.should_handle is nobody
+        assert server.shouldHandle is nobody
+        delattr(server, name)
+        for plain in (server.should_handle, server.shouldHandle):
+            assert plain is not nobody
+
     def test_of_events(self) -> None:
         emitter, seen = EventEmitter(), []
         emitter.on("ws_client_error", lambda: seen.append(1)).on(

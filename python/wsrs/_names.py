@@ -32,7 +32,8 @@ def snake_case(name: str) -> str:
 def link_spellings(cls: type, known: Mapping[str, str]) -> dict[str, str]:
     """The pairs (ws name to PEP 8 name) of `cls`: those `known` from its bases, and its own.
 
-    Where `cls` overrides one name of a known pair, the other is made to follow it.
+    Where `cls`, or what it has inherited first (a mixin, say), overrides one name of a known pair, the other
+    is made to follow it.
     """
     members = vars(cls)
     pairs = dict(known)
@@ -41,10 +42,11 @@ def link_spellings(cls: type, known: Mapping[str, str]) -> dict[str, str]:
         if pep8 != name and members.get(pep8) is member:
             pairs[name] = pep8
     for ws_name, pep8 in known.items():
-        if pep8 in members and ws_name not in members:
-            setattr(cls, ws_name, members[pep8])
-        elif ws_name in members and pep8 not in members:
-            setattr(cls, pep8, members[ws_name])
+        first = next(vars(base) for base in cls.__mro__ if ws_name in vars(base) or pep8 in vars(base))
+        if ws_name not in first:
+            setattr(cls, ws_name, first[pep8])
+        elif pep8 not in first:
+            setattr(cls, pep8, first[ws_name])
     return pairs
 
 

@@ -47,6 +47,22 @@ class ServerHandshake(EventEmitter):
     """Handshakes that wait for a verdict of `verify_client`, where `max_connections` counts them."""
     _loop: asyncio.AbstractEventLoop
 
+    if not TYPE_CHECKING:
+        # A method of ws that is replaced on one server (`wss.shouldHandle = …`) is so in both spellings.
+        # Not for type checkers: for them it would allow any attribute.
+
+        def __setattr__(self, name: str, value: object) -> None:
+            for each in self._both_spellings(name):
+                super().__setattr__(each, value)
+
+        def __delattr__(self, name: str) -> None:
+            for each in self._both_spellings(name):
+                super().__delattr__(each)
+
+    @classmethod
+    def _both_spellings(cls, name: str) -> tuple[str, ...]:
+        return next((pair for pair in cls._spellings.items() if name in pair), (name,))
+
     def _client_came(self, ws: WebSocket) -> None:
         raise NotImplementedError
 

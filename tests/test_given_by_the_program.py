@@ -142,6 +142,30 @@ async def test_a_transport_that_cannot_say_who_its_peer_is(handed_over: HandedOv
     await within(ws.wait_closed())
 
 
+async def test_the_callback_may_be_a_coroutine_function(handed_over: HandedOver) -> None:
+    async def came(ws: wsrs.WebSocket, request: Any) -> None:
+        await ws.send(f"welcome to {request.url}")
+
+    server = wsrs.WebSocketServer(no_server=True)
+    request, writer = await handed_over.request()
+    server.handle_upgrade(request, writer, b"", came)
+    await handed_over.peer.head()
+    assert (await handed_over.peer.frame()).payload == b"welcome to /"
+
+
+async def test_what_is_no_transport_or_callback_is_named(handed_over: HandedOver) -> None:
+    server: Any = wsrs.WebSocketServer(no_server=True)
+    request, writer = await handed_over.request()
+    with pytest.raises(
+        TypeError, match=r"transport must be an asyncio\.Transport or a StreamWriter, not tuple"
+    ):
+        server.handle_upgrade(request, (None, writer))
+    with pytest.raises(TypeError, match="callback must be callable, not str"):
+        server.handle_upgrade(request, writer, b"", "connection")
+    server.handle_upgrade(request, writer)
+    assert (await handed_over.peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+
+
 async def test_a_verdict_on_a_connection_that_is_gone_is_written_nowhere(handed_over: HandedOver) -> None:
     verdicts: list[Any] = []
     server = wsrs.WebSocketServer(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wsrs import _old_tls
 from wsrs._backend import PerMessageDeflate
 from wsrs._chosen import core, new_deflate
+from wsrs._data import check_callback
 from wsrs._stats import Reason, Tally
 from wsrs._verify import Verdict, VerifyInfo, wants_callback
 from wsrs.errors import HandshakeError, UpgradeRefused
@@ -92,11 +93,16 @@ class ServerHandshake(EventEmitter):
         the connection and is told nothing more of it.
 
         A request that is refused is answered, and the transport closed. RuntimeError if the transport is a
-        WebSocket's already.
+        WebSocket's already, TypeError for what is no transport. `callback` may be a coroutine function: it
+        runs as a listener of `'connection'` does.
         """
+        check_callback(callback)
         if isinstance(transport, asyncio.StreamWriter):
             callback = _holding(transport, callback)
             transport = cast(asyncio.Transport, transport.transport)
+        elif not hasattr(transport, "get_protocol"):
+            wanted = "an asyncio.Transport or a StreamWriter"
+            raise TypeError(f"handle_upgrade: transport must be {wanted}, not {type(transport).__name__}")
         if _is_over(transport):
             return
         raw = _raw_headers(request)
@@ -241,7 +247,7 @@ class ServerHandshake(EventEmitter):
         self._client_came(ws)
         try:
             if callback is not None:
-                callback(ws, request)
+                self._listener_returned("connection", callback(ws, request))
         finally:
             # Whatever becomes of the callback: what never starts never ends.
             ws._start(bytes(head))
@@ -340,10 +346,9 @@ def _at_once(hook: str, answer: Any) -> Any:
 def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> UpgradeCallback:
     """`callback`, for a WebSocket that keeps `writer` as long as it lives."""
 
-    def upgraded(ws: WebSocket, request: Any) -> None:
+    def upgraded(ws: WebSocket, request: Any) -> object:
         vars(ws)["_writer"] = writer
-        if callback is not None:
-            callback(ws, request)
+        return None if callback is None else callback(ws, request)
 
     return upgraded
 

@@ -208,7 +208,8 @@ SERVER_SECTIONS = (
                 "handleUpgrade",
                 "handle_upgrade",
                 f"{NO_SERVER} TestConnections::test_the_same_socket_twice",
-                "The socket is any `asyncio.Transport`; `head` and `callback` may be left out.",
+                """The socket is any `asyncio.Transport`; `head` and `callback` may be left out; `callback` may be a
+                coroutine function.""",
             ),
             row(
                 "shouldHandle",

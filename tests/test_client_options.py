@@ -144,6 +144,16 @@ class TestFinishRequest:
         with pytest.raises(KeyError, match="gone"):
             await within(ws.wait_open())
 
+    async def test_destroying_it_at_once_is_told_to_listeners_that_are_added_then(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        error = KeyError("gone")
+        ws = wsrs.WebSocket(raw_server.url, finish_request=lambda request, ws: request.destroy(error))
+        assert ws.ready_state == wsrs.CLOSING
+        heard, closed = listen(ws, "error"), listen(ws, "close")
+        assert await within(heard) == (error,)
+        assert await within(closed) == (1006, b"")
+
 
 class TestCancelling:
     @pytest.mark.parametrize("connected", [False, True])

@@ -15,7 +15,7 @@ from wsrs._client_options import check_together
 from wsrs._client_request import ClientRequest, Fields, basic, build_request, user_fields
 from wsrs._client_tls import client_context
 from wsrs._client_transport import open_transport
-from wsrs._lifecycle import CONNECTING, connection_options
+from wsrs._lifecycle import CLOSING, CONNECTING, connection_options
 from wsrs._names import Options
 from wsrs._response_protocol import ResponseProtocol
 from wsrs.errors import HandshakeError
@@ -221,7 +221,12 @@ class Handshake:
         self._fail(HandshakeError("Opening handshake has timed out"))
 
     def _destroyed(self, error: BaseException | None) -> None:
-        self._fail(error or HandshakeError("The request of the opening handshake was destroyed"))
+        """Stop at once; the error follows in the next tick, for this may be within the constructor."""
+        if self._ws._ready_state == CONNECTING and self._ws._handshake is self:
+            self.cancel()
+            self._ws._ready_state = CLOSING
+            text = "The request of the opening handshake was destroyed"
+            self._loop.call_soon(self._ws._handshake_failed, error or HandshakeError(text))
 
     def _fail(self, error: BaseException) -> None:
         if self._ws._ready_state == CONNECTING and self._ws._handshake is self:

@@ -57,7 +57,7 @@ class TestAddresses:
         assert not url or repr(url)[1:5] in str(caught.value)
 
     async def test_wrong_types(self) -> None:
-        for address in (b"ws://h", 5, ["ws://h"]):
+        for address in (b"ws://h", 5, ["ws://h"], None):
             with pytest.raises(TypeError, match="the address must be a str or a parsed URL"):
                 wsrs.WebSocket(address)  # type: ignore[arg-type]
 

@@ -134,7 +134,7 @@ class WebSocket(Lifecycle):
         /,
         **keywords: Unpack[ClientOptions],
     ) -> None:
-        if address is None:
+        if address is None and options is not None:
             # A server's, as in ws: `complete_upgrade` gives it its own, checked options and the rest.
             super().__init__(running_loop("WebSocket"), options)
             return

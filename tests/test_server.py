@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import socket
 import sys
 from pathlib import Path
@@ -32,6 +33,7 @@ class TestConstruction:
         [
             ({"port": 0, "maxPayloads": 1}, TypeError, "'maxPayloads'.*'max_payload'"),
             ({"port": 0, "host_": "x"}, TypeError, "'host_'.*'host'"),
+            ({"port": 0, "callback": print}, TypeError, "'callback'.*the second parameter, by place"),
             ({"port": "80"}, TypeError, "port must be an int, not str"),
             ({"port": 65536}, ValueError, "port must be 0 to 65535, not 65536"),
             ({"port": 0, "max_payload": -1}, ValueError, "max_payload must be at least 0, not -1"),
@@ -213,13 +215,19 @@ class TestConnections:
         assert response.headers["x-path"] == "/p"
         await within(ws.wait_open())
 
-    async def test_but_not_break_out_of_its_line(self, serve: Serve, reports: Reports) -> None:
+    @pytest.mark.parametrize(
+        ("line", "text"),
+        [("X: a\r\nY: b", "control characters"), (("X", "a"), r"must be a str, not \('X', 'a'\)")],
+    )
+    async def test_but_not_break_out_of_its_line(
+        self, serve: Serve, reports: Reports, line: Any, text: str
+    ) -> None:
         server = await serve()
-        server.on("headers", lambda headers, request: headers.append("X: a\r\nY: b"))
+        server.on("headers", lambda headers, request: headers.append(line))
         with pytest.raises(wsrs.HandshakeError) as caught:
             await within(wsrs.WebSocket(server.url).wait_open())
         assert caught.value.status == 500
-        assert "control characters" in str(reports.take()["exception"])
+        assert re.search(text, str(reports.take()["exception"]))
 
     async def test_handle_protocols(self, serve: Serve) -> None:
         seen: list[Any] = []
@@ -323,6 +331,15 @@ class TestTheEnd:
         (error,) = await within(third)
         assert isinstance(error, RuntimeError)
         assert "not running" in str(error)
+
+    async def test_a_callback_that_is_none_is_named_at_once(self, serve: Serve) -> None:
+        server: Any = await serve()
+        with pytest.raises(TypeError, match="callback must be callable, not int"):
+            server.close(5)
+        await (await raw_client(server)).close()  # nothing was done
+        await within(server.shutdown())
+        with pytest.raises(TypeError, match="callback must be callable, not int"):
+            server.close(5)
 
     async def test_shutdown_closes_every_client_with_1001(self, serve: Serve) -> None:
         server = await serve()

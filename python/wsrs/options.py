@@ -315,6 +315,7 @@ SERVER = OptionTable(
         Option("verify_client", "verifyClient", function),
         Option("web_socket", "WebSocket", _server_class),
     ],
+    {"callback": "it is the second parameter, by place; or listen to 'listening'"},
 )
 
 _CONNECTING = [

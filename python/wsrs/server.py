@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wsrs._broadcast import BroadcastResult, Slow, broadcast
+from wsrs._data import check_callback
 from wsrs._lifecycle import connection_options
 from wsrs._running import Waiters, running_loop
 from wsrs._stats import ServerStats, Tally
@@ -246,9 +247,11 @@ class WebSocketServer(ServerHandshake):
     def close(self, callback: Callable[..., object] | None = None) -> None:
         """Accept nothing more; clients stay connected. `'close'` follows when the last one is gone.
 
-        `callback` is called then, with a RuntimeError if the server is closed already. An HTTP server of
-        another's stays open; with one and `client_tracking=False`, `'close'` follows at once.
+        `callback` is called then, without an argument as in ws, or with a RuntimeError if the server is
+        closed already. An HTTP server of another's stays open; with one and `client_tracking=False`,
+        `'close'` follows at once.
         """
+        check_callback(callback)
         if self._state == _CLOSED:
             if callback is not None:
                 told = callback

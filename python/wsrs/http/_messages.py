@@ -200,8 +200,10 @@ def check_field(name: object, value: object) -> tuple[str, str]:
     return name, value.strip(" \t")
 
 
-def check_line(what: str, value: str) -> None:
-    """Raise ValueError where `value` has what cannot stand in a line of a head."""
+def check_line(what: str, value: object) -> None:
+    """Raise TypeError for no str, ValueError where `value` has what cannot stand in a line of a head."""
+    if not isinstance(value, str):
+        raise TypeError(f"{what} must be a str, not {value!r}")
     if any((character < " " and character != "\t") or character == "\x7f" for character in value):
         raise ValueError(f"{what} must not contain control characters: {value!r}")
     try:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs import _listening
+from wsrs._data import check_callback
 from wsrs._running import Waiters, running_loop
 from wsrs.errors import HeadError
 from wsrs.events import EventEmitter, Listener, keep
@@ -226,6 +227,7 @@ class HttpServer(EventEmitter):
 
         For a server that is closed already, `callback` receives a RuntimeError.
         """
+        check_callback(callback)
         if self._closed:
             if callback is not None:
                 self._loop.call_soon(callback, RuntimeError("the server is not running"))

@@ -81,7 +81,13 @@ CLIENT_SECTIONS = (
             row("ca", "ca", "TestTls::test_authorities_of_ones_own", PEM),
             row("cert", "cert", IDENTITY, PEM),
             row("family", "family", "TestFamily::test_only_addresses_of_that_family"),
-            row("headers", "headers", WIRE, "A mapping (a value may be a list) or pairs."),
+            row(
+                "headers",
+                "headers",
+                WIRE,
+                """A mapping (a value may be a list) or pairs. Those that the handshake sets itself are a `ValueError`;
+                ws overwrites them.""",
+            ),
             row("key", "key", IDENTITY, PEM),
             row("localAddress", "local_address", "TestLocalAddress::test_is_where_the_connection_comes_from"),
             row("localPort", "local_port", "TestLocalAddress::test_is_where_the_connection_comes_from"),

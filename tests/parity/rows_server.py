@@ -33,7 +33,13 @@ CONNECTION_OPTIONS = (
         "max_payload",
         "TestBothSides::test_max_payload_counts_the_whole_message TestErrorCodes::test_a_fault_of_a_client",
     ),
-    row("maxPendingAutoPongs", "max_pending_auto_pongs", "TestBothSides::test_max_pending_auto_pongs"),
+    row(
+        "maxPendingAutoPongs",
+        "max_pending_auto_pongs",
+        "TestBothSides::test_max_pending_auto_pongs",
+        """Above it pings are not answered until there is room: no answer is held, so the connection need not
+        end. ws terminates it.""",
+    ),
     row("skipUTF8Validation", "skip_utf8_validation", "TestBothSides::test_skip_utf8_validation"),
 )
 
@@ -202,7 +208,13 @@ SERVER_SECTIONS = (
                 """It may change while it is iterated, as JavaScript's sets may. To send all of them a message there
                 is `broadcast` beside it, which ws has not.""",
             ),
-            row("close", "close", f"{CLOSING} TestTheEnd::test_closing_again"),
+            row(
+                "close",
+                "close",
+                f"{CLOSING} TestTheEnd::test_closing_again",
+                """The callback is given nothing, or the error for a server that is closed already, as in ws: in
+                Python it needs a default, `def closed(error=None)`.""",
+            ),
             row("completeUpgrade", "complete_upgrade", "TestConnections::test_the_same_socket_twice"),
             row(
                 "handleUpgrade",

@@ -68,7 +68,7 @@ impl Connection {
     }
 
     /// The same however much is queued.
-    #[inline]
+    #[inline(always)] // the way of every message
     pub fn queue_anyway(
         slf: &Bound<'_, Self>,
         payload: &Payload<'_>,

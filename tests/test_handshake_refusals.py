@@ -112,15 +112,27 @@ class TestRefusals:
         assert isinstance(context["exception"], KeyError)
         assert "should_handle" in context["message"]
 
-    async def test_should_handle_that_is_a_coroutine_function_lets_nobody_in(self, reports: Reports) -> None:
+    @pytest.mark.parametrize("is_future", [False, True], ids=["coroutine", "future"])
+    async def test_should_handle_that_is_awaitable_lets_nobody_in(
+        self, reports: Reports, is_future: bool
+    ) -> None:
+        async def no() -> bool:
+            return False
+
+        answers: list[asyncio.Future[bool]] = []
+
         class Later(wsrs.WebSocketServer):
-            async def should_handle(self, request: Any) -> bool:  # type: ignore[override]
-                return False
+            def should_handle(self, request: Any) -> Any:
+                if not is_future:
+                    return no()
+                answers.append(asyncio.ensure_future(no()))
+                return answers[0]
 
         async with Later(port=0, host="127.0.0.1") as server:
             line, _, _ = await answer(server, upgrade_request())
         assert line == "HTTP/1.1 500 Internal Server Error"
         assert "should_handle must decide at once" in str(reports.take()["exception"])
+        assert await asyncio.gather(*answers) == [False] * is_future
 
     async def test_a_refusal_arrives_although_frames_came_too(self, serve: Serve) -> None:
         server = await serve(path="/only")

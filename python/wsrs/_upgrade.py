@@ -48,7 +48,7 @@ class ServerHandshake(EventEmitter):
     """Handshakes that wait for a verdict of `verify_client`, where `max_connections` counts them."""
     _loop: asyncio.AbstractEventLoop
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch: always so where it runs
         # A method of ws that is replaced on one server (`wss.shouldHandle = …`) is so in both spellings.
         # Not for type checkers: for them it would allow any attribute.
 

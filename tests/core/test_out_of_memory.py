@@ -1,16 +1,19 @@
-"""A thread of the pure core that has no memory left to compress with: in Rust that ends the process."""
+"""What the system has none of: memory to compress with in a thread, or another thread. The pure core alone: in
+Rust the first ends the process, and its threads are not Python's."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
 from wsrs import _pure as core
-from wsrs._pure import deflate
+from wsrs._pure import deflate, offload
 
 from .harness import Side
+from .test_long import LONG, until_sent
 
 
 def test_a_message_that_cannot_be_compressed_ends_its_connection_and_is_reported(
@@ -36,3 +39,31 @@ def test_a_message_that_cannot_be_compressed_ends_its_connection_and_is_reported
     assert isinstance(report["exception"], MemoryError)
     server.tick()
     assert [type(error).__name__ for error in told] == ["ConnectionClosed"] * 2
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()], ids=repr)
+def test_where_no_thread_is_to_be_had_the_loop_compresses_until_there_is_one_again(
+    error: Exception, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With no thread of another test's.
+    monkeypatch.setattr(offload, "_pool", offload._Pool())
+    compressed_by: list[str] = []
+    deflate_long = deflate.Deflater.deflate_long
+
+    def seen(*arguments: Any) -> bytes:
+        compressed_by.append(threading.current_thread().name)
+        return deflate_long(*arguments)
+
+    monkeypatch.setattr(deflate.Deflater, "deflate_long", seen)
+    extension = core.PerMessageDeflate(is_server=True)
+    extension.accept([{}])
+    server = Side(core, loop, True, deflate=extension)
+
+    def start(_: threading.Thread) -> None:
+        raise error
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        until_sent(server, server.connection.send(LONG))
+    until_sent(server, server.connection.send(LONG))
+    assert compressed_by == [threading.current_thread().name, "wsrs-deflate"]

@@ -144,6 +144,35 @@ class TestSending:
         assert await within(told) is None
         assert (await peer.frame()).payload == b"x"
 
+    @pytest.mark.parametrize("how", ["send", "ping", "pong"])
+    async def test_a_callback_that_is_a_coroutine_function(
+        self, pair: tuple[Any, Peer], reports: Reports, how: str
+    ) -> None:
+        ws, _ = pair
+        told: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def callback(error: BaseException | None) -> None:
+            await asyncio.sleep(0)
+            await told.put(error)
+
+        async def failing(error: BaseException | None) -> None:
+            raise KeyError(how)
+
+        getattr(ws, how)("x", callback=failing)
+        getattr(ws, how)("x", callback=callback)
+        assert await within(told.get()) is None
+        context = reports.take()
+        assert isinstance(context["exception"], KeyError)
+        assert "callback" in context["message"]
+        closed = listen(ws, "close")
+        ws.send(bytes(20_000_000))  # more than the socket takes
+        getattr(ws, how)("x", callback=callback)
+        ws.terminate()
+        assert isinstance(await within(told.get()), wsrs.ConnectionClosed)
+        await within(closed)
+        getattr(ws, how)("x", callback=callback)
+        assert isinstance(await within(told.get()), wsrs.WebSocketError)
+
     async def test_options_in_a_mapping_and_as_keywords(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair
         ws.send("x", {"fin": False}, binary=True, mask=True)

@@ -241,9 +241,15 @@ class TestPings:
 class TestDrops:
     async def test_messages_that_slow_peer_drops(self, serve: Serve, reports: Reports) -> None:
         server, ws, peer = await _stuffed(serve, slow_peer="drop")
-        error = ws.send("too much")
+        told = asyncio.get_running_loop().create_future()
+
+        async def callback(error: BaseException | None) -> None:
+            told.set_result(error)
+
+        error = ws.send("too much", callback=callback)
         with pytest.raises(wsrs.SlowPeer):
             await error
+        assert isinstance(await within(told), wsrs.SlowPeer)
         assert ws.stats().dropped == server.stats().dropped == 1
         assert ws.stats().sent.messages == ws.sent_before
         peer.reset()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsrs import _url
 from wsrs._backend import PerMessageDeflate
+from wsrs._callbacks import keep
 from wsrs._chosen import core, new_deflate
 from wsrs._client_answer import check_answer
 from wsrs._client_body import Body
@@ -19,7 +20,6 @@ from wsrs._lifecycle import CLOSING, CONNECTING, connection_options
 from wsrs._names import Options
 from wsrs._response_protocol import ResponseProtocol
 from wsrs.errors import HandshakeError
-from wsrs.events import keep
 from wsrs.http._messages import Headers, Response
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import operator
 import reprlib
 from collections.abc import Iterable
 
-__all__ = ["byte_length", "check_callback", "list_bytes", "reason_bytes", "unsendable"]
+__all__ = ["byte_length", "list_bytes", "reason_bytes", "unsendable"]
 
 
 def unsendable(data: object) -> TypeError:
@@ -56,12 +56,6 @@ def byte_length(data: object) -> int:
     if convert is None:
         raise unsendable(data)
     return len(convert(data))
-
-
-def check_callback(callback: object) -> None:
-    """TypeError for what is neither callable nor None."""
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable, not {type(callback).__name__}")
 
 
 def reason_bytes(code: object, reason: object) -> bytes:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wsrs import _old_tls
 from wsrs._backend import PerMessageDeflate
+from wsrs._callbacks import check_callback
 from wsrs._chosen import core, new_deflate
-from wsrs._data import check_callback
 from wsrs._stats import Reason, Tally
 from wsrs._verify import Verdict, VerifyInfo, wants_callback
 from wsrs.errors import HandshakeError, UpgradeRefused

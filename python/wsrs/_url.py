@@ -70,7 +70,8 @@ def parse(address: Any) -> Address:
     if scheme is None:
         known = '"ws:", "wss:", "http:", "https:", or "ws+unix:"'
         raise ValueError(f"The URL's protocol must be one of {known}: {address!r}")
-    if "#" in url:
+    url, _, fragment = url.partition("#")
+    if fragment:
         # RFC 6455 3: fragment identifiers are meaningless in WebSocket URIs and must not be used.
         raise ValueError(f"The URL contains a fragment identifier: {address!r}")
     return _parse_unix(url) if scheme == "ws+unix" else _parse_tcp(url, scheme)
@@ -104,7 +105,8 @@ def _parse_tcp(url: str, scheme: str) -> Address:
     default = _DEFAULT_PORTS[scheme]
     shown = f"[{host}]" if ":" in host else host
     authority = shown if port in (None, default) else f"{shown}:{port}"
-    path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if "?" in url else "")
+    query = f"?{quote(parts.query, safe=_SAFE)}" if "?" in url else ""
+    path = _without_dots(quote(parts.path or "/", safe=_SAFE)) + query
     auth = None
     userinfo = ""
     if parts.username is not None or parts.password is not None:
@@ -114,6 +116,22 @@ def _parse_tcp(url: str, scheme: str) -> Address:
     return Address(
         href, scheme == "wss", host, default if port is None else port, authority, path, auth, None
     )
+
+
+def _without_dots(path: str) -> str:
+    """A path without its `.` and `..`, as it is asked for (RFC 3986 5.2.4; of `%2e` as in Node's URL)."""
+    if "." not in path and "%2e" not in path.lower():
+        return path
+    kept: list[str] = []
+    for segment in path.split("/")[1:]:
+        dots = segment.lower().replace("%2e", ".")
+        if dots == ".." and kept:
+            kept.pop()
+        if dots not in (".", ".."):
+            kept.append(segment)
+    if dots in (".", ".."):
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def _plain_host(host: str, url: str) -> str:

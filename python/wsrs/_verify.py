@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wsrs.events import keep
+from wsrs._callbacks import keep
 from wsrs.http._messages import HeadersLike
 
 __all__ = ["Verdict", "VerifyInfo", "wants_callback"]
@@ -110,7 +110,7 @@ class Verdict:
             self._done()
             self._accept()
         else:
-            self._refuse(401 if code is None else code, name, headers or ())
+            self._refuse(code or 401, name, headers or ())
             self._done()
 
     def _done(self) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
+from wsrs._callbacks import keep
 from wsrs._names import link_spellings
 from wsrs.errors import ConnectionClosed
 
@@ -29,20 +30,11 @@ __all__ = ["EventEmitter", "Listener"]
 Listener = Callable[..., object]
 _L = TypeVar("_L", bound=Callable[..., object])
 
-_tasks: set[asyncio.Task[Any]] = set()
-"""Tasks that run: the loop itself keeps only weak references to them."""
-
 EVENT_SPELLINGS: Mapping[str, str] = {
     "ws_client_error": "wsClientError",
     "unexpected_response": "unexpected-response",
 }
 """Events whose name in ws is no PEP 8 name: they are heard under both spellings."""
-
-
-def keep(task: asyncio.Task[Any]) -> None:
-    """Keep a task referenced until it is done."""
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
 
 
 class _Once:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wsrs._broadcast import BroadcastResult, Slow, broadcast
-from wsrs._data import check_callback
+from wsrs._callbacks import check_callback
 from wsrs._lifecycle import connection_options
 from wsrs._running import Waiters, running_loop
 from wsrs._stats import ServerStats, Tally

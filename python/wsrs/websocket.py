@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mappi
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from wsrs import _lifecycle
+from wsrs._callbacks import call_back, check_callback
 from wsrs._chosen import core
 from wsrs._client import Handshake
-from wsrs._data import byte_length, check_callback, reason_bytes
+from wsrs._data import byte_length, reason_bytes
 from wsrs._lifecycle import CLOSED, CONNECTING, OPEN, STATES, Lifecycle
 from wsrs._running import Waiters, running_loop
 from wsrs._stats import WebSocketStats, websocket_stats
@@ -313,7 +314,7 @@ class WebSocket(Lifecycle):
         length = 0 if data is None else byte_length(data)
         self._end().unsent += length
         if callback is not None:
-            self._loop.call_soon(callback, WebSocketError(message))
+            self._loop.call_soon(call_back, callback, WebSocketError(message))
         return _Unsent(self._closed_error())
 
     # Receiving --------------------------------------------------------------------------------

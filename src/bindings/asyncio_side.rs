@@ -120,10 +120,8 @@ impl Connection {
         Self::deliver_pending(slf);
         let written = writes.into_iter().filter_map(|written| written.callback);
         for callback in written.chain(unsent) {
-            let error = super::outbound::connection_closed(py);
-            if let Err(error) = callback.call1(py, (error.into_value(py),)) {
-                this.reactor(py).report(py, "a send callback raised an exception", error);
-            }
+            let error = super::outbound::connection_closed(py).into_value(py);
+            this.reactor(py).call_back(py, &callback, error.into_any());
         }
         Self::after_delivery(slf);
     }

@@ -122,10 +122,8 @@ impl Connection {
                 Some(one)
             });
             let Some(written) = done else { break };
-            if let Some(callback) = written.callback
-                && let Err(error) = callback.call1(py, (py.None(),))
-            {
-                this.reactor(py).report(py, "a send callback raised an exception", error);
+            if let Some(callback) = written.callback {
+                this.reactor(py).call_back(py, &callback, py.None());
             }
         }
     }

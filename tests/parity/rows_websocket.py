@@ -184,7 +184,7 @@ WEBSOCKET_SECTIONS = (
                 "callback",
                 "callback",
                 f"{CALLBACK} {AFTERWARDS}",
-                "It is given one argument, always: the error, or None where ws gives none.",
+                "It is given one argument, always: the error, or None where ws gives none. It may be a coroutine function.",
             ),
             row("mask", "mask", BEATS),
             row("code", "code", f"{WE_BEGIN} TestOrderly::test_codes_that_cannot_be_sent"),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from wsrs._backend import ConnectionOwner, SendCallback
-from wsrs._data import check_callback
+from wsrs._callbacks import call_back, check_callback
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.counts import Pings
 from wsrs._pure.deflate import PerMessageDeflate
@@ -338,14 +338,14 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def _refused_message(self, callback: SendCallback | None) -> Awaitable[None]:
         error = SlowPeer()
         if callback is not None:
-            self._loop.call_soon(callback, error)
+            self._loop.call_soon(call_back, callback, error)
         self._tell("_on_refused")
         return Sent(error=error)
 
     def _sent_in_vain(self, callback: SendCallback | None) -> Awaitable[None]:
         error = ConnectionClosed(1006)
         if callback is not None:
-            self._loop.call_soon(callback, error)
+            self._loop.call_soon(call_back, callback, error)
         return Sent(error=error)
 
     # The end ------------------------------------------------------------------------------------

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs import _listening
-from wsrs._data import check_callback
+from wsrs._callbacks import check_callback, keep
 from wsrs._running import Waiters, running_loop
 from wsrs.errors import HeadError
-from wsrs.events import EventEmitter, Listener, keep
+from wsrs.events import EventEmitter, Listener
 from wsrs.http._messages import format_answer
 from wsrs.http._protocol import Deadlines, ServerProtocol
 from wsrs.options import HTTP_SERVER, LISTEN

@@ -7,6 +7,7 @@
 //! short as zlib's level 1 makes it with all of its window, at 64 bytes 2 % shorter and at 256 2 % longer.
 
 use crate::protocol::buffer::OutOfMemory;
+use crate::simd::prefetch::prefetch;
 
 use super::TAIL;
 use super::codec::Codec;
@@ -27,6 +28,9 @@ const WAYS: usize = 4;
 /// How many of the last bytes a table is told of that was another connection's.
 const RETOLD: usize = 2048;
 
+/// How many of the last bytes are fetched before they are looked into: most is found in the latest messages.
+const FETCHED: usize = 1024;
+
 /// Bytes that are hashed: shorter matches save next to nothing.
 const HASHED: usize = 4;
 
@@ -42,9 +46,10 @@ pub(super) const MAX_INPUT: usize = 256;
 /// A literal takes 9 bits at most; before them 3 bits, behind them 7, 3 and the padding, and the tail.
 const MAX_OUTPUT: usize = MAX_INPUT + MAX_INPUT / 8 + 16;
 
-/// Where, modulo 2^16, four bytes with that hash were, the latest first. What is too old, or was another
-/// connection's, is found out by comparing the bytes. It lives in a pool: see the top of the folder.
-pub(super) type Table = [[u16; WAYS]; 1 << TABLE_BITS];
+/// Where, modulo 2^16, four bytes with that hash were: [`WAYS`] places of 16 bits, the latest in the lowest. What
+/// is too old, or was another connection's, is found out by comparing the bytes. It lives in a pool: see the
+/// top of the folder.
+pub(super) type Table = [u64; 1 << TABLE_BITS];
 
 /// What a connection sent last, in a box: most connections send nothing compressed.
 #[derive(Default)]
@@ -135,7 +140,7 @@ impl Sent {
             return own;
         }
         let spare = tables.take_spare(|_| true);
-        let mut table = spare.unwrap_or_else(|| Box::new([[0; WAYS]; 1 << TABLE_BITS]));
+        let mut table = spare.unwrap_or_else(|| Box::new([0; 1 << TABLE_BITS]));
         let mut finder =
             Finder { bytes: &self.bytes, table: &mut table, gone: self.gone, reach: REACH };
         let start = self.bytes.len() - count;
@@ -149,6 +154,7 @@ impl Sent {
         let mut finder = Finder { bytes: &self.bytes, table, gone: self.gone, reach };
         let end = finder.bytes.len();
         let mut at = end - count;
+        finder.fetch(at);
         let mut found = finder.find(at);
         while at < end {
             if found.len < HASHED {
@@ -198,6 +204,16 @@ impl Finder<'_> {
         Some((mixed >> (32 - TABLE_BITS)) as usize)
     }
 
+    /// Has the processor fetch what is going to be looked up for the bytes from `at` on. With some connections a
+    /// table has left the cache since the last message, and each place in it would be waited for.
+    fn fetch(&self, at: usize) {
+        let last = &self.bytes[at.saturating_sub(FETCHED)..at];
+        prefetch(last.as_ptr(), last.len());
+        for hash in (at..self.bytes.len()).map_while(|at| self.hash(at)) {
+            prefetch(&raw const self.table[hash], 1);
+        }
+    }
+
     #[inline]
     fn enter(&mut self, at: usize) {
         if let Some(hash) = self.hash(at) {
@@ -214,14 +230,12 @@ impl Finder<'_> {
         let places = self.table[hash];
         enter(&mut self.table[hash], here);
         let mut best = none;
-        for place in places {
-            let distance = usize::from(here.wrapping_sub(place));
+        for way in 0..WAYS {
+            let distance = usize::from(here.wrapping_sub((places >> (16 * way)) as u16));
             if distance == 0 || distance > self.reach.min(at) {
                 continue;
             }
-            let (old, new) = (&self.bytes[at - distance..], &self.bytes[at..]);
-            let equal = old.iter().zip(new.iter().take(MAX_MATCH)).take_while(|(a, b)| a == b);
-            let len = equal.count();
+            let len = common(&self.bytes[at - distance..], &self.bytes[at..]).min(MAX_MATCH);
             if len > best.len {
                 best = Match { len, distance };
             }
@@ -230,11 +244,26 @@ impl Finder<'_> {
     }
 }
 
+/// How many bytes both begin with.
+#[inline]
+fn common(old: &[u8], new: &[u8]) -> usize {
+    let mut len = 0;
+    while let (Some(old), Some(new)) =
+        (old[len..].first_chunk::<8>(), new[len..].first_chunk::<8>())
+    {
+        let differ = u64::from_le_bytes(*old) ^ u64::from_le_bytes(*new);
+        if differ != 0 {
+            return len + (differ.trailing_zeros() / 8) as usize;
+        }
+        len += 8;
+    }
+    len + old[len..].iter().zip(&new[len..]).take_while(|(old, new)| old == new).count()
+}
+
 /// The latest place first; the eldest goes.
 #[inline]
-fn enter(places: &mut [u16; WAYS], place: u16) {
-    places.copy_within(..WAYS - 1, 1);
-    places[0] = place;
+const fn enter(places: &mut u64, place: u16) {
+    *places = *places << 16 | place as u64;
 }
 
 /// Output, "packed … starting with the least-significant bit" (section 3.1.1).

@@ -48,6 +48,24 @@ impl History {
         }
     }
 
+    /// Fills `out` with what was `back` bytes ago and follows; no more than `back` bytes. `None` where so much
+    /// is not remembered.
+    #[inline]
+    pub(super) fn copy(&self, back: usize, out: &mut [u8]) -> Option<()> {
+        let len = self.bytes.len();
+        let start = len.checked_sub(back)? + self.oldest;
+        let start = if start >= len { start - len } else { start };
+        let end = start + out.len();
+        if let Some(bytes) = self.bytes.get(start..end) {
+            out.copy_from_slice(bytes);
+        } else {
+            let (first, second) = out.split_at_mut(len - start);
+            first.copy_from_slice(&self.bytes[start..]);
+            second.copy_from_slice(self.bytes.get(..second.len())?);
+        }
+        Some(())
+    }
+
     /// What is remembered, the older part first.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at(self.oldest);

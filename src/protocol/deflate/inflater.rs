@@ -5,6 +5,7 @@ use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 
+use super::brief_inflate;
 use super::codec::Codec;
 use super::history::{History, last};
 use super::lease::{Lease, Taken};
@@ -12,6 +13,10 @@ use super::{MAX_WINDOW, TAIL};
 
 /// Up to so many bytes a payload touches little of a decompressor; a longer one builds tables in it.
 const SHORT: usize = 128;
+
+/// A connection with a decompressor of its own goes on with it for so many short messages: to come back
+/// to it later, it would have to be told the whole window.
+const PATIENCE: u8 = 3;
 
 /// How the peer compresses (RFC 7692 section 7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +47,8 @@ pub struct Inflater {
     ended: bool,
     /// Stopped where there may be more output without more input.
     full: bool,
+    /// Short messages that the own decompressor had in a row, up to [`PATIENCE`].
+    short: u8,
 }
 
 /// Where output goes, and how much of it is allowed.
@@ -108,6 +115,7 @@ impl Inflater {
             in_message: false,
             ended: false,
             full: false,
+            short: 0,
         }
     }
 
@@ -150,6 +158,10 @@ impl Inflater {
         if input.is_empty() && !self.full && !(last && self.in_message) {
             return Ok(true);
         }
+        if last && self.inflate_brief(codec, input, limit, out)? {
+            *input = &[];
+            return Ok(true);
+        }
         let mut inflate = self.acquire(codec, input.len())?;
         let start = out.len();
         let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -162,6 +174,42 @@ impl Inflater {
         });
         self.give_back(codec, inflate, ends, done.is_ok());
         done
+    }
+
+    /// Decompresses a short message that has come whole without zlib, if that can be done.
+    #[inline]
+    fn inflate_brief<O: MessageBuffer>(
+        &mut self,
+        codec: &mut Codec,
+        payload: &[u8],
+        limit: Option<u64>,
+        out: &mut O,
+    ) -> Result<bool, ProtocolError> {
+        let whole = !self.in_message && !self.full && !self.lease.is_bound();
+        if !whole || payload.len() > brief_inflate::MAX_INPUT {
+            self.short = 0;
+            return Ok(false);
+        }
+        if self.lease.has_ticket() && self.short < PATIENCE {
+            self.short += 1;
+            return Ok(false);
+        }
+        let room = &mut codec.chunk()[..brief_inflate::MAX_OUTPUT];
+        let Some(len) = brief_inflate::inflate(&self.history, payload, room) else {
+            return Ok(false);
+        };
+        let made = &room[..len];
+        if limit.is_some_and(|limit| (out.len() + len) as u64 > limit) {
+            return Ok(false);
+        }
+        out.extend(made)?;
+        if !self.no_context_takeover {
+            self.history.push(made, 1 << self.window_bits.min(15))?;
+        }
+        // It stands where it stood before this message.
+        self.lease.release(&mut codec.decompressors);
+        self.ended = false;
+        Ok(true)
     }
 
     fn run<O: MessageBuffer>(

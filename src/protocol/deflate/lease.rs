@@ -77,6 +77,16 @@ impl<S> Lease<S> {
         self.held.is_some() || self.ticket.is_some_and(|ticket| pool.has(ticket))
     }
 
+    /// Whether the state is more than the history of the connection, or away from the loop.
+    pub(super) const fn is_bound(&self) -> bool {
+        self.held.is_some() || self.detached
+    }
+
+    /// Whether the connection put a state into the pool for itself.
+    pub(super) const fn has_ticket(&self) -> bool {
+        self.ticket.is_some()
+    }
+
     /// Gives back a state that can be replaced by the history of the connection.
     pub(super) fn give_back(&mut self, pool: &mut Pool<Box<S>>, state: Box<S>) {
         if self.detached {

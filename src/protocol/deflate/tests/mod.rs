@@ -2,6 +2,7 @@
 
 mod apart;
 mod brief;
+mod brief_inflate;
 mod eviction;
 mod hostile;
 mod inside;

@@ -21,7 +21,7 @@ use super::buffer::MessageBuffer;
 use super::close::ClosePayload;
 use super::deflate::{Codec, InflateParams, Inflater};
 use super::error::ProtocolError;
-use super::frame::{Opcode, PartialHeader, Role};
+use super::frame::{FrameHeader, Opcode, PartialHeader, Role};
 use control::Control;
 use message::{Limits, Message};
 
@@ -68,9 +68,24 @@ enum Place {
     Scratch,
 }
 
+/// Whether a message is binary, as wide as what it is moved with: a byte that is read again together with what is
+/// beside it, so soon after it is written, waits for every write before it.
+#[derive(Clone, Copy)]
+struct Binary(usize);
+
+impl Binary {
+    const fn of(header: &FrameHeader) -> Self {
+        Self(matches!(header.opcode, Opcode::Binary) as usize)
+    }
+
+    const fn is_binary(self) -> bool {
+        self.0 != 0
+    }
+}
+
 /// An event that borrows nothing yet.
 enum Ready<B> {
-    Short { binary: bool, place: Place },
+    Short { binary: Binary, place: Place },
     Message { binary: bool, data: Data<'static, B> },
     Control { opcode: Opcode, place: Place },
 }
@@ -261,7 +276,7 @@ impl<B: MessageBuffer> Receiver<B> {
         match ready {
             Ready::Short { binary, place } => {
                 let data = Data::Slice(self.bytes(place, input));
-                Ok(Some(Event::Message { binary, data }))
+                Ok(Some(Event::Message { binary: binary.is_binary(), data }))
             }
             Ready::Message { binary, data } => Ok(Some(Event::Message { binary, data })),
             Ready::Control { opcode: Opcode::Ping, place } => {

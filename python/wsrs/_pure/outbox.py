@@ -8,6 +8,8 @@ can be called when the frame is written out.
 from __future__ import annotations
 
 import asyncio
+import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
@@ -20,6 +22,46 @@ __all__ = ["READY", "Outbox", "Sent"]
 
 _CHUNK = 64 * 1024
 """Bytes: the most that small frames are joined to, and what makes a queue leave at once."""
+
+
+class _Ticks:
+    """The outboxes of a loop with something to do in its next tick: one call of the loop serves them all."""
+
+    __slots__ = ("__weakref__", "_due", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._due: list[Outbox] = []
+
+    def add(self, outbox: Outbox) -> None:
+        """Have `outbox.tick` called in the next tick."""
+        if not self._due:
+            self.loop.call_soon(self._run)
+        self._due.append(outbox)
+
+    def _run(self) -> None:
+        due, self._due = self._due, []
+        rest = iter(due)
+        try:
+            for outbox in rest:
+                outbox.tick()
+        finally:
+            # One that raised SystemExit or the like ends the loop, or not: the others are not to suffer.
+            for outbox in rest:
+                self.add(outbox)
+
+
+_thread = threading.local()
+
+
+def _ticks_of(loop: asyncio.AbstractEventLoop) -> _Ticks:
+    """That of the loop, which lives as long as an outbox; a thread has one loop at a time."""
+    found: weakref.ref[_Ticks] | None = getattr(_thread, "ticks", None)
+    ticks = None if found is None else found()
+    if ticks is None or ticks.loop is not loop:
+        ticks = _Ticks(loop)
+        _thread.ticks = weakref.ref(ticks)
+    return ticks
 
 
 class Outbox:
@@ -38,6 +80,7 @@ class Outbox:
         "_queue",
         "_queued",
         "_scheduled",
+        "_ticks",
         "_transport",
         "_waited",
         "_written",
@@ -50,6 +93,7 @@ class Outbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, high_water_mark: int) -> None:
         self._loop = loop
+        self._ticks = _ticks_of(loop)
         self.high_water_mark = high_water_mark
         self._low_water_mark = high_water_mark // 4
         self._transport: asyncio.Transport | None = None
@@ -109,7 +153,7 @@ class Outbox:
         self._queued += len(data)
         if not self._scheduled and not self.corked:
             self._scheduled = True
-            self._loop.call_soon(self.tick)
+            self._ticks.add(self)
 
     def mark(self, callback: SendCallback | None) -> None:
         """Call `callback` when what was put so far is written out; None counts as a pong."""
@@ -190,7 +234,7 @@ class Outbox:
             self._granted = self._waited
         if (self._marks or self._drains) and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self.tick)
+            self._ticks.add(self)
 
     def _settle(self) -> None:
         """Tell those whose frames are written out, and senders that wait for room."""

@@ -5,7 +5,7 @@ use super::event::Data;
 use super::input::Input;
 use super::message::Message;
 use super::spill::Spill;
-use super::{Expect, Place, Ready, Receiver};
+use super::{Binary, Expect, Place, Ready, Receiver};
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::deflate::Codec;
 use crate::protocol::error::ProtocolError;
@@ -101,6 +101,7 @@ impl<B: MessageBuffer> Receiver<B> {
                 return self.inflate_whole(header, payload, codec);
             }
             self.unmask_short(header, payload)?;
+            let binary = Binary::of(header);
             return Ok(Some(Ready::Short { binary, place: Place::Input(place) }));
         }
         let message = match &mut self.message {
@@ -164,7 +165,7 @@ impl<B: MessageBuffer> Receiver<B> {
             (scratch, None) => {
                 self.lent = true;
                 self.scratch = scratch;
-                Ready::Short { binary, place: Place::Scratch }
+                Ready::Short { binary: Binary::of(header), place: Place::Scratch }
             }
             (scratch, Some(buffer)) => {
                 codec.give_scratch(scratch);

@@ -249,8 +249,11 @@ class Delivery:
             self._delivering = outbox.corked = False
             outbox.tick()
         self._inbox.wake()
-        self._look_ahead()
-        self._adjust_reading()
+        # Mostly nothing is held back, and neither has anything to do.
+        if self._hold or self._ahead is not None:
+            self._look_ahead()
+        if self._hold or self._reading_off:
+            self._adjust_reading()
         if self._eof is False or self._lost is False:
             self._tell_end()
 

@@ -64,6 +64,38 @@ def test_order_is_kept_between_small_and_large_frames(side: MakeSide) -> None:
     assert server.take_output() == b"".join(frame(2, bytes(size), key=None) for size in sizes)
 
 
+def test_a_callback_that_ends_the_loop_leaves_the_others_their_turn(side: MakeSide) -> None:
+    first, second = side(), side()
+
+    def leave(error: BaseException | None) -> None:
+        raise SystemExit(3)
+
+    first.connection.send(b"a", callback=leave)
+    second.connection.send(b"b")
+    raised = 0
+    for _ in range(3):
+        try:
+            first.tick()
+        except SystemExit:
+            raised += 1
+    assert raised == 1
+    assert (first.output, second.output) == (frame(2, b"a", key=None), frame(2, b"b", key=None))
+
+
+def test_what_a_callback_returns_means_nothing_unless_it_is_a_coroutine(side: MakeSide) -> None:
+    server = side()
+    told: list[Any] = []
+
+    async def later(error: BaseException | None) -> None:
+        told.append(error)
+
+    server.connection.send(b"a", callback=lambda error: 5)
+    server.connection.send(b"b", callback=later)
+    server.tick()
+    server.tick()
+    assert told == [None]
+
+
 def test_callbacks_are_called_when_the_frame_is_written_out(side: MakeSide) -> None:
     server = side()
     told: list[Any] = []

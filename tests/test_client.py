@@ -27,6 +27,7 @@ class TestAddresses:
             ("ws://h/../a/b/..?c=/../d", "ws://h/a/?c=/../d", "h", 80, "/a/?c=/../d", "h"),
             ("ws://h/%2E%2e/a/./.../x/.%2e/.", "ws://h/a/.../", "h", 80, "/a/.../", "h"),
             ("ws://h/..", "ws://h/", "h", 80, "/", "h"),
+            ("ws://h/a?", "ws://h/a", "h", 80, "/a", "h"),
             ("ws://h#", "ws://h/", "h", 80, "/", "h"),
             ("ws://[::1]:9/ü", "ws://[::1]:9/%C3%BC", "::1", 9, "/%C3%BC", "[::1]:9"),
             ("ws://bücher.example", "ws://xn--bcher-kva.example/", "xn--bcher-kva.example", 80, "/", None),
@@ -46,6 +47,7 @@ class TestAddresses:
             ("ws+unix:/a/b.sock:/p?q", "/a/b.sock", "/p?q"),
             ("ws+unix:///a/b.sock:/p", "/a/b.sock", "/p"),
             ("ws+unix:/a.sock:?q", "/a.sock", "/?q"),
+            ("ws+unix:/a.sock:/x/../y?z=/../", "/a.sock", "/y?z=/../"),
         ],
     )
     def test_unix(self, url: str, socket_path: str, path: str) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from wsrs.errors import ConnectionClosed
 
-__all__ = ["call_back", "check_callback", "keep", "run_returned"]
+__all__ = ["bind_callback", "call_back", "check_callback", "keep"]
+
+SendCallback = Callable[[BaseException | None], object]
 
 _tasks: set[asyncio.Task[Any]] = set()
 """Tasks that run: the loop itself keeps only weak references to them."""
@@ -20,15 +24,17 @@ def check_callback(callback: object) -> None:
         raise TypeError(f"callback must be callable, not {type(callback).__name__}")
 
 
-def call_back(callback: Callable[[BaseException | None], object], error: BaseException | None) -> None:
+def bind_callback(callback: SendCallback | None) -> SendCallback | None:
+    """What tells `callback` in the context of whoever sends now, as asyncio does; TypeError as above."""
+    if callback is None:
+        return None
+    check_callback(callback)
+    return partial(copy_context().run, call_back, callback)
+
+
+def call_back(callback: SendCallback, error: BaseException | None) -> None:
     """Tell a callback of `send`, `ping` or `pong`, which may be a coroutine function."""
     result = callback(error)
-    if result is not None:
-        run_returned(result)
-
-
-def run_returned(result: object) -> None:
-    """Run what a callback that is a coroutine function returned. Other results mean nothing."""
     if asyncio.iscoroutine(result):
         task = asyncio.get_running_loop().create_task(result)
         keep(task)

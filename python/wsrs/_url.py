@@ -88,7 +88,8 @@ def _parse_unix(url: str) -> Address:
         # Without a URL path the query, if any, still ends the path of the socket.
         socket_path, question, query = rest.partition("?")
         target = question + query
-    path = target if target.startswith("/") else "/" + target
+    path, question, query = (target if target.startswith("/") else "/" + target).partition("?")
+    path = _without_dots(path) + (question + query if query else "")
     href = "ws+unix:" + quote(rest, safe=_SAFE)
     return Address(href, False, "localhost", 0, "localhost", quote(path, safe=_SAFE), None, socket_path)
 
@@ -105,7 +106,7 @@ def _parse_tcp(url: str, scheme: str) -> Address:
     default = _DEFAULT_PORTS[scheme]
     shown = f"[{host}]" if ":" in host else host
     authority = shown if port in (None, default) else f"{shown}:{port}"
-    query = f"?{quote(parts.query, safe=_SAFE)}" if "?" in url else ""
+    query = f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
     path = _without_dots(quote(parts.path or "/", safe=_SAFE)) + query
     auth = None
     userinfo = ""

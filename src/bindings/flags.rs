@@ -2,6 +2,7 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBool;
 
 fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -36,14 +37,12 @@ pub fn fin(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     flag("fin", value)
 }
 
-/// Called when the frame is written out, or is not going to be.
+/// Called when the frame is written out, or is not going to be; in the context of whoever sends it.
 pub fn callback(value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    static BIND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if value.is_none() {
         return Ok(None);
     }
-    if value.is_callable() {
-        return Ok(Some(value.clone().unbind()));
-    }
-    let kind = value.get_type().name()?;
-    Err(PyTypeError::new_err(format!("callback must be callable, not {kind}")))
+    let bind = BIND.import(value.py(), "wsrs._callbacks", "bind_callback")?;
+    bind.call1((value,)).map(|bound| Some(bound.unbind()))
 }

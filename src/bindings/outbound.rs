@@ -137,7 +137,7 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         let error = py.import("wsrs.errors")?.getattr("SlowPeer")?.call0()?;
         if let Some(callback) = callback {
-            this.reactor(py).call_back_soon(py, &callback, &error)?;
+            this.reactor(py).call_soon(py, &callback, &error, None)?;
         }
         this.tell_owner(py, "_on_refused", ());
         Ok(Py::new(py, Done::failed(error.unbind()))?.into_any())
@@ -151,7 +151,7 @@ impl Connection {
         let (py, this) = (slf.py(), slf.get());
         let error = connection_closed(py).into_value(py).into_any();
         if let Some(callback) = callback {
-            this.reactor(py).call_back_soon(py, &callback, error.bind(py))?;
+            this.reactor(py).call_soon(py, &callback, error.bind(py), None)?;
         }
         Ok(Py::new(py, Done::failed(error))?.into_any())
     }

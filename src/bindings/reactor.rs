@@ -187,28 +187,11 @@ impl Reactor {
         Ok(())
     }
 
-    /// Tells a callback of a frame's, which may be a coroutine function.
+    /// Tells the callback of a frame.
     pub fn call_back(&self, py: Python<'_>, callback: &Py<PyAny>, error: Py<PyAny>) {
-        let outcome = callback.call1(py, (error,)).and_then(|result| {
-            if result.is_none(py) {
-                return Ok(());
-            }
-            py.import("wsrs._callbacks")?.call_method1("run_returned", (result,)).map(drop)
-        });
-        if let Err(error) = outcome {
+        if let Err(error) = callback.call1(py, (error,)) {
             self.report(py, "a send callback raised an exception", error);
         }
-    }
-
-    /// The same in the next tick.
-    pub fn call_back_soon(
-        &self,
-        py: Python<'_>,
-        callback: &Py<PyAny>,
-        error: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let call_back = py.import("wsrs._callbacks")?.getattr("call_back")?;
-        self.call_soon.call1(py, (call_back, callback, error)).map(drop)
     }
 
     /// `loop.call_soon(target.method, argument)`; a loop that is closed already is no error here.

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from wsrs._backend import ConnectionOwner, SendCallback
-from wsrs._callbacks import call_back, check_callback
+from wsrs._callbacks import bind_callback
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.counts import Pings
 from wsrs._pure.deflate import PerMessageDeflate
@@ -177,7 +177,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if binary is not None or compress is not None or fin is not True or mask is not None:
             check_flags(binary=binary, compress=compress, fin=fin, mask=mask)
         if callback is not None:
-            check_callback(callback)
+            callback = bind_callback(callback)
         payload, is_text = to_bytes(data)
         if self._refuse_above_mark and self._refuses(fin):
             return self._refused_message(callback)
@@ -234,7 +234,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     ) -> Awaitable[None]:
         """Queue a ping."""
         check_flags(mask=mask)
-        check_callback(callback)
+        callback = bind_callback(callback)
         return self._control(PING, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def pong(
@@ -242,14 +242,14 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     ) -> Awaitable[None]:
         """Queue a pong."""
         check_flags(mask=mask)
-        check_callback(callback)
+        callback = bind_callback(callback)
         return self._control(PONG, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def send_close(
         self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None
     ) -> None:
         """Queue a close frame."""
-        check_callback(callback)
+        callback = bind_callback(callback)
         self._control(CLOSE, close_payload(code, bytes(reason)), mask, callback)
 
     @property
@@ -338,14 +338,14 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def _refused_message(self, callback: SendCallback | None) -> Awaitable[None]:
         error = SlowPeer()
         if callback is not None:
-            self._loop.call_soon(call_back, callback, error)
+            self._loop.call_soon(callback, error)
         self._tell("_on_refused")
         return Sent(error=error)
 
     def _sent_in_vain(self, callback: SendCallback | None) -> Awaitable[None]:
         error = ConnectionClosed(1006)
         if callback is not None:
-            self._loop.call_soon(call_back, callback, error)
+            self._loop.call_soon(callback, error)
         return Sent(error=error)
 
     # The end ------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from wsrs._backend import SendCallback
-from wsrs._callbacks import call_back
 from wsrs.errors import ConnectionClosed
 
 __all__ = ["READY", "Outbox", "Sent"]
@@ -255,7 +254,7 @@ class Outbox:
             self.pongs -= 1
             return
         try:
-            call_back(callback, error)
+            callback(error)
         except Exception as raised:
             message = "a send callback raised an exception"
             self._loop.call_exception_handler({"message": message, "exception": raised})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs import _listening
-from wsrs._callbacks import check_callback, keep
+from wsrs._callbacks import call_back, check_callback, keep
 from wsrs._running import Waiters, running_loop
 from wsrs.errors import HeadError
 from wsrs.events import EventEmitter, Listener
@@ -230,7 +230,7 @@ class HttpServer(EventEmitter):
         check_callback(callback)
         if self._closed:
             if callback is not None:
-                self._loop.call_soon(callback, RuntimeError("the server is not running"))
+                self._loop.call_soon(call_back, callback, RuntimeError("the server is not running"))
             return
         if callback is not None:
             self.once("close", callback)

@@ -196,10 +196,12 @@ impl Inflater {
         }
         let room = &mut codec.chunk()[..brief_inflate::MAX_OUTPUT];
         let Some(len) = brief_inflate::inflate(&self.history, payload, room) else {
+            self.short = 0;
             return Ok(false);
         };
         let made = &room[..len];
         if limit.is_some_and(|limit| (out.len() + len) as u64 > limit) {
+            self.short = 0;
             return Ok(false);
         }
         out.extend(made)?;

@@ -167,7 +167,8 @@ proptest! {
         });
         for (message, flip) in messages {
             let mut payload = deflate(&mut deflater, &mut sender, &message);
-            let damaged = flip != 0 && !payload.is_empty();
+            // With a small window a distance beyond it is a fault for who remembers no more than the window.
+            let damaged = flip != 0 && window_bits == 15 && !payload.is_empty();
             if damaged {
                 let len = payload.len();
                 payload[flip as usize / 8 % len] ^= 1 << (flip % 8);

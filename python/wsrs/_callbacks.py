@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import copy_context
-from functools import partial
 from typing import Any
 
 from wsrs.errors import ConnectionClosed
@@ -29,7 +28,8 @@ def bind_callback(callback: SendCallback | None) -> SendCallback | None:
     if callback is None:
         return None
     check_callback(callback)
-    return partial(copy_context().run, call_back, callback)
+    run = copy_context().run
+    return lambda error: run(call_back, callback, error)
 
 
 def call_back(callback: SendCallback, error: BaseException | None) -> None:

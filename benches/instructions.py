@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.instructions import CORES, LOADS, Count, count, save, tell, valgrind
 from harness.measure import MeasureError
 from harness.pages import render
-from harness.places import Places, SetupError, say
+from harness.places import Places, SetupError, end_in_order, say
 from harness.servers import SERVERS
 from harness.setup import build_native, build_wsrs, install_python
 from harness.surroundings import surroundings
@@ -21,6 +21,7 @@ from harness.surroundings import surroundings
 
 def main() -> int:
     """Count, and keep what was counted."""
+    end_in_order()
     argparse.ArgumentParser(description=__doc__).parse_args()
     places = Places(Path(__file__).resolve().parent.parent)
     counts: list[Count] = []

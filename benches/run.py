@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 
 from harness.pages import render
-from harness.places import Places, SetupError, say
+from harness.places import Places, SetupError, end_in_order, say
 from harness.report import budgets, table
 from harness.results import Surroundings, save
 from harness.rows import ROWS, Row
@@ -30,8 +29,7 @@ QUICK_IDLE_ROUNDS = 1
 
 def main() -> int:
     """Run what the command line asks for."""
-    # Ended by SIGTERM it would leave its servers behind; an exception ends them on its way out.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    end_in_order()
     options = _options()
     quick = options.quick or bool(os.environ.get("QUICK"))
     places = Places(Path(__file__).resolve().parent.parent)

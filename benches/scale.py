@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.measure import MeasureError
 from harness.pages import render
-from harness.places import Places, SetupError, say
+from harness.places import Places, SetupError, end_in_order, say
 from harness.scale import descriptors, measure, save, table
 from harness.servers import SERVERS
 from harness.setup import build_native, build_wsrs, install_python
@@ -21,6 +21,7 @@ from harness.surroundings import surroundings
 
 def main() -> int:
     """Measure, and keep what was measured."""
+    end_in_order()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import asyncio
-import contextvars
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -144,59 +143,6 @@ class TestSending:
             ws.send("x", callback=told.set_result)
         assert await within(told) is None
         assert (await peer.frame()).payload == b"x"
-
-    @pytest.mark.parametrize("how", ["send", "ping", "pong"])
-    async def test_a_callback_that_is_a_coroutine_function(
-        self, pair: tuple[Any, Peer], reports: Reports, how: str
-    ) -> None:
-        ws, _ = pair
-        told: asyncio.Queue[Any] = asyncio.Queue()
-
-        async def callback(error: BaseException | None) -> None:
-            await asyncio.sleep(0)
-            await told.put(error)
-
-        async def failing(error: BaseException | None) -> None:
-            raise KeyError(how)
-
-        getattr(ws, how)("x", callback=failing)
-        getattr(ws, how)("x", callback=callback)
-        assert await within(told.get()) is None
-        context = reports.take()
-        assert isinstance(context["exception"], KeyError)
-        assert "callback" in context["message"]
-        closed = listen(ws, "close")
-        ws.send(bytes(20_000_000))  # more than the socket takes
-        getattr(ws, how)("x", callback=callback)
-        ws.terminate()
-        assert isinstance(await within(told.get()), wsrs.ConnectionClosed)
-        await within(closed)
-        getattr(ws, how)("x", callback=callback)
-        assert isinstance(await within(told.get()), wsrs.WebSocketError)
-
-    async def test_callbacks_have_the_context_of_their_senders(self, serve: Serve) -> None:
-        who: contextvars.ContextVar[int] = contextvars.ContextVar("who", default=-1)
-        told: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
-
-        async def send(ws: Any, number: int) -> None:
-            async def later(error: BaseException | None) -> None:
-                await told.put((number, who.get()))
-
-            who.set(number)
-            ws.send("x", callback=lambda error: told.put_nowait((number, who.get())))
-            ws.ping(callback=later)
-
-        server = await serve()
-        pairs = []
-        for _ in range(3):
-            connection = listen(server, "connection")
-            peer = await raw_client(server)
-            pairs.append((peer, (await within(connection))[0]))
-        await asyncio.gather(*(send(ws, number) for number, (_, ws) in enumerate(pairs)))
-        heard = [await within(told.get()) for _ in range(6)]
-        assert sorted(heard) == [(0, 0), (0, 0), (1, 1), (1, 1), (2, 2), (2, 2)]
-        for peer, _ in pairs:
-            await peer.close()
 
     async def test_options_in_a_mapping_and_as_keywords(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair

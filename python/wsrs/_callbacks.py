@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
+from wsrs._backend import SendCallback
 from wsrs.errors import ConnectionClosed
 
-__all__ = ["bind_callback", "call_back", "check_callback", "keep"]
-
-SendCallback = Callable[[BaseException | None], object]
+__all__ = ["bind_callback", "call_back", "check_callback", "keep", "run"]
 
 _tasks: set[asyncio.Task[Any]] = set()
 """Tasks that run: the loop itself keeps only weak references to them."""
@@ -36,9 +35,14 @@ def call_back(callback: SendCallback, error: BaseException | None) -> None:
     """Tell a callback of `send`, `ping` or `pong`, which may be a coroutine function."""
     result = callback(error)
     if asyncio.iscoroutine(result):
-        task = asyncio.get_running_loop().create_task(result)
-        keep(task)
-        task.add_done_callback(_callback_done)
+        run(result, _callback_done)
+
+
+def run(coroutine: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], object]) -> None:
+    """Run what a coroutine function of the program's returned; `done` is told of its task."""
+    task = asyncio.get_running_loop().create_task(coroutine)
+    keep(task)
+    task.add_done_callback(done)
 
 
 def _callback_done(task: asyncio.Task[Any]) -> None:

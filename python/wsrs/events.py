@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from wsrs._callbacks import keep
+from wsrs._callbacks import run
 from wsrs._names import link_spellings
 from wsrs.errors import ConnectionClosed
 
@@ -237,9 +237,7 @@ class EventEmitter:
     def _listener_returned(self, event: str, result: object) -> None:
         """Run what a coroutine function returned. Other results mean nothing."""
         if asyncio.iscoroutine(result):
-            task = asyncio.get_running_loop().create_task(result)
-            keep(task)
-            task.add_done_callback(partial(self._task_done, event))
+            run(result, partial(self._task_done, event))
 
     def _task_done(self, event: str, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()

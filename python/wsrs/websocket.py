@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from wsrs import _lifecycle
+from wsrs._backend import SendCallback
 from wsrs._callbacks import call_back, check_callback
 from wsrs._chosen import core
 from wsrs._client import Handshake
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["WebSocket"]
 
 BINARY_TYPES = ("nodebuffer", "arraybuffer", "blob", "fragments")
-
-SendCallback = Callable[["BaseException | None"], object]
 
 
 class _Unsent:
@@ -245,7 +244,8 @@ class WebSocket(Lifecycle):
         """Send a message at once; awaiting the result waits only while `high_water_mark` bytes are queued.
 
         str, int and float are sent as text, everything else as binary, unless `binary` says otherwise.
-        `fin=False` sends a fragment. `callback(error or None)` is called when it is written out. Raises
+        `fin=False` sends a fragment. `callback(error or None)`, which may be a coroutine function, is called
+        when it is written out, in the context of the call. Raises
         TypeError for data that cannot be sent and WebSocketError while CONNECTING. While CLOSING and after
         the end nothing is sent, and `callback` and whoever awaits are told; so they are where it is
         lost before the data could be written. Awaiting raises ConnectionClosed then. With `slow_peer` "drop"

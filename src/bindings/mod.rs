@@ -34,6 +34,7 @@ mod reactor;
 #[cfg(unix)]
 mod reading;
 mod receiving;
+mod shared;
 mod slot;
 #[cfg(unix)]
 mod sockets;
@@ -127,7 +128,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
         let keywords = PyDict::new(py);
-        keywords.set_item("after_in_child", wrap_pyfunction!(reactor::_after_fork, module)?)?;
+        keywords.set_item("after_in_child", wrap_pyfunction!(shared::_after_fork, module)?)?;
         os.call_method("register_at_fork", (), Some(&keywords))?;
     }
     Ok(())

@@ -20,7 +20,7 @@ use pyo3::sync::PyOnceLock;
 
 use super::buffer::{BytesBuffer, Room};
 use super::cell::GilCell;
-use super::reactor::forks;
+use super::shared::forks;
 use super::source::Source;
 use crate::protocol::deflate::{Codec, CodecLimits, Deflater};
 use crate::protocol::error::ProtocolError;

@@ -6,7 +6,8 @@ use super::broadcast::SharedFrame;
 use super::connection::Connection;
 use super::data::Payload;
 use super::offload::LONG;
-use super::reactor::{Reactor, Shared};
+use super::reactor::Reactor;
+use super::shared::Shared;
 #[cfg(unix)]
 use super::sockets::Held;
 use super::state::{State, Wire};

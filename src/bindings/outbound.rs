@@ -8,7 +8,7 @@ use pyo3::types::PyByteArray;
 use super::connection::Connection;
 use super::data::Payload;
 use super::out::put_message;
-use super::reactor::Shared;
+use super::shared::Shared;
 use super::state::{State, Wire, Written};
 use super::waiter::Done;
 use crate::protocol::close::ABNORMAL;

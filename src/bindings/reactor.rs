@@ -1,9 +1,6 @@
-//! What the connections of one event loop share: buffers, the codec, masks, the flush at the end of
-//! a tick; and, where the loop can watch a descriptor, the engine's sockets (`sockets.rs`).
+//! What the connections of one event loop share (`shared.rs`), the flush at the end of a tick; and, where the loop can watch a descriptor, the engine's sockets (`sockets.rs`).
 
 #![allow(unsafe_code)]
-
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -15,63 +12,9 @@ use pyo3::types::{PyDict, PyWeakrefReference};
 use super::cell::GilCell;
 use super::connection::Connection;
 use super::jobs::Jobs;
+use super::shared::Shared;
 #[cfg(unix)]
 use super::sockets::Sockets;
-use crate::protocol::deflate::{Codec, CodecLimits};
-use crate::protocol::random::MaskPool;
-
-/// Bytes of the read buffer that all connections of a loop share.
-pub const READ_BUFFER: usize = 256 * 1024;
-
-/// Compressors and decompressors kept alive per loop. A compressor at 15 window bits and memLevel 8
-/// takes about 368 KiB, a decompressor about 44 KiB: 24 MiB and 11 MiB when all are in use.
-const CODEC_LIMITS: CodecLimits =
-    CodecLimits { max_compressors: 64, max_decompressors: 256, max_tables: 1024 };
-
-/// Counts forks, so that a child draws masks of its own.
-static FORKS: AtomicU32 = AtomicU32::new(0);
-
-/// Called in the child after a fork.
-#[pyfunction]
-pub fn _after_fork() {
-    FORKS.fetch_add(1, Ordering::Relaxed);
-}
-
-/// How often this process was forked from another with this module in it.
-pub fn forks() -> u32 {
-    FORKS.load(Ordering::Relaxed)
-}
-
-/// State that connections reach by a borrow; nothing in it runs Python when dropped.
-pub struct Shared {
-    pub codec: Codec,
-    masks: MaskPool,
-    forks: u32,
-    read_buffer: Option<Box<[u8]>>,
-    pub in_batch: bool,
-    waking: bool,
-}
-
-impl Shared {
-    /// A masking key from the system's entropy (RFC 6455 section 10.3).
-    pub fn mask(&mut self) -> [u8; 4] {
-        let forks = FORKS.load(Ordering::Relaxed);
-        if forks != self.forks {
-            self.forks = forks;
-            self.masks.discard();
-        }
-        self.masks.next_mask()
-    }
-
-    /// The shared read buffer; a new one where it is in use (a read within a read).
-    pub fn take_read_buffer(&mut self) -> Box<[u8]> {
-        self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER].into_boxed_slice())
-    }
-
-    pub fn give_read_buffer(&mut self, buffer: Box<[u8]>) {
-        self.read_buffer = Some(buffer);
-    }
-}
 
 /// Connections with something to write at the end of the tick, and errors for the loop itself.
 #[derive(Default)]
@@ -119,14 +62,7 @@ impl Reactor {
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             call_soon: event_loop.getattr(intern!(py, "call_soon"))?.unbind(),
-            shared: GilCell::new(Shared {
-                codec: Codec::new(CODEC_LIMITS),
-                masks: MaskPool::new(),
-                forks: FORKS.load(Ordering::Relaxed),
-                read_buffer: None,
-                in_batch: false,
-                waking: false,
-            }),
+            shared: GilCell::new(Shared::new()),
             agenda: GilCell::new(Agenda::default()),
             jobs: GilCell::new(Jobs::default()),
             #[cfg(unix)]

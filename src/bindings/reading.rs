@@ -118,7 +118,7 @@ fn read_shared(
     deliver: impl FnOnce(&mut [u8]) -> PyResult<()>,
 ) -> PyResult<Read> {
     let (py, this) = (reactor.py(), reactor.get());
-    let mut buffer = this.with_shared(py, super::reactor::Shared::take_read_buffer);
+    let mut buffer = this.with_shared(py, super::shared::Shared::take_read_buffer);
     // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
     let spare = unsafe {
         std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len().min(room))

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 
 use super::buffer::BytesBuffer;
-use super::reactor::Shared;
+use super::shared::Shared;
 use super::state::{BinaryType, Ending, State};
 use super::text::decode;
 use crate::protocol::buffer::MessageBuffer;

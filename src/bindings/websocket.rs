@@ -82,7 +82,7 @@ fn send<'py>(
     ws: &Bound<'py, PyAny>,
     data: &Bound<'py, PyAny>,
     options: Option<&Bound<'py, PyAny>>,
-    #[pyo3(from_py_with = flags::callback)] callback: Option<Py<PyAny>>,
+    callback: Option<&Bound<'py, PyAny>>,
     #[pyo3(from_py_with = flags::binary)] binary: Option<bool>,
     #[pyo3(from_py_with = flags::compress)] compress: Option<bool>,
     #[pyo3(from_py_with = flags::fin)] fin: bool,
@@ -93,6 +93,7 @@ fn send<'py>(
         && let Ok(connection) = ws.getattr(intern!(py, "_conn"))?.cast_into::<Connection>()
         && is_open(ws)?
     {
+        let callback = callback.map(flags::callback).transpose()?.flatten();
         return Connection::send_now(&connection, data, (binary, compress, fin, mask), callback);
     }
     let arguments = (data, options, callback, binary, compress, fin, mask);

@@ -104,8 +104,7 @@ class Inbox:
 
     def take(self, ends: bool) -> Generator[Any, None, Any]:
         """Wait for the next message, text as str. A cancelled wait takes none."""
-        waiter = self._waiter
-        if waiter is not None and not waiter.is_over:
+        if self.is_awaited:
             raise RuntimeError("another task is already waiting for a message")
         self.claimed = True  # a listener may have come since the call
         while not self._queue:

@@ -9,10 +9,17 @@
 use super::history::History;
 
 /// The longest payload, in bytes.
-pub(super) const MAX_INPUT: usize = 128;
+const MAX_INPUT: usize = 128;
 
 /// The longest message, in bytes.
 pub(super) const MAX_OUTPUT: usize = 1024;
+
+/// Whether the whole payload of a message is short, and begins as those do that are decompressed here.
+#[inline]
+pub(super) fn may_be(payload: &[u8]) -> bool {
+    payload.len() <= MAX_INPUT
+        && payload.first().is_some_and(|first| matches!(first & 0b111, 0b000 | 0b010))
+}
 
 /// Decompresses the whole payload of a message behind `history` into `out`. Returns the message's length;
 /// `None`: it takes zlib.

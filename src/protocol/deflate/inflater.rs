@@ -47,7 +47,7 @@ pub struct Inflater {
     ended: bool,
     /// Stopped where there may be more output without more input.
     full: bool,
-    /// Short messages that the own decompressor had in a row, up to [`PATIENCE`].
+    /// Messages in a row that the own decompressor had, and that seem to do without, up to [`PATIENCE`].
     short: u8,
 }
 
@@ -186,7 +186,7 @@ impl Inflater {
         out: &mut O,
     ) -> Result<bool, ProtocolError> {
         let whole = !self.in_message && !self.full && !self.lease.is_bound();
-        if !whole || payload.len() > brief_inflate::MAX_INPUT {
+        if !whole || !brief_inflate::may_be(payload) {
             self.short = 0;
             return Ok(false);
         }
@@ -205,9 +205,7 @@ impl Inflater {
             return Ok(false);
         }
         out.extend(made)?;
-        if !self.no_context_takeover {
-            self.history.push(made, 1 << self.window_bits.min(15))?;
-        }
+        self.remember(made, true)?;
         // It stands where it stood before this message.
         self.lease.release(&mut codec.decompressors);
         self.ended = false;

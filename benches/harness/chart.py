@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from harness.report import Measured, number
+from harness.figures import number
+from harness.report import Measured
 from harness.results import RowResult
 from harness.rows import Row
 

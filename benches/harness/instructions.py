@@ -11,10 +11,11 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.figures import whole
 from harness.loads import Echo
 from harness.measure import MeasureError, drive, serving
 from harness.places import Places, SetupError, say
-from harness.report import markdown, whole
+from harness.report import markdown
 from harness.results import Surroundings, read, write
 
 NAME = "instructions.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.figures import number, whole
 from harness.results import RowResult, ServerResult, Surroundings
 from harness.rows import Row
 from harness.suite import DISTURBED
@@ -51,11 +52,12 @@ def table(row: Row, result: RowResult) -> str:
     if rate:
         measured, other = row.load.sides
         heads += [row.load.counted, "p50 µs", "p99 µs", f"{measured} busy", f"{other} busy"]
-    lines = [_line(row, result, server, rate, len(heads)) for server in result.servers.values()]
+    lines = [_line(row, result, name, rate, len(heads)) for name in result.servers]
     return markdown([*heads, ""], lines)
 
 
-def _line(row: Row, result: RowResult, server: ServerResult, rate: bool, width: int) -> list[str]:
+def _line(row: Row, result: RowResult, name: str, rate: bool, width: int) -> list[str]:
+    server = result.servers[name]
     if server.missing is not None:
         return [server.title, *[""] * (width - 1), f"not measured: {_plain(server.missing)}"]
     cells = [server.title]
@@ -63,10 +65,7 @@ def _line(row: Row, result: RowResult, server: ServerResult, rate: bool, width: 
         least, most = server.least(metric.key), server.most(metric.key)
         cells += [number(server.figure(metric.key)), f"{number(least)} to {number(most)}"]
     key = row.metrics[0].key
-    cells += [
-        _ratio(server, result.servers.get("floor"), key),
-        _ratio(server, result.servers.get("wsrs"), key),
-    ]
+    cells += [_ratio(result, name, "floor", key), _ratio(result, name, "wsrs", key)]
     if rate:
         cells += [whole(server.figure("messages_per_second"))]
         cells += [number(server.figure(f"latency_{p}_us")) for p in ("p50", "p99")]
@@ -103,23 +102,9 @@ def _surroundings(measured: Sequence[Measured]) -> list[str]:
     return lines
 
 
-def _ratio(server: ServerResult, other: ServerResult | None, key: str) -> str:
-    ours, theirs = server.figure(key), other.figure(key) if other is not None else None
-    return "-" if ours is None or theirs is None or theirs <= 0 else f"{ours / theirs:.2f}"
-
-
-def number(value: float | None) -> str:
-    """Three figures, or all before the point."""
-    if value is None:
-        return "-"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.3f}" if abs(value) < 1 else f"{value:.3g}"
-
-
-def whole(value: float | None) -> str:
-    """All before the point, and nothing after it."""
-    return "-" if value is None else f"{value:,.0f}"
+def _ratio(result: RowResult, name: str, other: str, key: str) -> str:
+    ratio = result.ratio(name, other, key)
+    return "-" if ratio is None else f"{ratio.median:.2f}"
 
 
 def _percent(value: float | None) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 from typing import Any
 
 from harness.measure import Sample
@@ -49,6 +49,20 @@ class ServerResult:
         )
 
 
+@dataclass(frozen=True)
+class Ratio:
+    """One server's figure by another's, over the rounds: each round gives one, of two samples.
+
+    Ratios of medians would put a sample of the machine's fast minutes beside one of its slow minutes.
+    """
+
+    median: float
+    low: float
+    """A quarter of the rounds is below it."""
+    high: float
+    """A quarter of the rounds is above it."""
+
+
 @dataclass
 class Surroundings:
     """Under what the samples were taken."""
@@ -68,6 +82,18 @@ class RowResult:
     title: str
     rounds: int
     servers: dict[str, ServerResult]
+
+    def ratio(self, name: str, other: str, key: str) -> Ratio | None:
+        """The figure of `name` by that of `other`; None where one was not (or not wholly) measured."""
+        both = [self.servers.get(name), self.servers.get(other)]
+        if any(server is None or server.figure(key) is None for server in both):
+            return None
+        pairs = zip(*(server.samples for server in both if server is not None), strict=True)
+        ratios = [ours[key] / theirs[key] for ours, theirs in pairs if theirs[key] > 0]
+        if not ratios:
+            return None
+        low, middle, high = quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
+        return Ratio(middle, low, high)
 
 
 def save(folder: Path, result: RowResult, surroundings: Surroundings) -> None:

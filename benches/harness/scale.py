@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+from harness.figures import number, whole
 from harness.loads import LONG, Echo, times
 from harness.measure import MeasureError, Running, Sample, drive, holding, serving
 from harness.places import Places
-from harness.report import markdown, number, whole
+from harness.report import markdown
 from harness.results import Surroundings, read, write
 
 NAME = "scale.json"

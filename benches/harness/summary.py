@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.report import Measured, markdown, number
+from harness.figures import number
+from harness.report import Measured, markdown
 
 ROWS = (
     "lockstep-100",

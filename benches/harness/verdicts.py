@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.figures import number
 from harness.results import RowResult
 from harness.rows import Budget, Row
 
@@ -31,18 +32,24 @@ def judge(row: Row, result: RowResult) -> list[Verdict]:
 
 def _judge(row: Row, result: RowResult, budget: Budget) -> Verdict:
     demand = _demand(budget)
-    missing = _missing(result, budget)
-    ours = _figure(result, budget.server, budget)
-    theirs = 1.0 if budget.peer is None else _figure(result, budget.peer, budget)
-    if missing is not None or ours is None or theirs is None:
-        return Verdict(row, budget, demand, missing or f"no {budget.metric.title}", None)
-    if budget.peer is None and budget.at_most is not None:
-        return Verdict(row, budget, demand, f"{ours:,.0f} {budget.metric.unit}", ours <= budget.at_most)
+    key = budget.metric.key
+    missing = _missing(result, budget) or f"no {budget.metric.title}"
+    if budget.peer is None:
+        server = result.servers.get(budget.server)
+        figure = None if server is None else server.figure(key)
+        if figure is None or budget.at_most is None:
+            return Verdict(row, budget, demand, missing, None)
+        return Verdict(row, budget, demand, f"{figure:,.0f} {budget.metric.unit}", figure <= budget.at_most)
     if budget.at_most is not None:
-        ratio = ours / theirs if theirs > 0 else float("inf")
-        return Verdict(row, budget, demand, f"{ratio:.2f} x", ratio <= budget.at_most)
-    ratio = theirs / ours if ours > 0 else float("inf")
-    return Verdict(row, budget, demand, f"{ratio:.1f} x", ratio >= (budget.at_least or 0.0))
+        ratio = result.ratio(budget.server, budget.peer, key)
+        passed = ratio is not None and ratio.median <= budget.at_most
+    else:
+        ratio = result.ratio(budget.peer, budget.server, key)
+        passed = ratio is not None and ratio.median >= (budget.at_least or 0.0)
+    if ratio is None:
+        return Verdict(row, budget, demand, missing, None)
+    figures = f"{number(ratio.median)} x ({number(ratio.low)} to {number(ratio.high)})"
+    return Verdict(row, budget, demand, figures, passed)
 
 
 def _demand(budget: Budget) -> str:
@@ -64,8 +71,3 @@ def _missing(result: RowResult, budget: Budget) -> str | None:
         if reason is not None:
             return f"{name}: {reason}"
     return None
-
-
-def _figure(result: RowResult, name: str, budget: Budget) -> float | None:
-    server = result.servers.get(name)
-    return None if server is None else server.figure(budget.metric.key)

@@ -31,24 +31,31 @@ def row(*budgets: Budget) -> Row:
 @pytest.mark.parametrize(
     ("budget", "measured", "word"),
     [
-        (Budget("wsrs", "floor", at_most=1.1), "1.10 x", "pass"),
-        (Budget("wsrs", "floor", at_most=1.0), "1.10 x", "MISS"),
-        (Budget("wsrs", "ws", at_least=5), "10.0 x", "pass"),
-        (Budget("wsrs", "ws", at_least=11), "10.0 x", "MISS"),
+        (Budget("wsrs", "floor", at_most=1.2), "1.2 x (1.15 to 3.1)", "pass"),
+        (Budget("wsrs", "floor", at_most=1.1), "1.2 x (1.15 to 3.1)", "MISS"),
+        (Budget("wsrs", "ws", at_least=5), "10 x (7.5 to 15)", "pass"),
+        (Budget("wsrs", "ws", at_least=11), "10 x (7.5 to 15)", "MISS"),
         (Budget("wsrs", "picows", at_most=9), "picows: is not installed", "not measured"),
         (Budget("wsrs", "aiohttp", at_most=9), "aiohttp was not in this run", "not measured"),
         (Budget("wsrs", at_most=2048, metric=MEMORY), "no memory per connection", "not measured"),
     ],
 )
-def test_a_budget_is_judged_by_medians(budget: Budget, measured: str, word: str) -> None:
+def test_a_budget_is_judged_round_by_round(budget: Budget, measured: str, word: str) -> None:
     servers = {
-        "floor": server(9.0, 10.0, 90.0),
-        "wsrs": server(11.0, 1.0, 500.0),
-        "ws": server(110.0),
+        "floor": server(10.0, 20.0, 10.0),
+        "wsrs": server(12.0, 22.0, 50.0),
+        "ws": server(120.0, 110.0, 1000.0),
         "picows": server(missing="is not installed"),
     }
     (verdict,) = judge(row(budget), RowResult("row", "some work", 3, servers))
     assert (verdict.measured, verdict.word) == (measured, word)
+
+
+@pytest.mark.parametrize(("theirs", "word"), [(12.5, "pass"), (0.0, "not measured")])
+def test_one_round_is_a_ratio_and_nothing_is_none(theirs: float, word: str) -> None:
+    servers = {"wsrs": server(25.0), "floor": server(theirs)}
+    (verdict,) = judge(row(Budget("wsrs", "floor", at_most=2)), RowResult("row", "some work", 1, servers))
+    assert verdict.word == word
 
 
 def test_a_budget_says_one_thing() -> None:
@@ -81,7 +88,7 @@ def test_the_page_is_made_of_the_files(tmp_path: Path) -> None:
     found = load(tmp_path, "row")
     assert found == (result, AROUND)
     page = document([(row(Budget("wsrs", "floor", at_most=1.1)), result, AROUND)])
-    for text in ("12.5", "2.00 x", "MISS", "profile: release"):
+    for text in ("12.5", "2 x (2 to 2)", "MISS", "profile: release"):
         assert text in page
     assert load(tmp_path, "another") is None
 

@@ -3,8 +3,10 @@
 One process is the server, in asyncio's debug mode; this one holds the clients. Each client lives as it draws:
 it sends tiny and large messages, plain or compressed, reads slowly, closes, is cut off, is reset. Each answer
 is compared. What counts is the server: its resident memory and its descriptors are taken each 10 s, and their
-slope over the second half of the run is reported. Exit code 1 where a message was wrong, where memory or
-descriptors grow, where tasks are left, or where anything was reported or warned of.
+slope over the second half of the run is reported. That slope has the noise of what is on its way in it; so
+traffic rests every few minutes, all connections end, and what the server holds then is counted, its heap to
+the byte. Exit code 1 where a message was wrong, where memory, the heap at rest or descriptors grow, where
+tasks are left, or where anything was reported or warned of.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import contextlib
 import json
 import logging
 import multiprocessing
-import os
 import random
 import resource
 import socket
@@ -24,11 +25,12 @@ import sys
 import time
 import warnings
 from collections import Counter
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import wsrs
+from harness.heap import Held, descriptors, held, resident
 
 MEMORY = 0.02
 """What memory may grow by in a minute, as a part of what it is; and at least `LEAST`."""
@@ -36,6 +38,8 @@ LEAST = 512 * 1024
 """Bytes a minute that are noise of the allocator."""
 DESCRIPTORS = 0.01
 """What descriptors may grow by in a minute, as a part of the connections."""
+LEFT_BEHIND = 1.0
+"""Bytes of the heap that a connection may leave behind, between two rests: a leak has more, noise less."""
 
 
 def raise_limit() -> int:
@@ -43,10 +47,6 @@ def raise_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
-
-
-def resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def slope(points: list[tuple[float, float]]) -> float:
@@ -100,14 +100,25 @@ async def serve(pipe: Connection, loop_debug: bool) -> None:
         address = server.address()
         assert isinstance(address, dict)
         pipe.send(address["port"])
-        while await loop.run_in_executor(None, pipe.recv) != "end":
-            stats = server.stats()
-            pipe.send((resident(), len(os.listdir("/proc/self/fd")), stats.open, stats.total))
+        while (asked := await loop.run_in_executor(None, pipe.recv)) != "end":
+            if asked == "rest":
+                pipe.send(await at_rest(server))
+            else:
+                stats = server.stats()
+                pipe.send((resident(), descriptors(), stats.open, stats.total))
     for _ in range(3):
         await asyncio.sleep(0.1)
     left = asyncio.all_tasks() - {asyncio.current_task()}
     stats = server.stats()
     pipe.send(([repr(task) for task in left], complaints.texts, stats.open, stats.closes, stats.errors))
+
+
+async def at_rest(server: wsrs.WebSocketServer) -> tuple[Held, int]:
+    """What is held when the last connection has ended, and how many there were."""
+    while server.stats().open:  # noqa: ASYNC110 -- what ends the last one is a peer, and deadlines
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.2)
+    return held(), server.stats().total
 
 
 def server_process(pipe: Connection, loop_debug: bool) -> None:
@@ -204,53 +215,116 @@ class Clients:
             await asyncio.gather(sending, return_exceptions=True)
 
 
-async def run(pipe: Connection, connections: int, seconds: float, every: float, seed: int) -> dict[str, Any]:
-    """The traffic, and the figures of the server."""
+@dataclass
+class Taken:
+    """The server's figures: each with the seconds since the beginning."""
+
+    begun: float = field(default_factory=time.monotonic)
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    descriptors: list[tuple[float, float]] = field(default_factory=list)
+    rests: list[tuple[Held, int]] = field(default_factory=list)
+    """What was held at each rest, and how many connections there had been."""
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+    def left_behind(self) -> float:
+        """Bytes of the heap by connection, from the middle rest, when all pools are full, to the last."""
+        (first, before), (last, after) = self.rests[len(self.rests) // 2], self.rests[-1]
+        if first.heap is None or last.heap is None or after == before:
+            return 0.0
+        return (last.heap - first.heap) / (after - before)
+
+
+async def traffic(
+    pipe: Connection, clients: Clients, connections: int, until: float, every: float, taken: Taken
+) -> None:
+    """Clients until then, figures meanwhile, and a rest."""
     loop = asyncio.get_running_loop()
-    clients = Clients(pipe.recv(), seed)
+    clients.ending = False
     tasks = [asyncio.create_task(clients.live()) for _ in range(connections)]
-    begun = time.monotonic()
-    memory: list[tuple[float, float]] = []
-    descriptors: list[tuple[float, float]] = []
-    while (at := time.monotonic() - begun) < seconds:
-        await asyncio.sleep(min(every, seconds - at))
+    while taken.seconds < until:
+        await asyncio.sleep(max(0.0, min(every, until - taken.seconds)))
         pipe.send("figures")
-        held, files, now_open, total = await loop.run_in_executor(None, pipe.recv)
-        at = time.monotonic() - begun
-        if at > seconds / 2:
-            memory.append((at, held))
-            descriptors.append((at, files))
+        memory, files, now_open, total = await loop.run_in_executor(None, pipe.recv)
+        at = taken.seconds
+        taken.memory.append((at, memory))
+        taken.descriptors.append((at, files))
         print(
             f"{at:6.0f} s  {now_open:5} open of {total:8}  {clients.messages:9} messages"
-            f"  {held / 2**20:7.1f} MiB  {files:5} descriptors  {clients.wrong} wrong",
+            f"  {memory / 2**20:7.1f} MiB  {files:5} descriptors  {clients.wrong} wrong",
             flush=True,
         )
     clients.ending = True
     for task in asyncio.as_completed(tasks):
         await task
+    pipe.send("rest")
+    at_rest, total = await loop.run_in_executor(None, pipe.recv)
+    taken.rests.append((at_rest, total))
+    print(
+        f"{taken.seconds:6.0f} s  at rest: {at_rest.resident / 2**20:.1f} MiB,"
+        f" heap {at_rest.heap or 0:,} bytes, {at_rest.blocks:,} blocks, {at_rest.descriptors} descriptors",
+        flush=True,
+    )
+
+
+async def run(pipe: Connection, options: argparse.Namespace) -> dict[str, Any]:
+    """The traffic, and what the figures of the server say."""
+    clients = Clients(pipe.recv(), options.seed)
+    taken = Taken()
+    periods = max(1, round(options.minutes / options.rest))
+    for period in range(1, periods + 1):
+        until = options.minutes * 60 * period / periods
+        await traffic(pipe, clients, options.connections, until, options.every, taken)
     pipe.send("end")
-    left, complaints, still_open, closes, errors = await loop.run_in_executor(None, pipe.recv)
-    growth, files_growth = slope(memory), slope(descriptors)
-    bound = max(LEAST, MEMORY * memory[-1][1])
+    ended = await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+    return report(clients, taken, options.connections, *ended)
+
+
+def report(
+    clients: Clients,
+    taken: Taken,
+    connections: int,
+    left: list[str],
+    complaints: list[str],
+    still_open: int,
+    closes: dict[int, int],
+    errors: dict[str, int],
+) -> dict[str, Any]:
+    """What was seen, and which of it must not be."""
+    half = taken.memory[-1][0] / 2
+    growth = slope([point for point in taken.memory if point[0] > half])
+    files_growth = slope([point for point in taken.descriptors if point[0] > half])
+    bound = max(LEAST, MEMORY * taken.memory[-1][1])
+    files_at_rest = [at_rest.descriptors for at_rest, _ in taken.rests]
+    heap_growth = taken.left_behind()
     faults = {
         "wrong messages": clients.wrong and f"{clients.wrong}, first: {clients.first_wrong}",
         "tasks left": left,
         "complaints": complaints[:20],
         "still open": still_open,
         "memory grows": growth if growth > bound else 0,
+        "heap grows": heap_growth if heap_growth > LEFT_BEHIND else 0,
         "descriptors grow": files_growth if files_growth > max(1, DESCRIPTORS * connections) else 0,
+        "descriptors grow at rest": files_at_rest if files_at_rest[-1] > files_at_rest[0] else 0,
     }
     return {
         "core": wsrs.backend,
         "connections": connections,
-        "seconds": round(time.monotonic() - begun),
+        "seconds": round(taken.seconds),
         "messages": clients.messages,
         "clients ended": dict(clients.ends),
         "server closes": {str(code): count for code, count in closes.items()},
         "server errors": errors,
-        "memory MiB": round(memory[-1][1] / 2**20, 1),
+        "memory MiB": round(taken.memory[-1][1] / 2**20, 1),
         "memory KiB/minute": round(growth / 1024, 1),
         "descriptors/minute": round(files_growth, 2),
+        "memory at rest MiB": [round(at_rest.resident / 2**20, 1) for at_rest, _ in taken.rests],
+        "heap at rest": [at_rest.heap for at_rest, _ in taken.rests],
+        "blocks at rest": [at_rest.blocks for at_rest, _ in taken.rests],
+        "heap by connection": round(heap_growth, 3),
+        "descriptors at rest": files_at_rest,
         "faults": {name: value for name, value in faults.items() if value},
     }
 
@@ -263,6 +337,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--connections", type=int, default=2000)
     parser.add_argument("--every", type=float, default=10.0, help="seconds from figure to figure")
+    parser.add_argument("--rest", type=float, default=5.0, help="minutes from rest to rest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-debug", action="store_true", help="without asyncio's debug mode in the server")
     options = parser.parse_args()
@@ -274,9 +349,7 @@ def main() -> int:
     server = context.Process(target=server_process, args=(there, not options.no_debug))
     server.start()
     try:
-        result = asyncio.run(
-            run(here, options.connections, options.minutes * 60, options.every, options.seed)
-        )
+        result = asyncio.run(run(here, options))
     finally:
         server.join(10)
         if server.is_alive():

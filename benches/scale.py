@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure one server process with very many connections. See README.md.
 
-Writes `results/scale.json` and renders the pages. Exits with 1 where descriptors do not suffice.
+Writes `results/scale-CONNECTIONS.json` and renders the pages. Exits with 1 where descriptors do not suffice.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ def pages(places: Places, published: bool) -> dict[Path, str]:
             measured.append((row, *found))
     if not measured:
         return {}
-    more = [text for text in (scale.section(folder), instructions.section(folder)) if text is not None]
+    counted = instructions.section(folder)
+    more = [*scale.sections(folder), *([] if counted is None else [counted])]
     made = {places.page(published): document(measured, *more), places.chart(published): chart(measured)}
     if published:
         made[places.readme] = inserted(places.readme.read_text(), summary(measured))

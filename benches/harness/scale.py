@@ -5,8 +5,10 @@ from __future__ import annotations
 import resource
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from harness.figures import number, whole
 from harness.loads import LONG, Echo, times
@@ -15,7 +17,8 @@ from harness.places import Places
 from harness.report import markdown
 from harness.results import Surroundings, read, write
 
-NAME = "scale.json"
+PREFIX = "scale-"
+"""Of the names of the files: one a number of connections, since not every machine can have the larger."""
 ACTIVE = 1_000
 """Connections that exchange messages while the others are idle."""
 RESERVE = 200
@@ -79,23 +82,34 @@ def _server(places: Places) -> AbstractContextManager[Running]:
 
 
 def save(folder: Path, found: Scale, around: Surroundings) -> None:
-    """Write it; what was measured before is replaced."""
-    write(folder / NAME, around, asdict(found))
+    """Write it; what was measured before of as many connections is replaced."""
+    write(folder / f"{PREFIX}{found.connections}.json", around, asdict(found))
 
 
-def section(folder: Path) -> str | None:
-    """The part of RESULTS.md; None if it was never measured."""
-    document = read(folder / NAME)
-    if document is None:
-        return None
+def sections(folder: Path) -> list[str]:
+    """The parts of RESULTS.md, fewest connections first."""
+    documents = [document for path in folder.glob(f"{PREFIX}*.json") if (document := read(path)) is not None]
+    return [_section(document) for document in sorted(documents, key=itemgetter("connections"))]
+
+
+def _section(document: dict[str, Any]) -> str:
     found = Scale(**{key: document[key] for key in ("connections", "alone", "beside", "held", "rounds")})
     others = max(sample["others_busy"] for sample in (*found.alone, *found.beside, *found.rounds))
+    machine = document["machine"]
+    noted = [f"Memory depends on nobody else; times do: others used up to {others:.0%} of a core meanwhile."]
+    if "TCG" in machine["processor"]:
+        noted.append(EMULATED)
     return (
         f"## {found.connections:,} connections to one process\n\n"
         f"wsrs, callbacks, uvloop (`make scale`), measured {document['date']}, commit "
-        f"{document['build']['commit']};\nmedians of {len(found.alone)}. Memory depends on nobody else; "
-        f"times do: others used up to {others:.0%} of a core meanwhile.\n\n{table(found)}"
+        f"{document['build']['commit']}, on\n{machine['processor']} with {machine['cores']} cores, kernel "
+        f"{machine['kernel']}; medians of {len(found.alone)}.\n" + "\n".join(noted) + f"\n\n{table(found)}"
     )
+
+
+EMULATED = (
+    "This processor is emulated, and much slower than a real one: compare its times with each other alone."
+)
 
 
 def table(found: Scale) -> str:

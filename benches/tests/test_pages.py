@@ -99,6 +99,20 @@ def test_more_connections_than_descriptors_are_refused(monkeypatch: pytest.Monke
     assert raised == [(20_000, 20_000)]
 
 
+def test_each_number_of_connections_has_a_section(tmp_path: Path) -> None:
+    sample = {"server_us_per_message": 5.0, "others_busy": 0.0, "server_bytes_per_connection": 1700.4}
+    sample |= {"latency_p50_us": 2e5, "latency_p99_us": 3e5, "messages_per_second": 1e5}
+    for connections, processor in ((50_000, "QEMU TCG CPU"), (9_000, "a real one")):
+        machine = {"processor": processor, "cores": "2", "kernel": "6.1"}
+        around = Surroundings("2026-01-01 00:00 UTC", False, machine, {}, {"commit": "0123456789ab"})
+        scale.save(tmp_path, scale.Scale(connections, *([[sample]] * 4)), around)
+    real, emulated = scale.sections(tmp_path)
+    assert "## 9,000 connections" in real
+    assert scale.EMULATED not in real
+    assert "## 50,000 connections" in emulated
+    assert scale.EMULATED in emulated
+
+
 def test_the_price_of_idle_connections_is_shown() -> None:
     one = {"server_us_per_message": 5.0, "others_busy": 0.0}
     many = {"latency_p50_us": 2e5, "latency_p99_us": 3e5, "messages_per_second": 1e5}

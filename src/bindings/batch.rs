@@ -4,6 +4,7 @@ use pyo3::exceptions::PyOSError;
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use super::arrivals::GROUP;
 use super::client::Kind;
 use super::reactor::Reactor;
 use super::reading::readable_now;
@@ -13,10 +14,6 @@ use crate::engine::{Accepted, Engine, Ready, Token};
 
 /// Connections accepted per readiness of a listener, so that the loop's other users are served.
 const ACCEPTS: usize = 64;
-/// Sockets served before what they answer is written: reading and writing by turns would have the
-/// processor fetch the kernel's code for each again and again, reading all first what belongs to each
-/// socket.
-const GROUP: usize = 32;
 /// Seconds until accepting is tried again after the descriptors ran out, as asyncio has it.
 const ACCEPT_RETRY: f64 = 1.0;
 
@@ -41,31 +38,56 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
         None => Ok(()),
     });
     if polled.is_ok() {
-        let mut served = 0;
-        while let Some(ready) = this.sockets.with(py, |sockets| sockets.engine()?.next_ready()) {
-            this.sockets.with(py, |sockets| sockets.look_ahead(py));
-            match ready {
-                Ready::Accept(token) => accept(reactor, token),
-                Ready::Socket { token, readable, writable, hangup } => {
-                    if writable {
-                        flush(reactor, token);
-                    }
-                    if readable || (hangup && !writable) {
-                        readable_now(reactor, token);
-                    }
-                    served += 1;
-                    if served % GROUP == 0 {
-                        flush_dirty(reactor);
-                    }
-                }
-            }
-        }
+        serve_ready(reactor);
     }
     Reactor::flush_all(reactor);
     drop(batch);
     Reactor::flush_rest_later(reactor);
     polled?;
     this.take_error(py).map_or(Ok(()), Err)
+}
+
+/// Serves the sockets that are ready, a group at a time: all are read, then delivered, then written.
+fn serve_ready(reactor: &Bound<'_, Reactor>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let mut arrivals = this.arrivals.with(py, std::mem::take);
+    let mut served = 0;
+    while let Some(ready) = this.sockets.with(py, |sockets| sockets.engine()?.next_ready()) {
+        this.sockets.with(py, |sockets| sockets.look_ahead());
+        let read = match ready {
+            Ready::Socket { token, readable: true, writable: false, hangup: false } => {
+                arrivals.read(reactor, token)
+            }
+            _ => false,
+        };
+        if !read {
+            arrivals.deliver(reactor);
+            serve(reactor, ready);
+        }
+        served += 1;
+        if served >= GROUP || arrivals.are_enough() {
+            arrivals.deliver(reactor);
+            flush_dirty(reactor);
+            served = 0;
+        }
+    }
+    arrivals.deliver(reactor);
+    this.arrivals.with(py, |kept| *kept = arrivals);
+}
+
+/// What is ready and is not read with the others.
+fn serve(reactor: &Bound<'_, Reactor>, ready: Ready) {
+    match ready {
+        Ready::Accept(token) => accept(reactor, token),
+        Ready::Socket { token, readable, writable, hangup } => {
+            if writable {
+                flush(reactor, token);
+            }
+            if readable || (hangup && !writable) {
+                readable_now(reactor, token);
+            }
+        }
+    }
 }
 
 fn accept(reactor: &Bound<'_, Reactor>, listener: Token) {

@@ -2,6 +2,8 @@
 //!
 //! `_backend.py` states what it offers; the pure core offers the same.
 
+#[cfg(unix)]
+mod arrivals;
 mod asyncio_side;
 #[cfg(unix)]
 mod batch;

@@ -75,6 +75,12 @@ fn is_bound_method(listener: &Bound<'_, PyAny>) -> bool {
 }
 
 impl Connection {
+    /// Before anything else: the connection itself.
+    #[inline]
+    pub fn fetch(&self) {
+        prefetch(std::ptr::from_ref(self), size_of::<Self>());
+    }
+
     /// Before its delivery: the listener and what that refers to, and its WebSocket.
     #[inline]
     pub fn look_ahead(&self, py: Python<'_>) {

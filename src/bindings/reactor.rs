@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyWeakrefReference};
 
+#[cfg(unix)]
+use super::arrivals::Arrivals;
 use super::cell::GilCell;
 use super::connection::Connection;
 use super::jobs::Jobs;
@@ -34,6 +36,9 @@ pub struct Reactor {
     pub jobs: GilCell<Jobs>,
     #[cfg(unix)]
     pub sockets: GilCell<Sockets>,
+    /// Empty but for its room.
+    #[cfg(unix)]
+    pub arrivals: GilCell<Arrivals>,
 }
 
 impl Reactor {
@@ -67,6 +72,8 @@ impl Reactor {
             jobs: GilCell::new(Jobs::default()),
             #[cfg(unix)]
             sockets: GilCell::new(Sockets::default()),
+            #[cfg(unix)]
+            arrivals: GilCell::new(Arrivals::default()),
         })
     }
 

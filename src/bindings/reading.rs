@@ -20,8 +20,12 @@ const DIRECT_MIN: usize = 16 * 1024;
 
 /// Reads until the socket is drained or has had its turn; each read is delivered before the next.
 pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
+    read_up_to(reactor, token, READS);
+}
+
+fn read_up_to(reactor: &Bound<'_, Reactor>, token: Token, reads: usize) {
     let (py, this) = (reactor.py(), reactor.get());
-    for _ in 0..READS {
+    for _ in 0..reads {
         let kind = this.sockets.with(py, |sockets| {
             let paused = sockets.engine().is_none_or(|engine| engine.is_paused(token));
             let client = sockets.client(token).filter(|client| !paused && !client.closing);
@@ -50,28 +54,56 @@ pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
     }
 }
 
+/// What follows the first read of a connection, once its bytes are delivered.
+#[inline]
+pub fn read_on(reactor: &Bound<'_, Reactor>, token: Token, connection: Py<Connection>, read: Read) {
+    match read {
+        Read::Data { drained: true, .. } | Read::WouldBlock => {}
+        Read::Data { .. } => read_up_to(reactor, token, READS - 1),
+        Read::Eof => at_eof(reactor, token, &Kind::Native(connection)),
+        Read::Lost(error) => lose(reactor, token, Some(error.into())),
+    }
+}
+
+/// One read: into the message itself if a long frame is on its way, else into `spare`; and how many bytes are
+/// there.
+#[inline]
+pub fn read_once(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    connection: &Connection,
+    spare: &mut [u8],
+) -> (Read, usize) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let read = |into: &mut [std::mem::MaybeUninit<u8>]| {
+        this.sockets.with(py, |sockets| {
+            sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, into))
+        })
+    };
+    if let Some(read) = connection.receive_direct(py, DIRECT_MIN, read) {
+        return (read, 0);
+    }
+    let room = connection.room_to_read(py).min(spare.len());
+    // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
+    let into = unsafe { std::slice::from_raw_parts_mut(spare.as_mut_ptr().cast(), room) };
+    let read = read(into);
+    let n = if let Read::Data { n, .. } = read { n } else { 0 };
+    (read, n)
+}
+
 fn read_native(
     reactor: &Bound<'_, Reactor>,
     token: Token,
     connection: &Bound<'_, Connection>,
 ) -> PyResult<Read> {
     let (py, this) = (reactor.py(), reactor.get());
-    let direct = connection.get().receive_direct(py, DIRECT_MIN, |spare| {
-        this.sockets.with(py, |sockets| {
-            sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, spare))
-        })
-    });
-    if let Some(read) = direct {
-        if matches!(read, Read::Data { .. }) {
-            Connection::feed(connection, &mut []);
-        }
-        return Ok(read);
+    let mut buffer = this.with_shared(py, super::shared::Shared::take_read_buffer);
+    let (read, n) = read_once(reactor, token, connection.get(), &mut buffer);
+    if matches!(read, Read::Data { .. }) {
+        Connection::feed(connection, &mut buffer[..n]);
     }
-    let room = connection.get().room_to_read(py);
-    read_shared(reactor, token, room, |bytes| {
-        Connection::feed(connection, bytes);
-        Ok(())
-    })
+    this.with_shared(py, |shared| shared.give_read_buffer(buffer));
+    Ok(read)
 }
 
 fn read_stream(
@@ -80,7 +112,7 @@ fn read_stream(
     protocol: &Bound<'_, PyAny>,
 ) -> PyResult<Read> {
     let py = reactor.py();
-    read_shared(reactor, token, usize::MAX, |bytes| {
+    read_shared(reactor, token, |bytes| {
         protocol.call_method1(intern!(py, "data_received"), (PyBytes::new(py, bytes),)).map(drop)
     })
 }
@@ -91,7 +123,7 @@ fn read_buffered(
     protocol: &Bound<'_, PyAny>,
 ) -> PyResult<Read> {
     let py = reactor.py();
-    read_shared(reactor, token, usize::MAX, |mut bytes: &mut [u8]| {
+    read_shared(reactor, token, |mut bytes: &mut [u8]| {
         while !bytes.is_empty() {
             let room = protocol.call_method1(intern!(py, "get_buffer"), (bytes.len(),))?;
             let view = py.import("builtins")?.getattr("memoryview")?.call1((room,))?;
@@ -110,19 +142,16 @@ fn read_buffered(
     })
 }
 
-/// One read of at most `room` bytes into the loop's shared buffer, given to `deliver`.
+/// One read into the loop's shared buffer, given to `deliver`.
 fn read_shared(
     reactor: &Bound<'_, Reactor>,
     token: Token,
-    room: usize,
     deliver: impl FnOnce(&mut [u8]) -> PyResult<()>,
 ) -> PyResult<Read> {
     let (py, this) = (reactor.py(), reactor.get());
     let mut buffer = this.with_shared(py, super::shared::Shared::take_read_buffer);
     // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
-    let spare = unsafe {
-        std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len().min(room))
-    };
+    let spare = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len()) };
     let read = this.sockets.with(py, |sockets| {
         sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, spare))
     });

@@ -9,7 +9,6 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
-use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -70,6 +69,15 @@ impl Sockets {
         }
     }
 
+    /// The connection whose socket is to be read; None where the client is another, or must not be read.
+    #[inline]
+    pub fn readable(&mut self, py: Python<'_>, token: Token) -> Option<Py<Connection>> {
+        if self.engine.as_ref()?.is_paused(token) || self.client(token)?.closing {
+            return None;
+        }
+        self.connection(token).map(|connection| connection.clone_ref(py))
+    }
+
     fn put(&mut self, token: Token, client: Client) {
         let index = token.index();
         if self.clients.len() <= index {
@@ -88,7 +96,7 @@ impl Sockets {
     /// connection, the listener and its WebSocket. With a thousand sockets ready they have left its
     /// cache since their last turn.
     #[inline]
-    pub fn look_ahead(&self, py: Python<'_>) {
+    pub fn look_ahead(&self) {
         let Some(engine) = &self.engine else { return };
         if let Some(token) = engine.upcoming(6) {
             let (slot, size) = engine.entry_address(token);
@@ -96,10 +104,7 @@ impl Sockets {
             prefetch(self.clients.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
         }
         if let Some(connection) = engine.upcoming(4).and_then(|token| self.connection(token)) {
-            prefetch(connection.as_ptr(), size_of::<Connection>() + size_of::<ffi::PyObject>());
-        }
-        if let Some(connection) = engine.upcoming(2).and_then(|token| self.connection(token)) {
-            connection.get().look_ahead(py);
+            connection.get().fetch();
         }
     }
 

@@ -137,6 +137,80 @@ async def test_small_and_large_messages(make_room: MakeRoom) -> None:
     assert {answer.payload for answer in await within(room.frames())} == {b"and"}
 
 
+LONG = 40 * KIB
+"""A frame of it is received into its message, once so much is here that the rest has room there."""
+BEGUN = 22 * KIB
+
+
+async def begin(room: Room, data: bytes, opcode: int = BINARY) -> bytes:
+    """The second client sends the beginning of a long message; what is yet to be sent of it."""
+    whole = frame(opcode, data)
+    wire = room.ws[1].stats().received.wire
+    room.peers[1].write(whole[:BEGUN])
+    while room.ws[1].stats().received.wire < wire + BEGUN:  # noqa: ASYNC110 -- nothing is told of a part
+        await asyncio.sleep(0)
+    return whole[BEGUN:]
+
+
+@pytest.mark.parametrize("heartbeat", [None, 30], ids=["", "heartbeat"])
+@pytest.mark.parametrize("briefly", [False, True], ids=["pause", "pause and resume"])
+@pytest.mark.parametrize("text", [b"a" * LONG, b"a" * (LONG - 1) + b"\xff"], ids=["message", "no text"])
+async def test_the_end_of_a_long_message_comes_as_another_listener_pauses(
+    make_room: MakeRoom, transports: str, heartbeat: float | None, briefly: bool, text: bytes
+) -> None:
+    room = await make_room(2, heartbeat=heartbeat)
+    first, second = room.ws
+    seen: list[Any] = []
+    paused = asyncio.Event()
+
+    def pause(data: bytes, is_binary: bool) -> None:
+        second.pause()
+        if briefly:
+            second.resume()
+        paused.set()
+
+    first.on("message", pause)
+    second.on("message", lambda data, is_binary: seen.append(data))
+    second.on("error", lambda error: seen.append(error.code))
+    rest = await begin(room, text, TEXT)
+    room.peers[0].write(frame(BINARY, b"now"))
+    room.peers[1].hang_up(rest)
+    await within(paused.wait())
+    if not briefly:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        # Which of the two sockets a loop serves first is its own affair; wsrs's engine, the first that spoke.
+        assert seen == [] or transports == "loop"
+        second.resume()
+    await within(second.wait_closed())
+    assert seen == ([text] if text.isascii() else ["WS_ERR_INVALID_UTF8"])
+
+
+async def test_the_end_of_a_long_message_comes_behind_a_message_that_pauses(make_room: MakeRoom) -> None:
+    room = await make_room(2)
+    first, second = room.ws
+    seen: list[bytes] = []
+    heard = asyncio.Event()
+
+    def listen(data: bytes, is_binary: bool) -> None:
+        seen.append(data)
+        if len(seen) == 1:
+            second.pause()
+        heard.set()
+
+    aiter(second)  # what comes waits for a listener
+    first.on("message", lambda data, is_binary: second.on("message", listen))
+    room.peers[1].write(frame(BINARY, b"before"))
+    rest = await begin(room, bytes(LONG))
+    room.peers[0].write(frame(BINARY, b"now"))
+    room.peers[1].hang_up(rest)
+    await within(heard.wait())
+    assert seen == [b"before"]
+    second.resume()
+    await within(second.wait_closed())
+    assert seen == [b"before", bytes(LONG)]
+
+
 async def test_one_listener_raises(make_room: MakeRoom, reports: Reports) -> None:
     room = await make_room(CROWD)
 

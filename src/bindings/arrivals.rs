@@ -68,21 +68,26 @@ impl Arrivals {
             return;
         }
         let (py, this) = (reactor.py(), reactor.get());
-        let mut rest = &mut *self.buffer;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut delivered = 0;
         let mut list = self.list.drain(..);
         while let Some(Arrived { token, connection, read, buffered }) = list.next() {
             if let Some(later) = list.as_slice().get(1) {
                 later.connection.get().look_ahead(py);
             }
-            let bytes = rest.split_off_mut(..buffered).unwrap_or_default();
+            let bytes = &mut buffer[delivered..delivered + buffered];
+            delivered += buffered;
             if matches!(read, Read::Data { .. }) {
                 Connection::feed(connection.bind(py), bytes);
+            }
+            if list.as_slice().is_empty() {
+                // Before the last reads on: it would need another.
+                let buffer = std::mem::take(&mut buffer);
+                this.with_shared(py, |shared| shared.give_read_buffer(buffer));
             }
             read_on(reactor, token, connection, read);
         }
         drop(list);
         (self.used, self.bytes) = (0, 0);
-        let buffer = std::mem::take(&mut self.buffer);
-        this.with_shared(py, |shared| shared.give_read_buffer(buffer));
     }
 }

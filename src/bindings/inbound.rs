@@ -8,6 +8,7 @@ use pyo3::types::PyList;
 use super::connection::Connection;
 use super::control::FrameKind;
 use super::reactor::Reactor;
+use super::state::State;
 use super::step::{Step, next_step, place};
 use super::waiter::{Awaitable, Done};
 use crate::protocol::receiver::Input;
@@ -48,7 +49,7 @@ impl Connection {
             if !state.pending.is_empty() || !state.may_deliver() || state.flow.delivering {
                 return None;
             }
-            match super::direct::receive(&mut state.receiver, at_least, read) {
+            let read = match super::direct::receive(&mut state.receiver, at_least, read) {
                 Ok(read) => {
                     if let Some(crate::engine::Read::Data { n, .. }) = read {
                         state.counts.wire_received += n as u64;
@@ -59,7 +60,12 @@ impl Connection {
                     state.fault = Some(fault);
                     Some(crate::engine::Read::Data { n: 0, drained: true })
                 }
+            };
+            // Until it is delivered the program may pause, or take a message that came before.
+            if read.is_some() {
+                state.note_ready();
             }
+            read
         })
     }
 
@@ -67,20 +73,16 @@ impl Connection {
     pub fn deliver_pending(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         while let Some(mut bytes) = this.state.with(py, |state| {
-            let something = !state.pending.is_empty() || state.flow.has_inflated();
+            let something = !state.pending.is_empty() || state.flow.has_ready();
             if !something || state.flow.delivering || !state.may_deliver() {
                 return None;
             }
-            state.flow.forget_inflated();
+            state.flow.forget_ready();
             Some(std::mem::take(&mut state.pending))
         }) {
             Self::deliver(slf, &mut bytes);
             // A message that waited for the listener went first, or the queue had no room.
-            this.state.with(py, |state| {
-                if state.receiver.has_worked() {
-                    state.flow.keep_inflated();
-                }
-            });
+            this.state.with(py, State::note_ready);
         }
     }
 

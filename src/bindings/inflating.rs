@@ -69,7 +69,7 @@ impl Connection {
         if this.state.with(py, |state| state.flow.concluded) {
             this.state.with(py, |state| {
                 state.inflating = None;
-                state.flow.forget_inflated();
+                state.flow.forget_ready();
             });
             drop((work, room));
             return Self::after_delivery(slf);

@@ -82,7 +82,7 @@ pub struct Flow {
     /// The queue is full: nothing is delivered until it is taken from.
     pub stalled: bool,
     /// Why the next event must wait, in one byte because every message asks: `NEXT_TICK`, `INFLATING`,
-    /// `INFLATED`.
+    /// `READY`.
     waits: u8,
     /// Frames are being delivered: a nested call leaves it to the outer one.
     pub delivering: bool,
@@ -120,8 +120,9 @@ pub struct Flow {
 const NEXT_TICK: u8 = 1;
 /// A thread inflates: nothing is delivered until it is done.
 const INFLATING: u8 = 2;
-/// It is done, and what it made is not yet delivered.
-const INFLATED: u8 = 4;
+/// The receiver, or the connection's fault, has something to deliver without more bytes from the peer: what a
+/// thread made, or what was received directly.
+const READY: u8 = 4;
 
 /// The end was asked for.
 const ENDS: u8 = 1;
@@ -146,23 +147,23 @@ impl Flow {
 
     /// A thread begins to inflate, or is done: then there is something to deliver.
     pub const fn set_inflating(&mut self, begins: bool) {
-        self.waits = self.waits & NEXT_TICK | if begins { INFLATING } else { INFLATED };
+        self.waits = self.waits & NEXT_TICK | if begins { INFLATING } else { READY };
     }
 
-    /// What a thread has made is still to be delivered.
-    pub const fn keep_inflated(&mut self) {
-        self.waits |= INFLATED;
+    /// There is something to deliver without more bytes.
+    pub const fn keep_ready(&mut self) {
+        self.waits |= READY;
     }
 
-    /// What a thread has made is delivered, or will not be.
-    pub const fn forget_inflated(&mut self) {
+    /// It is delivered, or will not be.
+    pub const fn forget_ready(&mut self) {
         self.waits &= NEXT_TICK;
     }
 
-    /// Whether what a thread has made is to be delivered.
+    /// Whether there is something to deliver without more bytes.
     #[inline]
-    pub const fn has_inflated(&self) -> bool {
-        self.waits & INFLATED != 0
+    pub const fn has_ready(&self) -> bool {
+        self.waits & READY != 0
     }
 
     /// Whether the next tick or a thread brings something to deliver.
@@ -272,6 +273,14 @@ impl State {
     #[inline]
     pub fn has_nothing_else(&self) -> bool {
         self.queue.is_empty() && self.fault.is_none()
+    }
+
+    /// Notes whether there is something to deliver without more bytes: nothing else would bring it forth.
+    #[inline]
+    pub fn note_ready(&mut self) {
+        if self.fault.is_some() || self.receiver.has_ready() {
+            self.flow.keep_ready();
+        }
     }
 
     /// Whether the program takes nothing now.

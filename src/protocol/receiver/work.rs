@@ -116,10 +116,15 @@ impl<B: MessageBuffer> Receiver<B> {
         self.expect == Expect::Work && self.work.as_ref().is_none_or(|work| !work.is_done())
     }
 
-    /// Whether work is done, and what comes of it is not yet given by [`Receiver::next`].
+    /// Whether [`Receiver::next`] has something to give, or to say, without more bytes: what comes of work
+    /// that is done, or of a frame that was received directly to its end.
     #[must_use]
-    pub fn has_worked(&self) -> bool {
-        self.expect == Expect::Work && !self.is_working()
+    pub fn has_ready(&self) -> bool {
+        match self.expect {
+            Expect::Work => !self.is_working(),
+            Expect::Payload => self.message.as_ref().is_some_and(|message| message.missing() == 0),
+            _ => false,
+        }
     }
 
     /// Leaves `rest`, of a piece of the message that is under way, as work.

@@ -91,10 +91,10 @@ impl Sockets {
         self.clients.get_mut(token.index())?.take().map(|(_, client)| client)
     }
 
-    /// Has the processor fetch what the sockets served next are made of, each kind of thing some events
-    /// ahead of its use, since each is found by way of the one before: the table's entries, the
-    /// connection, the listener and its WebSocket. With a thousand sockets ready they have left its
-    /// cache since their last turn.
+    /// Has the processor fetch what the sockets read next are made of, each kind of thing some events
+    /// ahead of its use, since each is found by way of the one before: the table's entries, then the
+    /// connection. With a thousand sockets ready they have left its cache since their last turn. The
+    /// listener and its WebSocket follow before the delivery.
     #[inline]
     pub fn look_ahead(&self) {
         let Some(engine) = &self.engine else { return };

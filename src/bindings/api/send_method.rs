@@ -1,0 +1,268 @@
+//! `WebSocket.send` without a Python frame of ours: its usual case, an open WebSocket, is one native
+//! call. All other cases stay with the method in Python.
+
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, c_int};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyString, PyType};
+
+use crate::bindings::connection::Connection;
+use crate::bindings::convert::send_args;
+use crate::bindings::py::slots::Slot;
+
+/// `readyState` of an open WebSocket.
+const OPEN: i32 = 1;
+
+/// What the native `send` knows of the class that it is a method of.
+pub struct Native {
+    class: Py<PyType>,
+    connection: Slot,
+    ready_state: Slot,
+    direct: Slot,
+    /// The integer 1, of which CPython has one only.
+    open: Py<PyAny>,
+    /// `send` with all of its arguments.
+    with_options: Py<PyAny>,
+    /// The keywords that say how to send, interned as those of a call are.
+    keywords: [Py<PyString>; 4],
+}
+
+/// `binary`, `compress`, `fin`, `mask`.
+type Options = (Option<bool>, Option<bool>, bool, Option<bool>);
+
+impl Native {
+    /// What is known of the class; None before [`send_method`] was called.
+    pub fn get(py: Python<'_>) -> Option<&'static Self> {
+        NATIVE.get(py)
+    }
+
+    /// Whether the type of `ws` is the class or derived from it, and so has the same slots at the same
+    /// places. `isinstance` would not do: it believes an object's `__class__`.
+    pub fn is_type_of(&self, ws: &Bound<'_, PyAny>) -> bool {
+        // SAFETY: both are alive, and the class is a type.
+        unsafe { ffi::PyObject_TypeCheck(ws.as_ptr(), self.class.as_ptr().cast()) != 0 }
+    }
+
+    /// Whether messages may be taken from the connection without asking the WebSocket; and the connection.
+    ///
+    /// # Safety
+    ///
+    /// [`Self::is_type_of`] holds for `ws`.
+    #[inline]
+    pub unsafe fn direct<'py>(&self, ws: &Bound<'py, PyAny>) -> (bool, Option<Bound<'py, PyAny>>) {
+        // SAFETY: `ws` is alive and has the slots; what is in them is held on to at once.
+        unsafe {
+            let direct = self.direct.get(ws.as_ptr()) == ffi::Py_True();
+            let connection = self.connection.get(ws.as_ptr());
+            (direct, Bound::from_borrowed_ptr_or_opt(ws.py(), connection))
+        }
+    }
+
+    /// What keywords ask for; None where it takes more than a look: another keyword, no bool.
+    ///
+    /// # Safety
+    ///
+    /// `names` is null or a tuple, of as many objects as there are at `values`.
+    #[inline]
+    unsafe fn options(
+        &self,
+        values: *const *mut ffi::PyObject,
+        names: *mut ffi::PyObject,
+    ) -> Option<Options> {
+        let mut found = [None, None, Some(true), None];
+        if names.is_null() {
+            return Some((None, None, true, None));
+        }
+        // SAFETY: a tuple.
+        for at in 0..unsafe { ffi::PyTuple_GET_SIZE(names) } {
+            // SAFETY: within the tuple and within the values.
+            let (name, value) = unsafe { (ffi::PyTuple_GET_ITEM(names, at), *values.offset(at)) };
+            let keyword = self.keywords.iter().position(|one| one.as_ptr() == name)?;
+            // SAFETY: the two bools, of which there are no others.
+            let (yes, no) = unsafe { (ffi::Py_True(), ffi::Py_False()) };
+            if value != yes && value != no {
+                return None;
+            }
+            found[keyword] = Some(value == yes);
+        }
+        let [binary, compress, fin, mask] = found;
+        Some((binary, compress, fin?, mask))
+    }
+}
+
+static NATIVE: PyOnceLock<Native> = PyOnceLock::new();
+
+/// `WebSocket.send`; see `python/wsrs/websocket.py`.
+#[pyfunction]
+#[pyo3(signature = (ws, data, options = None, callback = None, *, binary = None, compress = None, fin = true, mask = None))]
+#[allow(clippy::too_many_arguments)] // keywords in Python
+fn send<'py>(
+    ws: &Bound<'py, PyAny>,
+    data: &Bound<'py, PyAny>,
+    options: Option<&Bound<'py, PyAny>>,
+    callback: Option<&Bound<'py, PyAny>>,
+    #[pyo3(from_py_with = send_args::binary)] binary: Option<bool>,
+    #[pyo3(from_py_with = send_args::compress)] compress: Option<bool>,
+    #[pyo3(from_py_with = send_args::fin)] fin: bool,
+    #[pyo3(from_py_with = send_args::mask)] mask: Option<bool>,
+) -> PyResult<Py<PyAny>> {
+    let py = ws.py();
+    if options.is_none()
+        && let Ok(connection) = ws.getattr(intern!(py, "_conn"))?.cast_into::<Connection>()
+        && is_open(ws)?
+    {
+        let callback = callback.map(send_args::callback).transpose()?.flatten();
+        return Connection::send_now(&connection, data, (binary, compress, fin, mask), callback);
+    }
+    let arguments = (data, options, callback, binary, compress, fin, mask);
+    ws.call_method1(intern!(py, "_send_otherwise"), arguments).map(Bound::unbind)
+}
+
+#[inline]
+fn is_open(ws: &Bound<'_, PyAny>) -> PyResult<bool> {
+    ws.getattr(intern!(ws.py(), "_ready_state"))?.extract::<i32>().map(|state| state == OPEN)
+}
+
+/// `send` as CPython calls it. One argument, with keywords or not, and an
+/// open WebSocket, the usual case, is sent from here.
+unsafe extern "C" fn send_fast(
+    ws: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // A panic must not unwind into C.
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        Python::attach(|py| {
+            // SAFETY: what CPython gives a method: `ws` is an instance of the class it belongs to, `args`
+            // are `count` objects and those of the keywords' `names`; all live until we return.
+            let result = unsafe { send_called(py, ws, args, count, names) };
+            result.map_or_else(
+                |error| {
+                    error.restore(py);
+                    std::ptr::null_mut()
+                },
+                Py::into_ptr,
+            )
+        })
+    }));
+    outcome.unwrap_or_else(|_| {
+        Python::attach(|py| PyRuntimeError::new_err("send() panicked").restore(py));
+        std::ptr::null_mut()
+    })
+}
+
+/// # Safety
+///
+/// The arguments are those of a method of the class that [`send_method`] was given.
+#[inline]
+unsafe fn send_called(
+    py: Python<'_>,
+    ws: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> PyResult<Py<PyAny>> {
+    let Some(native) = NATIVE.get(py) else {
+        return Err(PyRuntimeError::new_err("send() before the module is ready"));
+    };
+    // SAFETY: as said of the arguments; keywords' values stand behind the `count` others.
+    let options = (count == 1).then(|| unsafe { native.options(args.add(1), names) });
+    if let Some(options) = options.flatten() {
+        // SAFETY: `ws` is an instance of the class whose slots these are; `args` is one object. The
+        // connection is held on to before anything of Python runs.
+        let (open, connection, data) = unsafe {
+            let open = native.ready_state.get(ws) == native.open.as_ptr();
+            let connection = Bound::from_borrowed_ptr_or_opt(py, native.connection.get(ws));
+            (open, connection, Borrowed::from_ptr(py, *args))
+        };
+        if open
+            && let Some(connection) = connection.and_then(|one| one.cast_into::<Connection>().ok())
+        {
+            return Connection::send_now(&connection, &data, options, None);
+        }
+    }
+    // SAFETY: as above; keywords' values stand behind the `count` arguments.
+    let (all, keywords) = unsafe {
+        let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) };
+        let len = usize::try_from(count + keywords).unwrap_or_default();
+        let given = if len == 0 { &[] } else { std::slice::from_raw_parts(args, len) };
+        (std::iter::once(ws).chain(given.iter().copied()).collect::<Vec<_>>(), keywords)
+    };
+    let positional = all.len() - usize::try_from(keywords).unwrap_or_default();
+    // SAFETY: a callable, as many objects as are said, and the tuple of names or null; a new reference or
+    // null with an exception is returned.
+    unsafe {
+        let function = native.with_options.as_ptr();
+        let result = ffi::PyObject_Vectorcall(function, all.as_ptr(), positional, names);
+        Bound::from_owned_ptr_or_err(py, result).map(Bound::unbind)
+    }
+}
+
+struct Definition(ffi::PyMethodDef);
+
+// SAFETY: never changed, and what it refers to are constants.
+unsafe impl Sync for Definition {}
+
+static DEFINITION: Definition = Definition(ffi::PyMethodDef {
+    ml_name: c"send".as_ptr(),
+    ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: send_fast },
+    ml_flags: METH_FLAGS,
+    ml_doc: DOC.as_ptr(),
+});
+
+const METH_FLAGS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+
+/// Where `inspect.signature` and `help` find it.
+const DOC: &CStr = c"send($self, data, options=None, callback=None, *, binary=None, \
+compress=None, fin=True, mask=None)\n--\n\nSend a message at once; awaiting the result waits only \
+while `high_water_mark` bytes are queued.";
+
+/// The method of `class`; None where it is not laid out as it must be.
+fn native_method<'py>(class: &Bound<'py, PyType>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = class.py();
+    let (Some(connection), Some(ready_state), Some(direct)) =
+        (Slot::of(class, "_conn")?, Slot::of(class, "_ready_state")?, Slot::of(class, "_direct")?)
+    else {
+        return Ok(None);
+    };
+    let native = NATIVE.get_or_try_init(py, || {
+        PyResult::Ok(Native {
+            class: class.clone().unbind(),
+            connection,
+            ready_state,
+            direct,
+            open: OPEN.into_pyobject(py)?.into_any().unbind(),
+            with_options: wrap_pyfunction!(send, py)?.into_any().unbind(),
+            keywords: ["binary", "compress", "fin", "mask"]
+                .map(|name| PyString::intern(py, name).unbind()),
+        })
+    })?;
+    if !native.class.is(class) {
+        return Ok(None); // made when the package was imported a second time
+    }
+    let definition = (&raw const DEFINITION.0).cast_mut();
+    // SAFETY: a type, and a definition that lives for ever and that CPython does not write to; a new
+    // reference or null with an exception is returned.
+    let made = unsafe {
+        let method = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+        Bound::from_owned_ptr_or_err(py, method)?
+    };
+    Ok(Some(made))
+}
+
+/// The `send` of `class_`, a WebSocket: `function`, or a native method that does the same.
+#[pyfunction]
+pub fn send_method<'py>(
+    class_: &Bound<'py, PyType>,
+    function: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    Ok(native_method(class_)?.unwrap_or(function))
+}

@@ -1,0 +1,383 @@
+//! The awaitables: what `recv`, `next` and `send` return.
+//!
+//! A [`Waiter`] is a future to an asyncio task without being an `asyncio.Future`: the task finds
+//! `_asyncio_future_blocking`, gives its wake-up to `add_done_callback` and later asks `result`.
+//! One serves a connection for all its messages. Within a batch of the engine, where no task is
+//! current, the wake-up is called directly in the task's context; else through `call_soon`.
+
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::bindings::connection::Connection;
+use crate::bindings::connection::outbound::send::connection_closed;
+use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::py::gil_cell::GilCell;
+
+/// What a waiter waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// A message; the end raises what `finish` was given.
+    Message,
+    /// A message; an orderly end raises `StopAsyncIteration`.
+    Next,
+    /// Less than the low-water mark queued; a loss before that raises `ConnectionClosed`.
+    Room,
+}
+
+/// What a look at the connection found.
+pub enum Found {
+    /// Nothing yet: wait.
+    Nothing,
+    /// The value of the `await`.
+    Value(Py<PyAny>),
+}
+
+struct Callback {
+    function: Py<PyAny>,
+    context: Option<Py<PyAny>>,
+}
+
+#[derive(Default)]
+struct State {
+    callbacks: Vec<Callback>,
+    waiting: bool,
+    blocking: bool,
+    /// There was room since: what a sender waits for is not lost, whatever comes.
+    granted: bool,
+    /// A task that waited here was cancelled. It may cancel again before it is told, so that nobody else
+    /// waits here.
+    spent: bool,
+}
+
+/// One awaitable of a connection.
+#[pyclass(frozen, module = "wsrs._core")]
+pub struct Waiter {
+    connection: Py<Connection>,
+    wish: Wish,
+    state: GilCell<State>,
+}
+
+impl Waiter {
+    pub fn new(connection: Py<Connection>, wish: Wish) -> Self {
+        Self { connection, wish, state: GilCell::new(State::default()) }
+    }
+
+    /// Notes that there is room, for a sender that may come to ask only after the end.
+    pub fn grant(&self, py: Python<'_>) {
+        self.state.with(py, |state| state.granted = true);
+    }
+
+    pub fn is_granted(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.granted)
+    }
+
+    /// Whether the connection was lost before there was room.
+    fn is_in_vain(&self, py: Python<'_>) -> bool {
+        self.wish == Wish::Room
+            && !self.connection.get().is_connected(py)
+            && !self.state.with(py, |state| state.granted)
+    }
+
+    pub fn is_spent(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.spent)
+    }
+
+    /// Whether a task is suspended on it.
+    pub fn is_waiting(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.waiting && !state.callbacks.is_empty())
+    }
+
+    /// Lets the suspended tasks go on: now where the reactor is in a batch, else in the next tick.
+    pub fn wake(slf: &Bound<'_, Self>, reactor: &Reactor) {
+        let py = slf.py();
+        let callbacks = slf.get().state.with(py, |state| {
+            state.waiting = false;
+            std::mem::take(&mut state.callbacks)
+        });
+        for callback in callbacks {
+            let outcome = match &callback.context {
+                // Legal only while no task is current: in a batch, and not in a task woken by it.
+                Some(context) if reactor.begin_waking(py) => {
+                    let outcome = call_in_context(slf, &callback.function, context.bind(py));
+                    reactor.end_waking(py);
+                    match outcome {
+                        Err(error) if refused_a_step(&error, reactor, py) => {
+                            callback.schedule(slf.as_any(), reactor)
+                        }
+                        other => other,
+                    }
+                }
+                _ => callback.schedule(slf.as_any(), reactor),
+            };
+            if let Err(error) = outcome {
+                reactor.keep_error(py, error);
+            }
+        }
+    }
+}
+
+impl Callback {
+    fn schedule(&self, future: &Bound<'_, PyAny>, reactor: &Reactor) -> PyResult<()> {
+        reactor.call_soon(future.py(), &self.function, future, self.context.as_ref())
+    }
+}
+
+fn call_in_context(
+    waiter: &Bound<'_, Waiter>,
+    function: &Py<PyAny>,
+    context: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let py = waiter.py();
+    // SAFETY: the GIL is held; a context that is entered is left again below.
+    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    let outcome = function.call1(py, (waiter,)).map(drop);
+    // SAFETY: entered above by this thread.
+    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
+        return Err(PyErr::fetch(py));
+    }
+    outcome
+}
+
+/// Whether asyncio has refused to step a task because another is current: one that a listener has begun at
+/// once in this batch (`asyncio.eager_task_factory`). The step has not begun then.
+#[cold]
+fn refused_a_step(error: &PyErr, reactor: &Reactor, py: Python<'_>) -> bool {
+    error.is_instance_of::<PyRuntimeError>(py)
+        && py
+            .import("asyncio")
+            .and_then(|asyncio| asyncio.call_method1("current_task", (reactor.event_loop(py),)))
+            .is_ok_and(|task| !task.is_none())
+}
+
+/// Ends an `await` with `value`, which is neither a tuple nor an exception: `StopIteration(value)` is
+/// set as the error and "no next item" returned, as CPython's own futures do. By way of a `PyErr` it
+/// would cost two allocations a message.
+fn stop_iteration<T>(py: Python<'_>, value: &Py<PyAny>) -> Option<T> {
+    if !value.is_none(py) {
+        // SAFETY: the GIL is held; both objects are alive, and new references are taken.
+        unsafe { ffi::PyErr_SetObject(ffi::PyExc_StopIteration, value.as_ptr()) };
+    }
+    None
+}
+
+fn cancelled_error(py: Python<'_>) -> PyErr {
+    static TYPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = TYPE
+        .get_or_try_init(py, || Ok(py.import("asyncio")?.getattr("CancelledError")?.unbind()))
+        .and_then(|class| class.bind(py).call0());
+    match made {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}
+
+/// What `recv`, `next` and a waiting `send` return. Not the waiter itself: asyncio would take that
+/// for a future, and add callbacks to what nobody has begun to wait for.
+#[pyclass(frozen, module = "wsrs._core")]
+pub struct Awaitable {
+    pub waiter: Py<Waiter>,
+}
+
+#[pymethods]
+impl Awaitable {
+    fn __await__(&self, py: Python<'_>) -> PyResult<Py<Waiter>> {
+        let waiter = self.waiter.get();
+        if waiter.wish != Wish::Room {
+            let connection = waiter.connection.bind(py);
+            if Connection::is_claimed_by_task(connection) {
+                let said = "another task is already waiting for a message";
+                return Err(PyRuntimeError::new_err(said));
+            }
+            if waiter.is_spent(py) {
+                let fresh = Connection::waiter(connection, waiter.wish)?;
+                return Ok(fresh.get().waiter.clone_ref(py));
+            }
+        }
+        Ok(self.waiter.clone_ref(py))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.waiter)
+    }
+}
+
+#[pymethods]
+impl Waiter {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Self>>> {
+        let (py, this) = (slf.py(), slf.get());
+        if this.is_in_vain(py) {
+            return Err(connection_closed(py));
+        }
+        match Connection::look(this.connection.bind(py), this.wish)? {
+            Found::Value(value) => Ok(stop_iteration(py, &value)),
+            Found::Nothing => {
+                if this.wish == Wish::Room {
+                    // Woken, but another sender was faster: wait for the next time.
+                    Connection::await_room(this.connection.bind(py), slf);
+                }
+                this.state.with(py, |state| {
+                    state.waiting = true;
+                    state.blocking = true;
+                });
+                Ok(Some(slf.clone().unbind()))
+            }
+        }
+    }
+
+    /// asyncio's mark of a future that a task may wait for.
+    #[getter(_asyncio_future_blocking)]
+    fn blocking(&self, py: Python<'_>) -> bool {
+        self.state.with(py, |state| state.blocking)
+    }
+
+    #[setter(_asyncio_future_blocking)]
+    fn set_blocking(&self, py: Python<'_>, value: bool) {
+        self.state.with(py, |state| state.blocking = value);
+    }
+
+    fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.connection.get().reactor(py).event_loop(py)
+    }
+
+    #[pyo3(signature = (function, *, context = None))]
+    fn add_done_callback(&self, py: Python<'_>, function: Py<PyAny>, context: Option<Py<PyAny>>) {
+        self.state.with(py, |state| state.callbacks.push(Callback { function, context }));
+    }
+
+    /// Removes every callback equal to `function`; returns how many they were.
+    fn remove_done_callback(&self, py: Python<'_>, function: &Bound<'_, PyAny>) -> PyResult<usize> {
+        let all = self.state.with(py, |state| std::mem::take(&mut state.callbacks));
+        let before = all.len();
+        let mut kept = Vec::with_capacity(before);
+        for callback in all {
+            if !callback.function.bind(py).eq(function)? {
+                kept.push(callback);
+            }
+        }
+        let removed = before - kept.len();
+        self.state.with(py, |state| state.callbacks.append(&mut kept));
+        Ok(removed)
+    }
+
+    /// What a task asks after its wake-up; the message itself is the value of the `await`.
+    fn result(&self) {}
+
+    fn exception(&self) {}
+
+    fn done(&self, py: Python<'_>) -> bool {
+        !self.is_waiting(py)
+    }
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    /// Ends the wait with CancelledError; False where nobody waits. No message is lost by it.
+    #[pyo3(signature = (msg = None))]
+    fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
+        drop(msg); // the task keeps the message of its own cancellation
+        let (py, this) = (slf.py(), slf.get());
+        let (callbacks, again) = this.state.with(py, |state| {
+            state.waiting = false;
+            let again = std::mem::replace(&mut state.spent, true);
+            (std::mem::take(&mut state.callbacks), again)
+        });
+        let connection = this.connection.get();
+        if this.wish != Wish::Room && !again {
+            // A task that was woken, and is cancelled before it has come, takes no message either.
+            connection.state.with(py, |state| state.flow.owed = false);
+        }
+        let reactor = connection.reactor(py);
+        let told = Bound::new(py, Cancelled)?;
+        for callback in &callbacks {
+            callback.schedule(told.as_any(), reactor)?;
+        }
+        Ok(!callbacks.is_empty())
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.connection)?;
+        self.state
+            .for_traverse(|state| {
+                for callback in &state.callbacks {
+                    visit.call(&callback.function)?;
+                    visit.call(&callback.context)?;
+                }
+                Ok(())
+            })
+            .unwrap_or(Ok(()))
+    }
+}
+
+/// What the wake-up of a cancelled wait is given: its result is the cancellation.
+#[pyclass(frozen, module = "wsrs._core")]
+struct Cancelled;
+
+#[pymethods]
+impl Cancelled {
+    fn result(&self, py: Python<'_>) -> PyResult<()> {
+        Err(cancelled_error(py))
+    }
+}
+
+/// An awaitable that is done: what `send` returns while there is room, or once it has failed.
+#[pyclass(frozen, module = "wsrs._core")]
+pub struct Done {
+    error: Option<Py<PyAny>>,
+}
+
+impl Done {
+    /// One that raises `error` when it is awaited, and is silent when it is not, as ws is.
+    pub fn failed(error: Py<PyAny>) -> Self {
+        Self { error: Some(error) }
+    }
+
+    /// The one that every send without a wait shares.
+    pub fn ready(py: Python<'_>) -> PyResult<Py<PyAny>> {
+        static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let ready = READY.get_or_try_init(py, || {
+            PyResult::Ok(Bound::new(py, Self { error: None })?.into_any().unbind())
+        })?;
+        Ok(ready.clone_ref(py))
+    }
+}
+
+#[pymethods]
+impl Done {
+    /// `error`: what awaiting it raises, if anything.
+    #[new]
+    #[pyo3(signature = (error = None))]
+    fn new(error: Option<Py<PyAny>>) -> Self {
+        Self { error }
+    }
+
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match &self.error {
+            Some(error) => Err(PyErr::from_value(error.bind(py).clone())),
+            None => Ok(None),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.error)
+    }
+}

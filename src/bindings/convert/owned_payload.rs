@@ -1,0 +1,62 @@
+//! Data of a message that must outlast the call that brought it, and be read without the GIL.
+
+#![allow(unsafe_code)]
+
+use pyo3::prelude::*;
+
+use crate::bindings::convert::payload::Payload;
+
+enum Kept {
+    /// An immutable object (bytes, str), and where its bytes lie.
+    Object {
+        object: Py<PyAny>,
+        data: *const u8,
+        len: usize,
+    },
+    Copy(Vec<u8>),
+}
+
+/// Bytes that nobody changes. A thread without the GIL may read and drop it.
+pub struct Source(Kept);
+
+// SAFETY: the pointer is only read; it points into an object that is immutable and that the reference
+// keeps alive. pyo3 puts off what a thread without the GIL drops.
+unsafe impl Send for Source {}
+
+impl Source {
+    /// What is immutable is kept, anything else is copied: its owner may change it.
+    pub fn of(payload: &Payload<'_>) -> Self {
+        let data = payload.as_slice();
+        let object = match payload {
+            Payload::Bytes(bytes) => bytes.clone().into_any().unbind(),
+            Payload::Text(text) => text.clone().into_any().unbind(),
+            Payload::Empty | Payload::View(_) => return Self::copy(data),
+        };
+        Self(Kept::Object { object, data: data.as_ptr(), len: data.len() })
+    }
+
+    pub fn copy(data: &[u8]) -> Self {
+        Self(Kept::Copy(data.to_vec()))
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        match &self.0 {
+            // SAFETY: the object lives as long as `self`; the bytes of a `bytes`, and the UTF-8 form of a
+            // `str`, stay where they are and what they are while it does.
+            Kept::Object { data, len, .. } => unsafe { std::slice::from_raw_parts(*data, *len) },
+            Kept::Copy(data) => data,
+        }
+    }
+
+    /// The object, where it is a `bytes`.
+    pub fn bytes<'py>(&self, py: Python<'py>) -> Option<Payload<'py>> {
+        match &self.0 {
+            Kept::Object { object, .. } => object
+                .bind(py)
+                .cast::<pyo3::types::PyBytes>()
+                .ok()
+                .map(|one| Payload::Bytes(one.clone())),
+            Kept::Copy(_) => None,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What the connections of one event loop share.
+
+#[cfg(unix)]
+pub mod owner;
+#[cfg(unix)]
+pub mod prefetch;
+pub mod reactor;
+pub mod shared;
+#[cfg(unix)]
+pub mod sockets;
+#[cfg(unix)]
+pub mod transport;

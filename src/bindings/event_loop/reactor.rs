@@ -1,0 +1,366 @@
+//! What the connections of one event loop share (`shared.rs`), the flush at the end of a tick; and, where the loop can watch a descriptor, the engine's sockets (`sockets.rs`).
+
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::PyException;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyWeakrefReference};
+
+use crate::bindings::connection::Connection;
+use crate::bindings::event_loop::shared::Shared;
+#[cfg(unix)]
+use crate::bindings::event_loop::sockets::Sockets;
+use crate::bindings::offload::jobs::Jobs;
+use crate::bindings::py::gil_cell::GilCell;
+#[cfg(unix)]
+use crate::bindings::serve::read_group::Arrivals;
+
+/// Connections with something to write at the end of the tick, and errors for the loop itself.
+#[derive(Default)]
+struct Agenda {
+    dirty: Vec<Py<Connection>>,
+    flush_scheduled: bool,
+    error: Option<PyErr>,
+}
+
+/// The engine of one event loop.
+#[pyclass(frozen, weakref, module = "wsrs._core")]
+pub struct Reactor {
+    event_loop: Py<PyAny>,
+    call_soon: Py<PyAny>,
+    shared: GilCell<Shared>,
+    agenda: GilCell<Agenda>,
+    pub jobs: GilCell<Jobs>,
+    #[cfg(unix)]
+    pub sockets: GilCell<Sockets>,
+    /// Empty but for its room.
+    #[cfg(unix)]
+    pub arrivals: GilCell<Arrivals>,
+}
+
+impl Reactor {
+    /// The reactor of `event_loop`, made when first asked for.
+    pub fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
+        static TABLE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+        let py = event_loop.py();
+        let table = TABLE.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
+        // By identity: the reactor keeps its loop alive, so a weak table keyed by the loop itself
+        // would never be empty. A dead entry, or one of a loop that had the same address, is replaced.
+        let key = event_loop.as_ptr() as usize;
+        if let Some(entry) = table.get_item(key)?
+            && let Some(found) = entry.cast::<PyWeakrefReference>()?.upgrade_as::<Self>()?
+            && found.get().event_loop.is(event_loop)
+        {
+            return Ok(found.unbind());
+        }
+        let made = Bound::new(py, Self::new(event_loop)?)?;
+        forget_the_dead(table)?;
+        table.set_item(key, PyWeakrefReference::new(&made)?)?;
+        Ok(made.unbind())
+    }
+
+    fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = event_loop.py();
+        Ok(Self {
+            event_loop: event_loop.clone().unbind(),
+            call_soon: event_loop.getattr(intern!(py, "call_soon"))?.unbind(),
+            shared: GilCell::new(Shared::new()),
+            agenda: GilCell::new(Agenda::default()),
+            jobs: GilCell::new(Jobs::default()),
+            #[cfg(unix)]
+            sockets: GilCell::new(Sockets::default()),
+            #[cfg(unix)]
+            arrivals: GilCell::new(Arrivals::default()),
+        })
+    }
+
+    #[inline]
+    pub fn with_shared<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Shared) -> R) -> R {
+        self.shared.with(py, act)
+    }
+
+    pub fn event_loop(&self, py: Python<'_>) -> Py<PyAny> {
+        self.event_loop.clone_ref(py)
+    }
+
+    /// Whether the engine's callback runs, hence no task is current.
+    #[inline]
+    pub fn in_batch(&self, py: Python<'_>) -> bool {
+        self.shared.with(py, |shared| shared.in_batch)
+    }
+
+    /// The batch is over.
+    pub fn end_batch(&self, py: Python<'_>) {
+        self.shared.with(py, |shared| (shared.in_batch, shared.waking) = (false, false));
+    }
+
+    /// Whether a task may be stepped directly now; then none else may be until `end_waking`.
+    pub fn begin_waking(&self, py: Python<'_>) -> bool {
+        self.shared.with(py, |shared| {
+            let free = shared.in_batch && !shared.waking;
+            shared.waking |= free;
+            free
+        })
+    }
+
+    pub fn end_waking(&self, py: Python<'_>) {
+        self.shared.with(py, |shared| shared.waking = false);
+    }
+
+    /// `loop.call_soon(function, argument, context=context)`.
+    pub fn call_soon(
+        &self,
+        py: Python<'_>,
+        function: &Py<PyAny>,
+        argument: &Bound<'_, PyAny>,
+        context: Option<&Py<PyAny>>,
+    ) -> PyResult<()> {
+        let arguments = (function, argument);
+        match context {
+            None => self.call_soon.call1(py, arguments)?,
+            Some(context) => {
+                let keywords = PyDict::new(py);
+                keywords.set_item(intern!(py, "context"), context)?;
+                self.call_soon.call(py, arguments, Some(&keywords))?
+            }
+        };
+        Ok(())
+    }
+
+    /// Tells the callback of a frame.
+    pub fn call_back(&self, py: Python<'_>, callback: &Py<PyAny>, error: Py<PyAny>) {
+        if let Err(error) = callback.call1(py, (error,)) {
+            self.report(py, "a send callback raised an exception", error);
+        }
+    }
+
+    /// `loop.call_soon(target.method, argument)`; a loop that is closed already is no error here.
+    pub fn call_method_soon(
+        &self,
+        target: &Bound<'_, PyAny>,
+        method: &str,
+        argument: &Bound<'_, PyAny>,
+    ) {
+        let py = target.py();
+        let outcome =
+            target.getattr(method).and_then(|bound| self.call_soon.call1(py, (bound, argument)));
+        if let Err(error) = outcome {
+            self.report(py, "wsrs could not schedule a call", error);
+        }
+    }
+
+    /// Hands an error in nobody's code but a listener's or ours to the loop's exception handler.
+    /// `KeyboardInterrupt` and `SystemExit` are kept for the loop: they must end it.
+    pub fn report(&self, py: Python<'_>, message: &str, error: PyErr) {
+        if !error.is_instance_of::<PyException>(py) {
+            self.keep_error(py, error);
+            return;
+        }
+        let context = PyDict::new(py);
+        let outcome = context
+            .set_item("message", message)
+            .and_then(|()| context.set_item("exception", error.value(py)))
+            .and_then(|()| {
+                self.event_loop.call_method1(py, intern!(py, "call_exception_handler"), (context,))
+            });
+        if let Err(failure) = outcome {
+            failure.write_unraisable(py, None);
+        }
+    }
+
+    /// Keeps what must pass through the loop (`SystemExit`, `KeyboardInterrupt`) until the end of
+    /// the batch; outside of one a call of the loop's raises it.
+    pub fn keep_error(&self, py: Python<'_>, error: PyErr) {
+        if self.in_batch(py) {
+            let old = self.agenda.with(py, |agenda| agenda.error.replace(error));
+            drop(old);
+        } else if let Err(failure) = wrap_pyfunction!(raise_error, py)
+            .and_then(|raise| self.call_soon.call1(py, (raise, error.value(py))))
+        {
+            failure.write_unraisable(py, None);
+            error.write_unraisable(py, None);
+        }
+    }
+
+    pub fn take_error(&self, py: Python<'_>) -> Option<PyErr> {
+        self.agenda.with(py, |agenda| agenda.error.take())
+    }
+
+    /// Sees to it that `connection` is flushed at the end of this tick.
+    pub fn mark_dirty(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) {
+        let py = slf.py();
+        let connection = connection.clone().unbind();
+        slf.get().agenda.with(py, |agenda| agenda.dirty.push(connection));
+        Self::schedule_flush(slf);
+    }
+
+    /// One `call_soon` for all connections; none within a batch, which flushes at its end.
+    pub fn schedule_flush(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        if this.in_batch(py) {
+            return;
+        }
+        let first =
+            this.agenda.with(py, |agenda| !std::mem::replace(&mut agenda.flush_scheduled, true));
+        if first {
+            let outcome = slf
+                .getattr(intern!(py, "_flush"))
+                .and_then(|flush| this.call_soon.call1(py, (flush,)));
+            if let Err(error) = outcome {
+                this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
+                this.report(py, "wsrs could not schedule a flush", error);
+            }
+        }
+    }
+
+    /// Writes what the connections have queued by now.
+    pub fn flush_all(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
+        #[cfg(unix)]
+        crate::bindings::serve::write::flush_dirty(slf);
+        let batch = this.agenda.with(py, |agenda| std::mem::take(&mut agenda.dirty));
+        for connection in batch {
+            Connection::flush(connection.bind(py));
+        }
+    }
+
+    /// What callbacks queued during a flush leaves in the next tick.
+    pub fn flush_rest_later(slf: &Bound<'_, Self>) {
+        let (py, this) = (slf.py(), slf.get());
+        #[cfg(unix)]
+        let sockets =
+            this.sockets.with(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
+        #[cfg(not(unix))]
+        let sockets = 0;
+        if sockets > 0 || this.agenda.with(py, |agenda| !agenda.dirty.is_empty()) {
+            Self::schedule_flush(slf);
+        }
+    }
+}
+
+/// What the loop calls to raise an exception that must end it.
+#[pyfunction]
+fn raise_error(error: Bound<'_, PyAny>) -> PyResult<()> {
+    Err(PyErr::from_value(error))
+}
+
+/// Removes the entries of loops that are gone, so that a program with many short ones keeps none.
+fn forget_the_dead(table: &Bound<'_, PyDict>) -> PyResult<()> {
+    let mut dead = Vec::new();
+    for (key, entry) in table.iter() {
+        if entry.cast::<PyWeakrefReference>()?.upgrade().is_none() {
+            dead.push(key);
+        }
+    }
+    dead.into_iter().try_for_each(|key| table.del_item(key))
+}
+
+#[pymethods]
+impl Reactor {
+    /// Writes what was queued in this tick.
+    fn _flush(slf: &Bound<'_, Self>) {
+        Self::flush_all(slf);
+        Self::flush_rest_later(slf);
+    }
+
+    /// Threads have done what connections asked for.
+    fn _jobs_done(slf: &Bound<'_, Self>) {
+        crate::bindings::offload::jobs::done(slf);
+    }
+
+    /// The poller's descriptor is readable: serve every socket that is ready.
+    #[cfg(unix)]
+    fn _on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        crate::bindings::serve::poll::on_ready(slf)
+    }
+
+    /// Tries again to accept, some time after the descriptors ran out.
+    #[cfg(unix)]
+    fn _resume_accepting(slf: &Bound<'_, Self>) {
+        crate::bindings::serve::poll::resume_accepting(slf);
+    }
+
+    /// Accepts on a bound, listening socket (which stays the caller's): `protocol_factory()` makes
+    /// the protocol of each connection, whose `connection_made` is called. OSError where it fails.
+    #[cfg(unix)]
+    fn listen(
+        slf: &Bound<'_, Self>,
+        sock: &Bound<'_, PyAny>,
+        protocol_factory: Py<PyAny>,
+    ) -> PyResult<crate::bindings::event_loop::sockets::Listener> {
+        crate::bindings::event_loop::sockets::listen(slf, sock, protocol_factory)
+    }
+
+    /// Makes a transport of a connected stream socket, which is detached. OSError where it fails.
+    #[cfg(unix)]
+    fn adopt(
+        slf: &Bound<'_, Self>,
+        sock: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<crate::bindings::event_loop::transport::EngineTransport>> {
+        crate::bindings::event_loop::sockets::adopt(slf, sock, protocol)
+    }
+
+    /// Whether the engine serves sockets on this loop.
+    #[getter]
+    fn has_engine(&self, py: Python<'_>) -> bool {
+        #[cfg(unix)]
+        return self.sockets.with(py, |sockets| sockets.is_open());
+        #[cfg(not(unix))]
+        {
+            let _ = py;
+            false
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.call_soon)?;
+        self.agenda
+            .for_traverse(|agenda| agenda.dirty.iter().try_for_each(|one| visit.call(one)))
+            .unwrap_or(Ok(()))?;
+        self.jobs.for_traverse(|jobs| jobs.traverse(&visit)).unwrap_or(Ok(()))?;
+        #[cfg(unix)]
+        self.sockets.for_traverse(|sockets| sockets.traverse(visit)).unwrap_or(Ok(()))?;
+        Ok(())
+    }
+
+    /// Breaks the cycle with the connections of a loop that was closed under them.
+    fn __clear__(&self) {
+        Python::attach(|py| {
+            let agenda = self.agenda.with(py, std::mem::take);
+            let jobs = self.jobs.with(py, std::mem::take);
+            #[cfg(unix)]
+            let sockets = self.sockets.with(py, std::mem::take);
+            #[cfg(unix)]
+            drop(sockets);
+            drop((agenda, jobs));
+        });
+    }
+}
+
+/// The loop's engine, or None where the loop cannot watch a descriptor.
+#[pyfunction]
+#[pyo3(name = "reactor")]
+pub fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, Reactor>>> {
+    let made = Reactor::of(r#loop)?.into_bound(r#loop.py());
+    #[cfg(unix)]
+    return match super::sockets::open(&made) {
+        Ok(()) => Ok(Some(made)),
+        Err(error)
+            if error.is_instance_of::<pyo3::exceptions::PyNotImplementedError>(made.py()) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    };
+    #[cfg(not(unix))]
+    {
+        drop(made);
+        Ok(None)
+    }
+}

@@ -1,0 +1,292 @@
+//! The engine's sockets and their owners. What happens to them is in `serve/`.
+//!
+//! A socket's client is a `Connection`, reached without Python, or any asyncio protocol (which reads
+//! the handshake's head). The engine never calls back, and no borrow is held while a client runs.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::bindings::connection::Connection;
+use crate::bindings::connection::counts::keep_written;
+use crate::bindings::event_loop::owner::{Client, Kind, WriteLimits};
+use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::event_loop::transport::EngineTransport;
+use crate::engine::{Engine, Os, Token};
+use crate::simd::prefetch::prefetch;
+
+/// A payload that is written from where it is.
+pub enum Held {
+    Bytes(Py<PyBytes>),
+    /// Made by a thread.
+    Made(Vec<u8>),
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: called by the engine with the GIL held (it is reached through a GilCell); the
+        // bytes are immutable and kept alive by the reference.
+        let py = unsafe { Python::assume_attached() };
+        let bytes: &[u8] = match self {
+            Self::Bytes(bytes) => bytes.bind(py).as_bytes(),
+            Self::Made(bytes) => bytes,
+        };
+        // SAFETY: as above; the lifetime is that of `self`, which holds the reference.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }
+    }
+}
+
+type Entry = Option<(Token, Client)>;
+
+/// The engine and, by slot, the clients of its sockets.
+#[derive(Default)]
+pub struct Sockets {
+    engine: Option<Engine<Os, Held>>,
+    clients: Vec<Entry>,
+}
+
+impl Sockets {
+    pub fn is_open(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    pub fn engine(&mut self) -> Option<&mut Engine<Os, Held>> {
+        self.engine.as_mut()
+    }
+
+    #[inline]
+    pub fn client(&mut self, token: Token) -> Option<&mut Client> {
+        match self.clients.get_mut(token.index()) {
+            Some(Some((owner, client))) if *owner == token => Some(client),
+            _ => None,
+        }
+    }
+
+    /// The connection whose socket is to be read; None where the client is another, or must not be read.
+    #[inline]
+    pub fn readable(&mut self, py: Python<'_>, token: Token) -> Option<Py<Connection>> {
+        if self.engine.as_ref()?.is_paused(token) || self.client(token)?.closing {
+            return None;
+        }
+        self.connection(token).map(|connection| connection.clone_ref(py))
+    }
+
+    fn put(&mut self, token: Token, client: Client) {
+        let index = token.index();
+        if self.clients.len() <= index {
+            self.clients.resize_with(index + 1, || None);
+        }
+        self.clients[index] = Some((token, client));
+    }
+
+    fn take(&mut self, token: Token) -> Option<Client> {
+        self.client(token)?;
+        self.clients.get_mut(token.index())?.take().map(|(_, client)| client)
+    }
+
+    /// Has the processor fetch what the sockets read next are made of, each kind of thing some events
+    /// ahead of its use, since each is found by way of the one before: the table's entries, then the
+    /// connection. With a thousand sockets ready they have left its cache since their last turn. The
+    /// listener and its WebSocket follow before the delivery.
+    #[inline]
+    pub fn look_ahead(&self) {
+        let Some(engine) = &self.engine else { return };
+        if let Some(token) = engine.upcoming(6) {
+            let (slot, size) = engine.entry_address(token);
+            prefetch(slot, size);
+            prefetch(self.clients.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
+        }
+        if let Some(connection) = engine.upcoming(4).and_then(|token| self.connection(token)) {
+            connection.get().fetch();
+        }
+    }
+
+    /// The same for the sockets written next: the table's entries, and what of the connection says whom to
+    /// tell. They were read a moment ago, but what a write takes the kernel has come since.
+    #[inline]
+    pub fn look_ahead_to_write(&self) {
+        let Some(engine) = &self.engine else { return };
+        if let Some(token) = engine.upcoming_dirty(1) {
+            let (slot, size) = engine.entry_address(token);
+            prefetch(slot, size);
+            prefetch(self.clients.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
+        }
+        if let Some(connection) = engine.upcoming_dirty(0).and_then(|token| self.connection(token))
+        {
+            connection.get().look_ahead_to_write();
+        }
+    }
+
+    #[inline]
+    fn connection(&self, token: Token) -> Option<&Py<Connection>> {
+        match self.clients.get(token.index()) {
+            Some(Some((_, Client { kind: Kind::Native(connection), .. }))) => Some(connection),
+            _ => None,
+        }
+    }
+
+    pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.clients.iter().flatten().try_for_each(|(_, client)| client.traverse(visit))
+    }
+}
+
+/// A listening socket that the engine serves.
+#[pyclass(frozen, module = "wsrs._core")]
+pub struct Listener {
+    reactor: Py<Reactor>,
+    token: Token,
+}
+
+#[pymethods]
+impl Listener {
+    /// Stops accepting. The socket itself stays its owner's to close.
+    fn close(&self, py: Python<'_>) {
+        let client = self.reactor.get().sockets.with(py, |sockets| {
+            if let Some(engine) = &mut sockets.engine {
+                engine.unlisten(self.token);
+            }
+            sockets.take(self.token)
+        });
+        drop(client);
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.reactor)
+    }
+}
+
+/// Makes the engine where there is none yet, its poller watched by the loop.
+pub fn open(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
+    let (py, this) = (reactor.py(), reactor.get());
+    if this.sockets.with(py, |sockets| sockets.is_open()) {
+        return Ok(());
+    }
+    let engine = Engine::new(Os)?;
+    let descriptor = engine.poller_fd();
+    let callback = reactor.getattr(intern!(py, "_on_ready"))?;
+    this.event_loop(py).call_method1(py, intern!(py, "add_reader"), (descriptor, callback))?;
+    this.sockets.with(py, |sockets| sockets.engine = Some(engine));
+    Ok(())
+}
+
+fn no_engine() -> PyErr {
+    PyRuntimeError::new_err("the engine of this event loop is closed")
+}
+
+fn descriptor(sock: &Bound<'_, PyAny>) -> PyResult<i32> {
+    let number: i32 = sock.call_method0(intern!(sock.py(), "fileno"))?.extract()?;
+    if number < 0 {
+        return Err(PyOSError::new_err((9, "the socket is closed")));
+    }
+    Ok(number)
+}
+
+pub fn listen(
+    reactor: &Bound<'_, Reactor>,
+    sock: &Bound<'_, PyAny>,
+    factory: Py<PyAny>,
+) -> PyResult<Listener> {
+    let py = reactor.py();
+    let number = descriptor(sock)?;
+    // SAFETY: the Python socket keeps the descriptor open during this call.
+    let own = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()?;
+    let token = reactor.get().sockets.with(py, |sockets| {
+        let token = sockets.engine.as_mut().ok_or_else(no_engine)?.listen(own)?;
+        sockets.put(token, Client::new(Kind::Listener(factory)));
+        PyResult::Ok(token)
+    })?;
+    Ok(Listener { reactor: reactor.clone().unbind(), token })
+}
+
+pub fn adopt(
+    reactor: &Bound<'_, Reactor>,
+    sock: &Bound<'_, PyAny>,
+    protocol: &Bound<'_, PyAny>,
+) -> PyResult<Py<EngineTransport>> {
+    let py = reactor.py();
+    let number = descriptor(sock)?;
+    // SAFETY: as in `listen`. A copy first, so that the socket is whole if the engine refuses.
+    let own: OwnedFd = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()?;
+    let token = reactor.get().sockets.with(py, |sockets| {
+        PyResult::Ok(sockets.engine.as_mut().ok_or_else(no_engine)?.adopt(own)?)
+    })?;
+    sock.call_method0(intern!(py, "close"))
+        .and_then(|_| make_transport(reactor, token, protocol))
+        .inspect_err(|_| lose(reactor, token, None))
+}
+
+pub fn make_transport(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    protocol: &Bound<'_, PyAny>,
+) -> PyResult<Py<EngineTransport>> {
+    let py = reactor.py();
+    let transport = Py::new(py, EngineTransport::new(reactor.clone().unbind(), token))?;
+    let client = Client::new(Kind::of(protocol)?);
+    reactor.get().sockets.with(py, |sockets| sockets.put(token, client));
+    protocol.call_method1(intern!(py, "connection_made"), (transport.bind(py),))?;
+    Ok(transport)
+}
+
+/// Closes a socket once what it has queued is written.
+pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let empty = this.sockets.with(py, |sockets| {
+        let Some(client) = sockets.client(token) else { return false };
+        client.closing = true;
+        let Some(engine) = &mut sockets.engine else { return true };
+        engine.pause(token);
+        engine.out_ref(token).is_none_or(|out| out.is_empty())
+    });
+    if empty {
+        lose(reactor, token, None);
+    }
+}
+
+/// Closes a socket at once; its client's `connection_lost` follows in the next tick, only once.
+pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let (client, written) = this.sockets.with(py, |sockets| {
+        let written = sockets.engine.as_mut().map_or(0, |engine| {
+            let written = engine.out_ref(token).map_or(0, |out| out.total_written());
+            engine.close(token);
+            written
+        });
+        (sockets.take(token), written)
+    });
+    let Some(client) = client else { return };
+    if let Kind::Native(connection) = &client.kind {
+        keep_written(py, connection.get(), written);
+    }
+    let argument = match error {
+        Some(error) => error.into_value(py).into_any(),
+        None => py.None(),
+    };
+    if let Some(protocol) = client.kind.protocol(py) {
+        this.call_method_soon(&protocol, "connection_lost", argument.bind(py));
+    }
+}
+
+/// Gives a socket to another protocol.
+pub fn set_protocol(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    protocol: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let kind = Kind::of(protocol)?;
+    let old = reactor.get().sockets.with(reactor.py(), |sockets| {
+        sockets.client(token).map(|client| std::mem::replace(&mut client.kind, kind))
+    });
+    drop(old);
+    Ok(())
+}
+
+/// The default marks of asyncio.
+pub const DEFAULT_LIMITS: WriteLimits =
+    WriteLimits { high: 64 * 1024, low: 16 * 1024, paused: false };

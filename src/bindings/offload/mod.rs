@@ -1,0 +1,4 @@
+//! Long work in threads without the GIL.
+
+pub mod jobs;
+pub mod thread_pool;

@@ -1,0 +1,145 @@
+//! One call of the loop serves every socket that is ready: accept, read, write.
+
+use pyo3::exceptions::PyOSError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::bindings::event_loop::owner::Kind;
+use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::event_loop::sockets::{lose, make_transport};
+use crate::bindings::serve::read::readable_now;
+use crate::bindings::serve::read_group::GROUP;
+use crate::bindings::serve::write::{flush, flush_dirty};
+use crate::engine::{Accepted, Engine, Ready, Token};
+
+/// Connections accepted per readiness of a listener, so that the loop's other users are served.
+const ACCEPTS: usize = 64;
+/// Seconds until accepting is tried again after the descriptors ran out, as asyncio has it.
+const ACCEPT_RETRY: f64 = 1.0;
+
+/// Ends a batch however it ends: one that seemed to go on would be the last.
+struct Batch<'a, 'py>(&'a Bound<'py, Reactor>);
+
+impl Drop for Batch<'_, '_> {
+    fn drop(&mut self) {
+        self.0.get().end_batch(self.0.py());
+    }
+}
+
+/// One batch: what is ready, at most the engine's bound of events, then what was queued meanwhile.
+pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
+    let (py, this) = (reactor.py(), reactor.get());
+    if this.with_shared(py, |shared| std::mem::replace(&mut shared.in_batch, true)) {
+        return Ok(()); // a loop run within a listener; the outer batch goes on with the rest
+    }
+    let batch = Batch(reactor);
+    let polled = this.sockets.with(py, |sockets| match sockets.engine() {
+        Some(engine) => engine.poll().map(drop),
+        None => Ok(()),
+    });
+    if polled.is_ok() {
+        serve_ready(reactor);
+    }
+    Reactor::flush_all(reactor);
+    drop(batch);
+    Reactor::flush_rest_later(reactor);
+    polled?;
+    this.take_error(py).map_or(Ok(()), Err)
+}
+
+/// Serves the sockets that are ready, a group at a time: all are read, then delivered, then written.
+fn serve_ready(reactor: &Bound<'_, Reactor>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let mut arrivals = this.arrivals.with(py, std::mem::take);
+    let mut served = 0;
+    while let Some(ready) = this.sockets.with(py, |sockets| sockets.engine()?.next_ready()) {
+        this.sockets.with(py, |sockets| sockets.look_ahead());
+        let read = match ready {
+            Ready::Socket { token, readable: true, writable: false, hangup: false } => {
+                arrivals.read(reactor, token)
+            }
+            _ => false,
+        };
+        if !read {
+            arrivals.deliver(reactor);
+            serve(reactor, ready);
+        }
+        served += 1;
+        if served >= GROUP || arrivals.are_enough() {
+            arrivals.deliver(reactor);
+            flush_dirty(reactor);
+            served = 0;
+        }
+    }
+    arrivals.deliver(reactor);
+    this.arrivals.with(py, |kept| *kept = arrivals);
+}
+
+/// What is ready and is not read with the others.
+fn serve(reactor: &Bound<'_, Reactor>, ready: Ready) {
+    match ready {
+        Ready::Accept(token) => accept(reactor, token),
+        Ready::Socket { token, readable, writable, hangup } => {
+            if writable {
+                flush(reactor, token);
+            }
+            if readable || (hangup && !writable) {
+                readable_now(reactor, token);
+            }
+        }
+    }
+}
+
+fn accept(reactor: &Bound<'_, Reactor>, listener: Token) {
+    let (py, this) = (reactor.py(), reactor.get());
+    for _ in 0..ACCEPTS {
+        let (accepted, factory) = this.sockets.with(py, |sockets| {
+            let factory = match sockets.client(listener).map(|client| &client.kind) {
+                Some(Kind::Listener(factory)) => Some(factory.clone_ref(py)),
+                _ => None,
+            };
+            (sockets.engine().map(|engine| engine.accept(listener)), factory)
+        });
+        let (Some(accepted), Some(factory)) = (accepted, factory) else { return };
+        match accepted {
+            Accepted::Socket { token, .. } => {
+                let made = factory
+                    .call0(py)
+                    .and_then(|protocol| make_transport(reactor, token, protocol.bind(py)));
+                if let Err(error) = made {
+                    this.report(py, "the protocol of an accepted connection failed", error);
+                    lose(reactor, token, None);
+                }
+            }
+            Accepted::WouldBlock => return,
+            Accepted::Exhausted => return wait_for_descriptors(reactor),
+            Accepted::Failed(error) => {
+                this.report(py, "accepting a connection failed", error.into());
+                return;
+            }
+        }
+    }
+}
+
+fn wait_for_descriptors(reactor: &Bound<'_, Reactor>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let error = PyOSError::new_err("no descriptor for another connection: accepting pauses");
+    this.report(py, "accepting paused for a second", error);
+    let outcome = reactor.getattr(intern!(py, "_resume_accepting")).and_then(|resume| {
+        this.event_loop(py).call_method1(py, intern!(py, "call_later"), (ACCEPT_RETRY, resume))
+    });
+    if let Err(error) = outcome {
+        this.report(py, "wsrs could not schedule the next accept", error);
+    }
+}
+
+/// Tries again to accept; waits once more where that fails.
+pub fn resume_accepting(reactor: &Bound<'_, Reactor>) {
+    let resumed = reactor
+        .get()
+        .sockets
+        .with(reactor.py(), |sockets| sockets.engine().map_or(Ok(()), Engine::resume_accepting));
+    if resumed.is_err() {
+        wait_for_descriptors(reactor);
+    }
+}

@@ -1,0 +1,184 @@
+//! Reading a socket, for each kind of client.
+
+#![allow(unsafe_code)]
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::bindings::connection::Connection;
+use crate::bindings::event_loop::owner::Kind;
+use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::event_loop::sockets::{close, lose};
+use crate::engine::{Read, Token};
+
+/// Reads of a socket per readiness: with the shared buffer's 256 KiB, at most 1 MiB.
+const READS: usize = 4;
+/// A frame that misses at least this many bytes is received straight into its `bytes`.
+const DIRECT_MIN: usize = 16 * 1024;
+
+/// Reads until the socket is drained or has had its turn; each read is delivered before the next.
+pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
+    read_up_to(reactor, token, READS);
+}
+
+fn read_up_to(reactor: &Bound<'_, Reactor>, token: Token, reads: usize) {
+    let (py, this) = (reactor.py(), reactor.get());
+    for _ in 0..reads {
+        let kind = this.sockets.with(py, |sockets| {
+            let paused = sockets.engine().is_none_or(|engine| engine.is_paused(token));
+            let client = sockets.client(token).filter(|client| !paused && !client.closing);
+            client.map(|client| client.kind.clone_ref(py))
+        });
+        let Some(kind) = kind else { return };
+        let read = match &kind {
+            Kind::Native(connection) => read_native(reactor, token, connection.bind(py)),
+            Kind::Stream(protocol) => read_stream(reactor, token, protocol.bind(py)),
+            Kind::Buffered(protocol) => read_buffered(reactor, token, protocol.bind(py)),
+            Kind::Listener(_) => return,
+        };
+        match read {
+            Ok(Read::Data { drained: false, .. }) => {}
+            Ok(Read::Data { .. } | Read::WouldBlock) => break,
+            Ok(Read::Eof) => {
+                at_eof(reactor, token, &kind);
+                break;
+            }
+            Ok(Read::Lost(error)) => return lose(reactor, token, Some(error.into())),
+            Err(error) => {
+                this.report(py, "a protocol raised an exception", error.clone_ref(py));
+                return lose(reactor, token, Some(error));
+            }
+        }
+    }
+}
+
+/// What follows the first read of a connection, once its bytes are delivered.
+#[inline]
+pub fn read_on(reactor: &Bound<'_, Reactor>, token: Token, connection: Py<Connection>, read: Read) {
+    match read {
+        Read::Data { drained: true, .. } | Read::WouldBlock => {}
+        Read::Data { .. } => read_up_to(reactor, token, READS - 1),
+        Read::Eof => at_eof(reactor, token, &Kind::Native(connection)),
+        Read::Lost(error) => lose(reactor, token, Some(error.into())),
+    }
+}
+
+/// One read: into the message itself if a long frame is on its way, else into `spare`; and how many bytes are
+/// there.
+#[inline]
+pub fn read_once(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    connection: &Connection,
+    spare: &mut [u8],
+) -> (Read, usize) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let read = |into: &mut [std::mem::MaybeUninit<u8>]| {
+        this.sockets.with(py, |sockets| {
+            sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, into))
+        })
+    };
+    if let Some(read) = connection.receive_direct(py, DIRECT_MIN, read) {
+        return (read, 0);
+    }
+    let room = connection.room_to_read(py).min(spare.len());
+    // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
+    let into = unsafe { std::slice::from_raw_parts_mut(spare.as_mut_ptr().cast(), room) };
+    let read = read(into);
+    let n = if let Read::Data { n, .. } = read { n } else { 0 };
+    (read, n)
+}
+
+fn read_native(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    connection: &Bound<'_, Connection>,
+) -> PyResult<Read> {
+    let (py, this) = (reactor.py(), reactor.get());
+    let mut buffer =
+        this.with_shared(py, crate::bindings::event_loop::shared::Shared::take_read_buffer);
+    let (read, n) = read_once(reactor, token, connection.get(), &mut buffer);
+    if matches!(read, Read::Data { .. }) {
+        Connection::feed(connection, &mut buffer[..n]);
+    }
+    this.with_shared(py, |shared| shared.give_read_buffer(buffer));
+    Ok(read)
+}
+
+fn read_stream(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    protocol: &Bound<'_, PyAny>,
+) -> PyResult<Read> {
+    let py = reactor.py();
+    read_shared(reactor, token, |bytes| {
+        protocol.call_method1(intern!(py, "data_received"), (PyBytes::new(py, bytes),)).map(drop)
+    })
+}
+
+fn read_buffered(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    protocol: &Bound<'_, PyAny>,
+) -> PyResult<Read> {
+    let py = reactor.py();
+    read_shared(reactor, token, |mut bytes: &mut [u8]| {
+        while !bytes.is_empty() {
+            let room = protocol.call_method1(intern!(py, "get_buffer"), (bytes.len(),))?;
+            let view = py.import("builtins")?.getattr("memoryview")?.call1((room,))?;
+            let n = view.len()?.min(bytes.len());
+            if n == 0 {
+                return Err(PyRuntimeError::new_err("get_buffer() returned an empty buffer"));
+            }
+            let (now, rest) = bytes.split_at_mut(n);
+            let range = pyo3::types::PySlice::new(py, 0, n as isize, 1);
+            view.set_item(range, PyBytes::new(py, now))?;
+            view.call_method0("release")?;
+            protocol.call_method1(intern!(py, "buffer_updated"), (n,))?;
+            bytes = rest;
+        }
+        Ok(())
+    })
+}
+
+/// One read into the loop's shared buffer, given to `deliver`.
+fn read_shared(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    deliver: impl FnOnce(&mut [u8]) -> PyResult<()>,
+) -> PyResult<Read> {
+    let (py, this) = (reactor.py(), reactor.get());
+    let mut buffer =
+        this.with_shared(py, crate::bindings::event_loop::shared::Shared::take_read_buffer);
+    // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
+    let spare = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len()) };
+    let read = this.sockets.with(py, |sockets| {
+        sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, spare))
+    });
+    let outcome = match &read {
+        Read::Data { n, .. } => deliver(&mut buffer[..*n]),
+        _ => Ok(()),
+    };
+    this.with_shared(py, |shared| shared.give_read_buffer(buffer));
+    outcome.map(|()| read)
+}
+
+/// The peer's FIN: the protocol says whether the other direction stays open.
+fn at_eof(reactor: &Bound<'_, Reactor>, token: Token, kind: &Kind) {
+    let py = reactor.py();
+    let keep = match kind {
+        Kind::Native(connection) => Ok(Connection::at_eof(connection.bind(py))),
+        Kind::Stream(protocol) | Kind::Buffered(protocol) => protocol
+            .bind(py)
+            .call_method0(intern!(py, "eof_received"))
+            .and_then(|answer| answer.is_truthy()),
+        Kind::Listener(_) => Ok(true),
+    };
+    match keep {
+        Ok(true) => {}
+        Ok(false) => close(reactor, token),
+        Err(error) => lose(reactor, token, Some(error)),
+    }
+}

@@ -1,0 +1,85 @@
+//! Writing what sockets have queued, and telling their clients.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::bindings::connection::Connection;
+use crate::bindings::event_loop::owner::Kind;
+use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::event_loop::sockets::lose;
+use crate::engine::{Flush, Token};
+
+/// Writes what the sockets have queued that are dirty now; not what a callback queues meanwhile, or one that
+/// sends again at each call would have the loop for itself.
+pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let dirty = this.sockets.with(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
+    for _ in 0..dirty {
+        let Some(token) = this.sockets.with(py, |sockets| sockets.engine()?.take_dirty()) else {
+            return;
+        };
+        this.sockets.with(py, |sockets| sockets.look_ahead_to_write());
+        flush(reactor, token);
+    }
+}
+
+/// Writes what one socket has queued, and tells its client how it went.
+pub fn flush(reactor: &Bound<'_, Reactor>, token: Token) {
+    flush_and_tell(reactor, token, Connection::written);
+}
+
+/// Writes what one socket has queued; `tell` is told of it for a connection that wants to know.
+pub fn flush_and_tell(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    tell: impl FnOnce(&Bound<'_, Connection>, usize),
+) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let (outcome, kind, closing) = this.sockets.with(py, |sockets| {
+        let outcome = sockets.engine().map(|engine| engine.flush(token));
+        match sockets.client(token) {
+            Some(client) => {
+                let told = client.wants_to_know(py);
+                (outcome, told, client.closing)
+            }
+            None => (None, None, false),
+        }
+    });
+    let left = match outcome {
+        None => return,
+        Some(Flush::Lost(error)) => return lose(reactor, token, Some(error.into())),
+        Some(Flush::Drained) => 0,
+        Some(Flush::Pending(left)) => left,
+    };
+    match kind {
+        Some(Kind::Native(connection)) => tell(connection.bind(py), left),
+        Some(Kind::Stream(protocol) | Kind::Buffered(protocol)) => {
+            control_writing(reactor, token, protocol.bind(py), left);
+        }
+        _ => {}
+    }
+    if closing && left == 0 {
+        lose(reactor, token, None);
+    }
+}
+
+/// asyncio's flow control for a protocol in Python: above the high mark pause, at the low one resume.
+fn control_writing(
+    reactor: &Bound<'_, Reactor>,
+    token: Token,
+    protocol: &Bound<'_, PyAny>,
+    left: usize,
+) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let change = this
+        .sockets
+        .with(py, |sockets| sockets.client(token).and_then(|client| client.limits.cross(left)));
+    let outcome = match change {
+        Some(true) => protocol.call_method0(intern!(py, "pause_writing")),
+        Some(false) => protocol.call_method0(intern!(py, "resume_writing")),
+        None => return,
+    };
+    if let Err(error) = outcome {
+        this.report(py, "a protocol's flow control raised an exception", error);
+    }
+}

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 import wsrs
-from wsrs._chosen import core
-from wsrs._lifecycle import Lifecycle
+from wsrs._active_core import core
+from wsrs._websocket.lifecycle import Lifecycle
 
 from .peers import RawServer, within
 from .rooms import KINDS, MakeRoom, Room

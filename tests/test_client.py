@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import _url
+from wsrs._net.url import join, parse
 
 from .conftest import Reports
 from .peers import TEXT, RawServer, close_frame, frame, listen, opening, within
@@ -34,7 +34,7 @@ class TestAddresses:
         ],
     )
     def test_tcp(self, url: str, href: str, host: str, port: int, path: str, authority: str | None) -> None:
-        address = _url.parse(url)
+        address = parse(url)
         assert (address.href, address.host, address.port, address.path) == (href, host, port, path)
         assert address.secure == href.startswith("wss:")
         assert address.unix is None
@@ -51,7 +51,7 @@ class TestAddresses:
         ],
     )
     def test_unix(self, url: str, socket_path: str, path: str) -> None:
-        address = _url.parse(url)
+        address = parse(url)
         assert (address.unix, address.path, address.authority) == (socket_path, path, "localhost")
 
     @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ class TestAddresses:
                 wsrs.WebSocket(address)  # type: ignore[arg-type]
 
     def test_credentials_in_the_url(self) -> None:
-        assert _url.parse("ws://us%65r:p%40ss@h/").auth == "user:p@ss"
+        assert parse("ws://us%65r:p%40ss@h/").auth == "user:p@ss"
 
     @pytest.mark.parametrize(
         ("base", "location", "href"),
@@ -83,7 +83,7 @@ class TestAddresses:
         ],
     )
     def test_redirects_are_joined(self, base: str, location: str, href: str) -> None:
-        assert _url.join(_url.parse(base), location).href == href
+        assert join(parse(base), location).href == href
 
 
 class TestTheRequest:

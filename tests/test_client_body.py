@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs._client_body import Body
+from wsrs._client.response_body import Body
 from wsrs.http import Headers
 
 from .conftest import Reports

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import _connect
+from wsrs._net.connect import interleave
 
 from .conftest import Reports, Serve
 from .peers import RawServer, within
@@ -45,7 +45,7 @@ class TestSeveralAddresses:
     def test_families_take_turns(self) -> None:
         six, four = socket.AF_INET6, socket.AF_INET
         found: list[Any] = [(six, (1,)), (six, (2,)), (six, (1,)), (four, (3,)), (six, (4,)), (four, (5,))]
-        assert [address for _, (address,) in _connect.interleave(found)] == [1, 3, 2, 5, 4]
+        assert [address for _, (address,) in interleave(found)] == [1, 3, 2, 5, 4]
 
     async def test_a_dead_ipv6_address_does_not_hinder(self, serve: Serve) -> None:
         port = (await serve()).address()["port"]

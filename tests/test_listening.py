@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import _listening
+from wsrs._net.listen import Place, bind_tcp
 from wsrs.http import HttpServer
 
 from .conftest import Reports, Serve
@@ -56,9 +56,9 @@ class TestTcp:
         infos: Any = [(socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET, ("127.0.0.2", 0))]
         if failures == 8:
             with pytest.raises(OSError, match=r"on 127\.0\.0\.2 port \d+: Address already in use"):
-                _listening.bind_tcp(_listening.Place(port=0, host="two.example"), infos)
+                bind_tcp(Place(port=0, host="two.example"), infos)
             return
-        sockets = _listening.bind_tcp(_listening.Place(port=0, host="two.example"), infos)
+        sockets = bind_tcp(Place(port=0, host="two.example"), infos)
         assert len(bound) == 2 * failures + 2
         assert len({sock.getsockname()[1] for sock in sockets}) == 1
         for sock in sockets:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import _option_types, _stream_options, options
-from wsrs._names import Option, OptionTable, snake_case
+from wsrs import options
+from wsrs._options.table import Option, OptionTable, snake_case
+from wsrs._stream import options as stream_options
+from wsrs._typing import options as option_types
 from wsrs.http import HttpServer, Request, Response, ServerResponse
 
 
@@ -24,7 +26,7 @@ class TestOptionTables:
             options.SEND,
             options.HTTP_SERVER,
             options.LISTEN,
-            _stream_options.STREAM,
+            stream_options.STREAM,
         ],
     )
     def test_the_spellings_belong_together(self, table: OptionTable) -> None:
@@ -35,13 +37,13 @@ class TestOptionTables:
     @pytest.mark.parametrize(
         ("table", "types"),
         [
-            (options.SERVER, _option_types.ServerOptions),
-            (options.CLIENT, _option_types.ClientOptions),
-            (options.HTTP_SERVER, _option_types.HttpServerOptions),
-            (options.LISTEN, _option_types.ListenOptions),
-            (options.DEFLATE, _option_types.DeflateOptions),
-            (options.SEND, _option_types.SendOptions),
-            (_stream_options.STREAM, _stream_options.StreamOptions),
+            (options.SERVER, option_types.ServerOptions),
+            (options.CLIENT, option_types.ClientOptions),
+            (options.HTTP_SERVER, option_types.HttpServerOptions),
+            (options.LISTEN, option_types.ListenOptions),
+            (options.DEFLATE, option_types.DeflateOptions),
+            (options.SEND, option_types.SendOptions),
+            (stream_options.STREAM, stream_options.StreamOptions),
         ],
     )
     def test_type_checkers_know_all_of_them_and_no_others(self, table: OptionTable, types: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsrs._stream_buffer import Buffer
+from wsrs._stream.buffer import Buffer
 
 TEXT = st.text(alphabet="ab\n€", max_size=12)
 OPERATIONS = st.lists(

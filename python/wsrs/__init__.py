@@ -7,9 +7,9 @@ async with wsrs.WebSocket("ws://localhost:8080") as ws: ...
 from __future__ import annotations
 
 from wsrs import http
-from wsrs._broadcast import BroadcastResult
-from wsrs._chosen import core
-from wsrs._stats import ServerStats, Traffic, WebSocketStats
+from wsrs._active_core import core
+from wsrs._server.broadcast import BroadcastResult
+from wsrs._websocket.stats import ServerStats, Traffic, WebSocketStats
 from wsrs.blob import Blob
 from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
 from wsrs.event_target import CloseEvent, ErrorEvent, Event, MessageEvent, OpenEvent

@@ -1,5 +1,5 @@
-# The Rust core, as src/bindings exports it. What each name does is said in _backend.py, the protocols
-# that it has in common with the pure core; that this file is true is proven by stubtest (make check).
+# The Rust core, as src/bindings exports it. What each name does is said in _backend/contract.py, the
+# protocols that it has in common with the pure core; that this file is true is proven by stubtest (make check).
 import asyncio
 import socket
 import sys
@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, final
 
 from typing_extensions import Buffer, Self
 
-from wsrs._backend import (
+from wsrs._backend.contract import (
     ConnectionOwner,
     Counts,
     Extensions,

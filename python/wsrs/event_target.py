@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar, Union, overload
 
-from wsrs._names import Option, OptionTable
+from wsrs._options.table import Option, OptionTable
 from wsrs.events import EventEmitter, Listener
 from wsrs.options import boolean
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from wsrs._callbacks import run
-from wsrs._names import link_spellings
+from wsrs._aio.callbacks import run
+from wsrs._options.table import link_spellings
 from wsrs.errors import ConnectionClosed
 
 if TYPE_CHECKING:

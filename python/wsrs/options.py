@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from wsrs import _client_options as client
-from wsrs._connect import ATTEMPT_DELAY
-from wsrs._names import Check, Option, OptionTable
+from wsrs._net.connect import ATTEMPT_DELAY
+from wsrs._options import client
+from wsrs._options.table import Check, Option, OptionTable
 
 __all__ = [
     "CLIENT",

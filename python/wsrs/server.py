@@ -1,4 +1,4 @@
-"""`WebSocketServer`: ws's class, for asyncio. The server's side of the handshake is in `wsrs._upgrade`."""
+"""`WebSocketServer`: ws's class, for asyncio. Its side of the handshake is in `wsrs._server.handshake`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wsrs._broadcast import BroadcastResult, Slow, broadcast
-from wsrs._callbacks import check_callback
-from wsrs._lifecycle import connection_options
-from wsrs._running import Waiters, running_loop
-from wsrs._stats import ServerStats, Tally
-from wsrs._upgrade import ServerHandshake
+from wsrs._aio.callbacks import check_callback
+from wsrs._aio.waiters import Waiters, running_loop
+from wsrs._server.broadcast import BroadcastResult, Slow, broadcast
+from wsrs._server.handshake import ServerHandshake
+from wsrs._websocket.lifecycle import connection_options
+from wsrs._websocket.stats import ServerStats, Tally
 from wsrs.options import SERVER
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from wsrs._event_types import ServerAdd, ServerOn
-    from wsrs._lifecycle import Lifecycle
-    from wsrs._option_types import Sendable, ServerOptions
+    from wsrs._typing.listeners import ServerAdd, ServerOn
+    from wsrs._typing.options import Sendable, ServerOptions
+    from wsrs._websocket.lifecycle import Lifecycle
     from wsrs.http import HttpServer, Request
 
 __all__ = ["WebSocketServer"]
@@ -76,7 +76,7 @@ class WebSocketServer(ServerHandshake):
     """
 
     if TYPE_CHECKING:
-        # An event's name says what its listener is given: `wsrs._event_types`.
+        # An event's name says what its listener is given: `wsrs._typing.listeners`.
         on: ServerOn[Self]  # type: ignore[assignment]
         once: ServerOn[Self]  # type: ignore[assignment]
         off: ServerAdd[Self]  # type: ignore[assignment]

@@ -12,19 +12,19 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from wsrs._lifecycle import CLOSED, CLOSING, CONNECTING, OPEN, ORDERLY
-from wsrs._running import Waiters
-from wsrs._stream_options import stream_options
-from wsrs._stream_reading import ReadingEnd
-from wsrs._stream_transport import StreamTransport
-from wsrs._stream_writing import WritingEnd
+from wsrs._aio.waiters import Waiters
+from wsrs._stream.options import stream_options
+from wsrs._stream.reading import ReadingEnd
+from wsrs._stream.transport import StreamTransport
+from wsrs._stream.writing import WritingEnd
+from wsrs._websocket.lifecycle import CLOSED, CLOSING, CONNECTING, OPEN, ORDERLY
 from wsrs.errors import ConnectionClosed, HandshakeError, WebSocketError
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from wsrs._stream_options import StreamOptions
+    from wsrs._stream.options import StreamOptions
 
 __all__ = ["StreamClosed", "WebSocketStream", "create_websocket_stream"]
 

@@ -5,7 +5,7 @@ options: wsrs.typing.ServerOptions = {"port": 8080, "perMessageDeflate": True}
 
 from __future__ import annotations
 
-from wsrs._option_types import (
+from wsrs._typing.options import (
     BinaryType,
     ClientOptions,
     DeflateOptions,

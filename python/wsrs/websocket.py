@@ -1,4 +1,4 @@
-"""`WebSocket`: ws's class, for asyncio. How it opens and closes is in `wsrs._lifecycle`."""
+"""`WebSocket`: ws's class, for asyncio. How it opens and closes is in `wsrs._websocket.lifecycle`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Generator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from wsrs import _lifecycle
-from wsrs._backend import SendCallback
-from wsrs._callbacks import call_back, check_callback
-from wsrs._chosen import core
-from wsrs._client import Handshake
-from wsrs._data import byte_length, reason_bytes
-from wsrs._lifecycle import CLOSED, CONNECTING, OPEN, STATES, Lifecycle
-from wsrs._running import Waiters, running_loop
-from wsrs._stats import WebSocketStats, websocket_stats
-from wsrs._url import without_credentials
+from wsrs._active_core import core
+from wsrs._aio.callbacks import call_back, check_callback
+from wsrs._aio.waiters import Waiters, running_loop
+from wsrs._backend.contract import SendCallback
+from wsrs._backend.sendable import byte_length, reason_bytes
+from wsrs._client.handshake import Handshake
+from wsrs._net.url import without_credentials
+from wsrs._websocket.lifecycle import CLOSED, CLOSING, CONNECTING, OPEN, STATES, Lifecycle
+from wsrs._websocket.stats import WebSocketStats, websocket_stats
 from wsrs.blob import Blob
 from wsrs.errors import WebSocketError
 from wsrs.options import CLIENT, SEND, protocol_list
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from wsrs import server
-    from wsrs._event_types import WebSocketAdd, WebSocketOn
-    from wsrs._option_types import BinaryType, ClientOptions, ParsedUrl, Protocols, Sendable, SendOptions
-    from wsrs._stream_options import StreamOptions
+    from wsrs._stream.options import StreamOptions
+    from wsrs._typing.listeners import WebSocketAdd, WebSocketOn
+    from wsrs._typing.options import BinaryType, ClientOptions, ParsedUrl, Protocols, Sendable, SendOptions
     from wsrs.stream import WebSocketStream
 
 __all__ = ["WebSocket"]
@@ -91,7 +90,7 @@ class WebSocket(Lifecycle):
     __slots__ = ()
 
     if TYPE_CHECKING:
-        # An event's name says what its listener is given: `wsrs._event_types`.
+        # An event's name says what its listener is given: `wsrs._typing.listeners`.
         on: WebSocketOn[Self]  # type: ignore[assignment]
         once: WebSocketOn[Self]  # type: ignore[assignment]
         off: WebSocketAdd[Self]  # type: ignore[assignment]
@@ -391,7 +390,7 @@ class WebSocket(Lifecycle):
         if self._ready_state == CONNECTING:
             self._abort_handshake()
         elif self._ready_state != CLOSED and self._conn is not None:
-            self._ready_state = _lifecycle.CLOSING
+            self._ready_state = CLOSING
             self._conn.abort()
 
     async def wait_open(self) -> None:

@@ -1,6 +1,6 @@
 //! The Python module `wsrs._core`: it converts and calls, and decides nothing.
 //!
-//! `_backend.py` states what it offers; the pure core offers the same.
+//! `_backend/contract.py` states what it offers; the pure core offers the same.
 
 mod api;
 mod connection;

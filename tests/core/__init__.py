@@ -1,1 +1,1 @@
-"""Tests of a core alone, against the seam of `wsrs._backend`."""
+"""Tests of a core alone, against the seam of `wsrs._backend.contract`."""

@@ -22,7 +22,7 @@ def backend_name() -> str:
 
 @pytest.fixture(scope="session")
 def core() -> Any:
-    """The core under test, a `wsrs._backend.Backend`."""
+    """The core under test, a `wsrs._backend.contract.Backend`."""
     return importlib.import_module(f"wsrs.{backend_name()}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wsrs._client_options import REFUSED
+from wsrs._options.client import REFUSED
 
 from .row import Section, row
 from .rows_server import CONNECTION_OPTIONS, SECONDS

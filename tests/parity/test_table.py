@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import _stream_options, event_target, options
-from wsrs._client_request import ClientRequest
-from wsrs._names import OptionTable, snake_case
-from wsrs._verify import VerifyInfo
+from wsrs import event_target, options
+from wsrs._client.request import ClientRequest
+from wsrs._options.table import OptionTable, snake_case
+from wsrs._server.verify_client import VerifyInfo
+from wsrs._stream import options as stream_options
 
 from . import test_environment, test_error_codes
 from .row import Row
@@ -117,7 +118,7 @@ LOOKUPS: dict[str, Callable[[Row], bool]] = {
     "deflate option": of_a_table(options.DEFLATE),
     "send option": of_a_table(options.SEND),
     "listener option": of_a_table(event_target._OPTIONS),
-    "stream option": of_a_table(_stream_options.STREAM),
+    "stream option": of_a_table(stream_options.STREAM),
     "server event": of_events(wsrs.WebSocketServer),
     "websocket event": of_events(wsrs.WebSocket),
     "server member": of_a_class(wsrs.WebSocketServer),
@@ -172,7 +173,7 @@ def test_no_name_is_there_twice() -> None:
         (options.SEND, "send option"),
         (options.DEFLATE, "deflate option"),
         (event_target._OPTIONS, "listener option"),
-        (_stream_options.STREAM, "stream option"),
+        (stream_options.STREAM, "stream option"),
     ],
 )
 def test_no_option_of_ours_is_missing(table: OptionTable, kind: str) -> None:

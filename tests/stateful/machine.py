@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 import wsrs
-from wsrs._chosen import core
+from wsrs._active_core import core
 
 PATIENCE = 4.0
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 import wsrs
-from wsrs._chosen import core, new_deflate
+from wsrs._active_core import core, new_deflate
 
 from ..conftest import Reports, Serve
 from ..core.harness import KEY, Side

@@ -130,7 +130,7 @@ FORK = """
 import asyncio, os, sys
 import wsrs
 from tests.core.harness import Side
-from wsrs._chosen import core
+from wsrs._active_core import core
 
 def masks(side):
     for _ in range(50):

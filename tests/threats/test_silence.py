@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import _heartbeat
+from wsrs._websocket import heartbeat
 
 from ..conftest import Reports, Serve
 from ..peers import CLOSE, PING, PONG, TEXT, Peer, listen, raw_client, within
@@ -69,18 +69,18 @@ async def test_any_byte_is_a_sign_of_life(attack: Attack) -> None:
 
 async def test_off_by_default_and_no_timer_is_left(attack: Attack) -> None:
     await attack()
-    assert not _heartbeat._wheels
+    assert not heartbeat._wheels
     ws, *_ = await attack(heartbeat=60)
-    assert len(_heartbeat._wheels) == 1
+    assert len(heartbeat._wheels) == 1
     ws.terminate()
     await within(ws.wait_closed())
-    assert not _heartbeat._wheels
+    assert not heartbeat._wheels
 
 
 async def test_one_timer_serves_all_connections(serve: Serve) -> None:
     server = await serve(heartbeat=60)
     peers = [await raw_client(server) for _ in range(40)]
-    (wheel,) = _heartbeat._wheels.values()
+    (wheel,) = heartbeat._wheels.values()
     assert wheel.count == 40
     # Sixteen moments an interval: forty connections made in less than one are looked at in a few.
     assert len(wheel._times) <= 3
@@ -211,7 +211,7 @@ async def test_none_is_sent_while_closing(attack: Attack) -> None:
 async def test_many_that_are_due_at_once_are_pinged_in_turns(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_heartbeat, "_PER_TICK", 2)
+    monkeypatch.setattr(heartbeat, "_PER_TICK", 2)
     server = await serve(heartbeat=(SHORT, 10.0))
     peers = [await raw_client(server) for _ in range(7)]
     for peer in peers:
@@ -222,7 +222,7 @@ async def test_many_that_are_due_at_once_are_pinged_in_turns(
 async def test_a_loop_that_was_closed_with_connections_is_forgotten(serve: Serve) -> None:
     closed = asyncio.new_event_loop()
     closed.close()
-    _heartbeat._wheels[closed] = _heartbeat.Wheel(closed)
+    heartbeat._wheels[closed] = heartbeat.Wheel(closed)
     peer = await raw_client(await serve(heartbeat=60))
-    assert closed not in _heartbeat._wheels
+    assert closed not in heartbeat._wheels
     await peer.close()

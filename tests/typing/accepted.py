@@ -30,8 +30,8 @@ from wsrs.http import HttpServer, Request, Response, ServerResponse
 from wsrs.typing import ClientOptions, DeflateOptions, SendOptions, ServerOptions
 
 if TYPE_CHECKING:
-    from wsrs._client_request import ClientRequest
-    from wsrs._verify import VerifyInfo
+    from wsrs._client.request import ClientRequest
+    from wsrs._server.verify_client import VerifyInfo
 
 
 class Mine(WebSocket):

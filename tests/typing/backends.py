@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wsrs import _backend, _core, _pure
+from wsrs import _core, _pure
+from wsrs._backend import contract
 
-core: _backend.Backend = _core
-pure: _backend.Backend = _pure
+core: contract.Backend = _core
+pure: contract.Backend = _pure

@@ -1,6 +1,6 @@
 """The core of wsrs in plain Python, on the standard library and the event loop's transports.
 
-It offers what `wsrs._core` does, and nothing that it does not: see `wsrs._backend.Backend`.
+It offers what `wsrs._core` does, and nothing that it does not: see `wsrs._backend.contract.Backend`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from wsrs._backend import Reactor, SendMethod
+from wsrs._backend.contract import Reactor, SendMethod
 from wsrs._pure.broadcast import broadcast
 from wsrs._pure.connection import Connection
 from wsrs._pure.counts import counts

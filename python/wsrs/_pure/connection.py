@@ -1,4 +1,4 @@
-"""One WebSocket connection on a transport of the event loop. See `wsrs._backend.Connection`."""
+"""One WebSocket connection on a transport of the event loop. See `wsrs._backend.contract.Connection`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 
-from wsrs._backend import ConnectionOwner, SendCallback
-from wsrs._callbacks import bind_callback
+from wsrs._aio.callbacks import bind_callback
+from wsrs._backend.contract import ConnectionOwner, SendCallback
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.counts import Pings
 from wsrs._pure.deflate import PerMessageDeflate
@@ -45,7 +45,7 @@ def _shared_buffer() -> memoryview:
 
 
 class Connection(Delivery, asyncio.BufferedProtocol):
-    """See `wsrs._backend.Connection`."""
+    """See `wsrs._backend.contract.Connection`."""
 
     __slots__ = (
         "__weakref__",
@@ -258,7 +258,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         return self._outbox.size
 
     def counted(self) -> tuple[int, int, int, int, int, int, int, int]:
-        """The first eight of `wsrs._backend.Counts`."""
+        """The first eight of `wsrs._backend.contract.Counts`."""
         return (
             self._messages_sent,
             self._bytes_sent,

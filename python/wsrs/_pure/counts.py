@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from wsrs._backend import Counts
+from wsrs._backend.contract import Counts
 
 if TYPE_CHECKING:
     from wsrs._pure.connection import Connection
@@ -46,7 +46,7 @@ class Pings:
 
 
 def counts(connections: Sequence[Connection]) -> Counts:
-    """The sums of what connections have counted; see `wsrs._backend.Counts`."""
+    """The sums of what connections have counted; see `wsrs._backend.contract.Counts`."""
     whole = [0] * 8
     seconds, answered = 0.0, 0
     for connection in connections:

@@ -35,7 +35,7 @@ Params = dict[str, "int | bool"]
 
 
 class PerMessageDeflate:
-    """See `wsrs._backend.PerMessageDeflate`.
+    """See `wsrs._backend.contract.PerMessageDeflate`.
 
     `concurrency_limit` bounds how many long messages are compressed and inflated at once (`offload.py`).
     """

@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
-from wsrs._backend import ConnectionOwner, MessageListener
+from wsrs._backend.contract import ConnectionOwner, MessageListener
 from wsrs._pure.ahead import Ahead
 from wsrs._pure.counts import Pings
 from wsrs._pure.frames import BINARY, CLOSE, PONG, TEXT
@@ -134,7 +134,7 @@ class Delivery:
 
     @property
     def discard(self) -> bool:
-        """See `wsrs._backend.Connection.discard`."""
+        """See `wsrs._backend.contract.Connection.discard`."""
         return self._discard
 
     @discard.setter
@@ -145,7 +145,7 @@ class Delivery:
 
     @property
     def binary_type(self) -> str:
-        """See `wsrs._backend.Connection.binary_type`."""
+        """See `wsrs._backend.contract.Connection.binary_type`."""
         return self._binary_type
 
     @binary_type.setter

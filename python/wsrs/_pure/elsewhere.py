@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wsrs._backend import SendCallback
+from wsrs._backend.contract import SendCallback
 from wsrs._pure.deflate import Deflater
 from wsrs._pure.frames import JOINED, apply_mask, write_header
 from wsrs._pure.offload import LONG, PIECE, Job, submit

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 
-from wsrs._backend import Extensions, Headers
+from wsrs._backend.contract import Extensions, Headers
 from wsrs.errors import HeadError, UpgradeRefused
 
 __all__ = [

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
-from wsrs._backend import SendCallback
+from wsrs._backend.contract import SendCallback
 from wsrs.errors import ConnectionClosed
 
 __all__ = ["READY", "Outbox", "Sent"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from wsrs._data import list_bytes, unsendable
+from wsrs._backend.sendable import list_bytes, unsendable
 from wsrs._pure.deflate import Deflater
 from wsrs._pure.frames import BINARY, CONTINUATION, FIN, RSV1, TEXT
 

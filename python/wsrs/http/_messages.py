@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from wsrs._chosen import core
+from wsrs._active_core import core
 
 if TYPE_CHECKING:
     from wsrs.http._body import RequestBody

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from wsrs import _old_tls
-from wsrs._chosen import core
+from wsrs._active_core import core
+from wsrs._aio import tls_before_311
 from wsrs.errors import HeadError
 from wsrs.http._body import BodyDecoder, RequestBody
 from wsrs.http._messages import Headers, Request, format_answer
@@ -90,7 +90,7 @@ class ServerProtocol(asyncio.Protocol):
         self._server._connections.add(self)
 
     def connection_lost(self, error: BaseException | None) -> None:
-        _old_tls.lost(self._transport)
+        tls_before_311.lost(self._transport)
         self._transport = None
         self._buffer = b""
         if self._body is not None:
@@ -213,7 +213,7 @@ class ServerProtocol(asyncio.Protocol):
         # The peer's answer to the end of TLS is awaited no longer than the end of a plain connection.
         asyncio.get_running_loop().call_later(_LINGER, transport.abort)
         if not transport.can_write_eof():
-            _old_tls.end(transport)
+            tls_before_311.end(transport)
             return
         # Closing with unread input would reset the connection, and the answer with it.
         transport.write_eof()

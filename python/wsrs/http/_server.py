@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wsrs import _listening
-from wsrs._callbacks import call_back, check_callback, keep
-from wsrs._running import Waiters, running_loop
+from wsrs._aio.callbacks import call_back, check_callback, keep
+from wsrs._aio.waiters import Waiters, running_loop
+from wsrs._net import listen as listening
 from wsrs.errors import HeadError
 from wsrs.events import EventEmitter, Listener
 from wsrs.http._messages import format_answer
@@ -19,8 +19,8 @@ from wsrs.options import HTTP_SERVER, LISTEN
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from wsrs._event_types import HttpServerAdd, HttpServerOn
-    from wsrs._option_types import HttpServerOptions, ListenOptions
+    from wsrs._typing.listeners import HttpServerAdd, HttpServerOn
+    from wsrs._typing.options import HttpServerOptions, ListenOptions
     from wsrs.http._messages import Request
     from wsrs.http._response import ServerResponse
 
@@ -41,7 +41,7 @@ class HttpServer(EventEmitter):
     """
 
     if TYPE_CHECKING:
-        # An event's name says what its listener is given: `wsrs._event_types`.
+        # An event's name says what its listener is given: `wsrs._typing.listeners`.
         on: HttpServerOn[Self]  # type: ignore[assignment]
         once: HttpServerOn[Self]  # type: ignore[assignment]
         off: HttpServerAdd[Self]  # type: ignore[assignment]
@@ -70,7 +70,7 @@ class HttpServer(EventEmitter):
         self._timeout: float = resolved["handshake_timeout"]
         self._deadlines = Deadlines(self._loop, self._timeout)
         self._connections: set[ServerProtocol] = set()
-        self._serving: _listening.Serving | None = None
+        self._serving: listening.Serving | None = None
         self._starting: asyncio.Task[None] | None = None
         self._closing = False
         self._closed = False
@@ -108,29 +108,29 @@ class HttpServer(EventEmitter):
             raise TypeError('listen: one and only one of "port", "unix" or "sock" must be given')
         if callback is not None:
             self.once("listening", callback)
-        place = _listening.Place(**options)
+        place = listening.Place(**options)
         try:
             # At once, where nothing has to be resolved: then address() is known right away.
             sockets = (
-                None if _listening.needs_resolving(place.host) and place.port is not None else _bind(place)
+                None if listening.needs_resolving(place.host) and place.port is not None else _bind(place)
             )
         except OSError as error:
             self._loop.call_soon(self._fail, error)
             self._error = error
             return self
         if sockets:
-            self._serving = _listening.Serving(self._loop, sockets)
+            self._serving = listening.Serving(self._loop, sockets)
         self._starting = self._loop.create_task(self._start(place))
         keep(self._starting)
         return self
 
-    async def _start(self, place: _listening.Place) -> None:
+    async def _start(self, place: listening.Place) -> None:
         try:
             if self._serving is None:
                 assert place.host is not None
                 assert place.port is not None
-                infos = await _listening.resolve(self._loop, place.host, place.port)
-                self._serving = _listening.Serving(self._loop, _listening.bind_tcp(place, infos))
+                infos = await listening.resolve(self._loop, place.host, place.port)
+                self._serving = listening.Serving(self._loop, listening.bind_tcp(place, infos))
             await self._serving.start(partial(ServerProtocol, self), self._ssl, self._timeout)
         except OSError as error:
             if self._serving is not None:
@@ -191,7 +191,7 @@ class HttpServer(EventEmitter):
 
     def address(self) -> dict[str, Any] | str | None:
         """`{"address", "family", "port"}` of the bound socket, the path of a Unix socket, or None."""
-        return _listening.describe(self._serving.sockets[0]) if self._serving and not self._closing else None
+        return listening.describe(self._serving.sockets[0]) if self._serving and not self._closing else None
 
     def _where(self) -> str:
         """Where it listens, for a person: a URL's beginning, or a path. Never raises."""
@@ -278,9 +278,9 @@ class HttpServer(EventEmitter):
         await self.wait_closed()
 
 
-def _bind(place: _listening.Place) -> list[Any]:
+def _bind(place: listening.Place) -> list[Any]:
     if place.sock is not None:
-        return _listening.adopt(place)
+        return listening.adopt(place)
     if place.unix is not None:
-        return _listening.bind_unix(place)
-    return _listening.bind_tcp(place)
+        return listening.bind_unix(place)
+    return listening.bind_tcp(place)

@@ -28,7 +28,7 @@ fn head_error(error: &http::HeadError) -> PyErr {
     raise("HeadError", &CLASS, |py| (error.message.clone(), error.status).into_pyobject(py))
 }
 
-/// See `wsrs._backend.Backend.parse_request`.
+/// See `wsrs._backend.contract.Backend.parse_request`.
 #[pyfunction]
 pub fn parse_request(head: &[u8], max_headers: usize) -> PyResult<(String, String, u8, Headers)> {
     let head = http::parse_request(head, &http::Limits { max_headers })
@@ -36,7 +36,7 @@ pub fn parse_request(head: &[u8], max_headers: usize) -> PyResult<(String, Strin
     Ok((head.method, head.target, head.minor_version, head.headers))
 }
 
-/// See `wsrs._backend.Backend.parse_response`.
+/// See `wsrs._backend.contract.Backend.parse_response`.
 #[pyfunction]
 pub fn parse_response(head: &[u8], max_headers: usize) -> PyResult<(u8, u16, String, Headers)> {
     let head = http::parse_response(head, &http::Limits { max_headers })
@@ -44,7 +44,7 @@ pub fn parse_response(head: &[u8], max_headers: usize) -> PyResult<(u8, u16, Str
     Ok((head.minor_version, head.status, head.reason, head.headers))
 }
 
-/// See `wsrs._backend.Backend.check_upgrade`.
+/// See `wsrs._backend.contract.Backend.check_upgrade`.
 #[pyfunction]
 pub fn check_upgrade(method: &str, headers: Headers) -> PyResult<(String, u8)> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -60,13 +60,13 @@ pub fn check_upgrade(method: &str, headers: Headers) -> PyResult<(String, u8)> {
     }
 }
 
-/// See `wsrs._backend.Backend.accept_key`.
+/// See `wsrs._backend.contract.Backend.accept_key`.
 #[pyfunction]
 pub fn accept_key(key: &str) -> String {
     handshake::accept_key(key)
 }
 
-/// See `wsrs._backend.Backend.new_key`.
+/// See `wsrs._backend.contract.Backend.new_key`.
 #[pyfunction]
 pub fn new_key() -> String {
     let mut bytes = [0; 16];
@@ -74,7 +74,7 @@ pub fn new_key() -> String {
     handshake::new_key(bytes)
 }
 
-/// See `wsrs._backend.Backend.parse_extensions`.
+/// See `wsrs._backend.contract.Backend.parse_extensions`.
 #[pyfunction]
 pub fn parse_extensions<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py, PyList>> {
     let parsed =
@@ -97,19 +97,19 @@ pub fn parse_extensions<'py>(py: Python<'py>, value: &str) -> PyResult<Bound<'py
     Ok(all)
 }
 
-/// See `wsrs._backend.Backend.parse_subprotocols`.
+/// See `wsrs._backend.contract.Backend.parse_subprotocols`.
 #[pyfunction]
 pub fn parse_subprotocols(value: &str) -> PyResult<Vec<String>> {
     subprotocol::parse(value).map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
-/// See `wsrs._backend.Backend.is_token`.
+/// See `wsrs._backend.contract.Backend.is_token`.
 #[pyfunction]
 pub fn is_token(value: &str) -> bool {
     http::is_token(value)
 }
 
-/// See `wsrs._backend.Backend.is_valid_close_code`.
+/// See `wsrs._backend.contract.Backend.is_valid_close_code`.
 #[pyfunction]
 pub fn is_valid_close_code(code: i64) -> bool {
     u16::try_from(code).is_ok_and(close::is_valid_close_code)

@@ -10,7 +10,7 @@ use crate::protocol::deflate::{DeflateParams, InflateParams, Strategy};
 use crate::protocol::extension::Param;
 use crate::protocol::permessage_deflate::{self as negotiation, Bits, Config, Params};
 
-/// See `wsrs._backend.PerMessageDeflate`.
+/// See `wsrs._backend.contract.PerMessageDeflate`.
 #[pyclass(frozen, module = "wsrs._core")]
 pub struct PerMessageDeflate {
     role: Role,

@@ -115,7 +115,7 @@ pub fn keep_written(py: Python<'_>, connection: &Connection, written: u64) {
     connection.state.with(py, |state| state.counts.end_wire(written));
 }
 
-/// See `wsrs._backend.Counts`.
+/// See `wsrs._backend.contract.Counts`.
 type Sums = (u64, u64, u64, u64, u64, u64, u64, u64, f64, usize);
 
 /// The sums of what connections have counted.

@@ -34,7 +34,7 @@ use crate::protocol::Role;
 use crate::protocol::receiver::{Receiver, ReceiverOptions};
 use crate::protocol::sender::Sender;
 
-/// See `wsrs._backend.Connection`, the protocol that this class has in common with the pure core.
+/// See `wsrs._backend.contract.Connection`, the protocol that this class has in common with the pure core.
 #[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
 pub struct Connection {
     pub(in crate::bindings) reactor: Py<Reactor>,

@@ -77,7 +77,7 @@ impl<'py> Payload<'py> {
                 if error.is_instance_of::<PyTypeError>(py)
                     || error.is_instance_of::<PyValueError>(py) =>
             {
-                let words = py.import(intern!(py, "wsrs._data"))?;
+                let words = py.import(intern!(py, "wsrs._backend.sendable"))?;
                 Self::owned(&words.call_method1(intern!(py, "list_bytes"), (data,))?)
             }
             _ => made,

@@ -43,6 +43,6 @@ pub fn callback(value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
     if value.is_none() {
         return Ok(None);
     }
-    let bind = BIND.import(value.py(), "wsrs._callbacks", "bind_callback")?;
+    let bind = BIND.import(value.py(), "wsrs._aio.callbacks", "bind_callback")?;
     bind.call1((value,)).map(|bound| Some(bound.unbind()))
 }

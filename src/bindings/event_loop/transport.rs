@@ -53,7 +53,7 @@ impl EngineTransport {
         let copy = py.import("os")?.call_method1("dup", (number,))?;
         let keywords = pyo3::types::PyDict::new(py);
         keywords.set_item("fileno", copy)?;
-        let class = py.import("wsrs._duplicate")?.getattr("DuplicateSocket")?;
+        let class = py.import("wsrs._backend.duplicate_socket")?.getattr("DuplicateSocket")?;
         Ok(Some(class.call((), Some(&keywords))?.unbind()))
     }
 

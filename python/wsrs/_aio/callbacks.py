@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from wsrs._backend import SendCallback
+from wsrs._backend.contract import SendCallback
 from wsrs.errors import ConnectionClosed
 
 __all__ = ["bind_callback", "call_back", "check_callback", "keep", "run"]

@@ -8,12 +8,12 @@ import socket
 import ssl
 from typing import Any
 
-from wsrs._chosen import core
-from wsrs._client_options import stream_socket
-from wsrs._client_tls import default_context
-from wsrs._connect import Where, connect_tcp, connect_unix
-from wsrs._proxy import connect_by_proxy
-from wsrs._url import Address
+from wsrs._active_core import core
+from wsrs._net.client_tls import default_context
+from wsrs._net.connect import Where, connect_tcp, connect_unix
+from wsrs._net.proxy import connect_by_proxy
+from wsrs._net.url import Address
+from wsrs._options.client import stream_socket
 
 __all__ = ["open_transport"]
 

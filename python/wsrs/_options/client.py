@@ -8,9 +8,9 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from wsrs._names import Options
-from wsrs._proxy import ProxyAddress, parse_proxy
-from wsrs._url import Address
+from wsrs._net.proxy import ProxyAddress, parse_proxy
+from wsrs._net.url import Address
+from wsrs._options.table import Options
 
 __all__ = [
     "REFUSED",

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from wsrs import _old_tls
-from wsrs._backend import PerMessageDeflate
-from wsrs._callbacks import check_callback
-from wsrs._chosen import core, new_deflate
-from wsrs._stats import Reason, Tally
-from wsrs._verify import Verdict, VerifyInfo, wants_callback
+from wsrs._active_core import core, new_deflate
+from wsrs._aio import tls_before_311
+from wsrs._aio.callbacks import check_callback
+from wsrs._backend.contract import PerMessageDeflate
+from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
+from wsrs._websocket.stats import Reason, Tally
 from wsrs.errors import HandshakeError, UpgradeRefused
 from wsrs.events import EventEmitter
 from wsrs.http._messages import Headers, HeadersLike, check_line, format_answer
@@ -318,7 +318,7 @@ class ServerHandshake(EventEmitter):
             protocol.answer(answer)
         elif not transport.is_closing() and not isinstance(protocol, core.Connection):
             transport.write(answer)
-            _old_tls.end(transport)
+            tls_before_311.end(transport)
 
     def _hook_failed(self, hook: str, error: BaseException, transport: asyncio.Transport) -> None:
         self._report_hook(hook, error)

@@ -19,7 +19,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wsrs._lifecycle import Lifecycle
+    from wsrs._websocket.lifecycle import Lifecycle
 
 __all__ = ["READ_AHEAD", "Member", "unwatch", "watch"]
 

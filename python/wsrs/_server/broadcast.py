@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from wsrs._chosen import core
-from wsrs._lifecycle import OPEN
+from wsrs._active_core import core
+from wsrs._websocket.lifecycle import OPEN
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
-    from wsrs._option_types import Sendable
+    from wsrs._typing.options import Sendable
 
 __all__ = ["BroadcastResult", "Slow", "broadcast"]
 

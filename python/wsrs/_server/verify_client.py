@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wsrs._callbacks import keep
+from wsrs._aio.callbacks import keep
 from wsrs.http._messages import HeadersLike
 
 __all__ = ["Verdict", "VerifyInfo", "wants_callback"]

@@ -16,7 +16,7 @@ import codecs
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from wsrs._stream_buffer import Buffer
+from wsrs._stream.buffer import Buffer
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeVar, overload
 
-from wsrs._client_request import ClientRequest
+from wsrs._client.request import ClientRequest
 from wsrs.blob import Blob
 from wsrs.http import Request, Response, ServerResponse
 from wsrs.websocket import WebSocket

@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from wsrs._chosen import core
+from wsrs._active_core import core
 from wsrs.errors import WebSocketError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wsrs._backend import Counts
-    from wsrs._lifecycle import Lifecycle
+    from wsrs._backend.contract import Counts
+    from wsrs._websocket.lifecycle import Lifecycle
 
 __all__ = ["Reason", "ServerStats", "Tally", "Traffic", "WebSocketStats"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wsrs._backend import PerMessageDeflate
-from wsrs._chosen import core
+from wsrs._active_core import core
+from wsrs._backend.contract import PerMessageDeflate
 from wsrs.errors import HandshakeError
 from wsrs.http._messages import Headers
 

@@ -7,7 +7,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from wsrs._url import Address
+from wsrs._net.url import Address
 from wsrs.events import EventEmitter
 from wsrs.http._messages import check_field, check_line, fields
 

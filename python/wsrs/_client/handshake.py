@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from wsrs import _url
-from wsrs._backend import PerMessageDeflate
-from wsrs._callbacks import keep
-from wsrs._chosen import core, new_deflate
-from wsrs._client_answer import check_answer
-from wsrs._client_body import Body
-from wsrs._client_options import check_together
-from wsrs._client_request import ClientRequest, Fields, basic, build_request, user_fields
-from wsrs._client_tls import client_context
-from wsrs._client_transport import open_transport
-from wsrs._lifecycle import CLOSING, CONNECTING, connection_options
-from wsrs._names import Options
-from wsrs._response_protocol import ResponseProtocol
+from wsrs._active_core import core, new_deflate
+from wsrs._aio.callbacks import keep
+from wsrs._backend.contract import PerMessageDeflate
+from wsrs._client.request import ClientRequest, Fields, basic, build_request, user_fields
+from wsrs._client.response_body import Body
+from wsrs._client.response_protocol import ResponseProtocol
+from wsrs._client.transport import open_transport
+from wsrs._client.validate import check_answer
+from wsrs._net import url
+from wsrs._net.client_tls import client_context
+from wsrs._options.client import check_together
+from wsrs._options.table import Options
+from wsrs._websocket.lifecycle import CLOSING, CONNECTING, connection_options
 from wsrs.errors import HandshakeError
 from wsrs.http._messages import Headers, Response
 
@@ -46,7 +46,7 @@ class Handshake:
         self._reader: ResponseProtocol
         """Of the connection under way: there is one from `start` on."""
         self._unexpected: Response | None = None
-        self._original = self.address = _url.parse(address)
+        self._original = self.address = url.parse(address)
         check_together(options, self.address)
         self._context = client_context(options)
         self._prepare()
@@ -201,7 +201,7 @@ class Handshake:
         # Whoever still holds the answered request no longer holds the handshake.
         self.request._end = self.request._destroy = None
         try:
-            self.address = _url.join(self.address, location)
+            self.address = url.join(self.address, location)
             self._prepare()
         except ValueError as error:
             self._fail(error)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from ssl import SSLContext
 from typing import Any, NamedTuple
 
-from wsrs._chosen import core
+from wsrs._active_core import core
 
 __all__ = ["Place", "Serving", "adopt", "bind_tcp", "bind_unix", "describe", "needs_resolving", "resolve"]
 

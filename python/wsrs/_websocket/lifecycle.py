@@ -16,17 +16,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from wsrs import _heartbeat, _old_tls
-from wsrs._backend import Connection, PerMessageDeflate
-from wsrs._chosen import new_connection
-from wsrs._running import Waiters
+from wsrs._active_core import new_connection
+from wsrs._aio import tls_before_311
+from wsrs._aio.waiters import Waiters
+from wsrs._backend.contract import Connection, PerMessageDeflate
+from wsrs._websocket import heartbeat
 from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
 from wsrs.event_target import EventTarget
 from wsrs.events import Listener, _Once
 
 if TYPE_CHECKING:
-    from wsrs._client import Handshake
-    from wsrs._option_types import BinaryType
+    from wsrs._client.handshake import Handshake
+    from wsrs._typing.options import BinaryType
     from wsrs.server import WebSocketServer
 
 __all__ = ["CLOSED", "CLOSING", "CONNECTING", "OPEN", "STATES", "Lifecycle"]
@@ -60,7 +61,7 @@ def connection_options(
         "is_server": is_server,
         "generate_mask": options.get("generate_mask"),
         "refuse_above_mark": options["slow_peer"] != "pause",
-        "read_ahead": _heartbeat.READ_AHEAD if options["heartbeat"] else 0,
+        "read_ahead": heartbeat.READ_AHEAD if options["heartbeat"] else 0,
     }
 
 
@@ -94,7 +95,7 @@ class Closing:
 
 
 class Lifecycle(EventTarget):
-    """State, closing handshake, and what the core calls (`wsrs._backend.ConnectionOwner`)."""
+    """State, closing handshake, and what the core calls (`wsrs._backend.contract.ConnectionOwner`)."""
 
     __slots__ = (
         "_binary_type",
@@ -120,7 +121,7 @@ class Lifecycle(EventTarget):
     _closing: Closing | None
     _deflate: PerMessageDeflate | None
     _handshake: Handshake | None
-    _heartbeat: _heartbeat.Member | None
+    _heartbeat: heartbeat.Member | None
     _loop: asyncio.AbstractEventLoop
     _open_waiters: Waiters | None
     _closed_waiters: Waiters | None
@@ -160,12 +161,12 @@ class Lifecycle(EventTarget):
             for event in self.event_names():
                 self._listeners_changed(event, added=True)
         conn.attach(transport)
-        if _old_tls.is_old_tls(transport):  # pragma: no cover: Python 3.10
+        if tls_before_311.is_old_tls(transport):  # pragma: no cover: Python 3.10
             vars(self)["_transport"] = transport
         self._ready_state = OPEN
         self._update_direct()
         if self._options["heartbeat"]:
-            self._heartbeat = _heartbeat.watch(self, *self._options["heartbeat"])
+            self._heartbeat = heartbeat.watch(self, *self._options["heartbeat"])
         self.emit("open")
         if self._open_waiters is not None:
             self._open_waiters.done()
@@ -270,7 +271,7 @@ class Lifecycle(EventTarget):
             closing.timer = None
         self._ready_state = CLOSED
         if self._heartbeat is not None:
-            _heartbeat.unwatch(self, self._heartbeat)
+            heartbeat.unwatch(self, self._heartbeat)
             self._heartbeat = None
         server = self._server
         if server is not None:
@@ -326,8 +327,8 @@ class Lifecycle(EventTarget):
         self._conn.end()
 
     def _on_lost(self, error: BaseException | None) -> None:
-        if _old_tls.OLD:  # pragma: no cover: Python 3.10
-            _old_tls.lost(vars(self).pop("_transport", None))
+        if tls_before_311.OLD:  # pragma: no cover: Python 3.10
+            tls_before_311.lost(vars(self).pop("_transport", None))
         if self._ready_state == CLOSED:  # pragma: no cover: the cores tell it once
             return
         self._ready_state = CLOSING

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from wsrs._chosen import core
+from wsrs._active_core import core
 from wsrs.errors import HandshakeError, HeadError
 
 if TYPE_CHECKING:
-    from wsrs._client import Handshake
-    from wsrs._client_body import Body
+    from wsrs._client.handshake import Handshake
+    from wsrs._client.response_body import Body
 
 __all__ = ["ResponseProtocol"]
 

@@ -10,8 +10,8 @@ from collections.abc import Set as AbstractSet
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Literal, Protocol, SupportsBytes, TypedDict, Union
 
-from wsrs._client_request import ClientRequest
-from wsrs._verify import VerifyInfo
+from wsrs._client.request import ClientRequest
+from wsrs._server.verify_client import VerifyInfo
 from wsrs.blob import Blob
 from wsrs.http import Request
 from wsrs.http._messages import HeadersLike

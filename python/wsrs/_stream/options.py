@@ -9,7 +9,7 @@ import codecs
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from wsrs._names import Option, OptionTable
+from wsrs._options.table import Option, OptionTable
 from wsrs.options import boolean, integer, text
 
 __all__ = ["STREAM", "StreamOptions", "stream_options"]

@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from wsrs._data import byte_length
-from wsrs._running import Waiters
+from wsrs._aio.waiters import Waiters
+from wsrs._backend.sendable import byte_length
 
 if TYPE_CHECKING:
     from wsrs.websocket import WebSocket

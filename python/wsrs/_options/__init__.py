@@ -1,0 +1,1 @@
+"""The options of all classes: their two spellings, checks and tables."""

@@ -1,0 +1,1 @@
+"""The parts of `WebSocketStream`: its reading and writing ends."""

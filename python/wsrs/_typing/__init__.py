@@ -1,0 +1,1 @@
+"""Types for type checkers alone: options and listeners."""

@@ -1,0 +1,1 @@
+"""The parts of `WebSocket`: its life, its heartbeat and its statistics."""

@@ -12,7 +12,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 
 import wsrs
-from wsrs._backend.contract import KEEP_OUT, load
+from wsrs._active_core import KEEP_OUT, load
 
 PACKAGE = Path(wsrs.__file__).parent
 ASK = "import wsrs; print(wsrs.backend)"

@@ -7,25 +7,30 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import options
-from wsrs._options.table import Option, OptionTable, snake_case
+from wsrs._options.checks import duration
+from wsrs._options.client import CLIENT
+from wsrs._options.connection import DEFLATE, SEND, ZLIB_DEFLATE, ZLIB_INFLATE
+from wsrs._options.spelling import snake_case
+from wsrs._options.table import Option, OptionTable
+from wsrs._server.options import SERVER
 from wsrs._stream import options as stream_options
 from wsrs._typing import options as option_types
 from wsrs.http import HttpServer, Request, Response, ServerResponse
+from wsrs.http._options import HTTP_SERVER, LISTEN
 
 
 class TestOptionTables:
     @pytest.mark.parametrize(
         "table",
         [
-            options.SERVER,
-            options.CLIENT,
-            options.DEFLATE,
-            options.ZLIB_DEFLATE,
-            options.ZLIB_INFLATE,
-            options.SEND,
-            options.HTTP_SERVER,
-            options.LISTEN,
+            SERVER,
+            CLIENT,
+            DEFLATE,
+            ZLIB_DEFLATE,
+            ZLIB_INFLATE,
+            SEND,
+            HTTP_SERVER,
+            LISTEN,
             stream_options.STREAM,
         ],
     )
@@ -37,12 +42,12 @@ class TestOptionTables:
     @pytest.mark.parametrize(
         ("table", "types"),
         [
-            (options.SERVER, option_types.ServerOptions),
-            (options.CLIENT, option_types.ClientOptions),
-            (options.HTTP_SERVER, option_types.HttpServerOptions),
-            (options.LISTEN, option_types.ListenOptions),
-            (options.DEFLATE, option_types.DeflateOptions),
-            (options.SEND, option_types.SendOptions),
+            (SERVER, option_types.ServerOptions),
+            (CLIENT, option_types.ClientOptions),
+            (HTTP_SERVER, option_types.HttpServerOptions),
+            (LISTEN, option_types.ListenOptions),
+            (DEFLATE, option_types.DeflateOptions),
+            (SEND, option_types.SendOptions),
             (stream_options.STREAM, stream_options.StreamOptions),
         ],
     )
@@ -50,7 +55,7 @@ class TestOptionTables:
         assert set(types.__annotations__) | _inherited(types) == table.names
 
     def test_times(self) -> None:
-        table = OptionTable("T", [Option("a_time", "aTime", options.duration, 7.0, time=True)])
+        table = OptionTable("T", [Option("a_time", "aTime", duration, 7.0, time=True)])
         assert table.resolve({"aTime": 1500})["a_time"] == 1.5
         assert table.resolve(None, {"a_time": 1500})["a_time"] == 1500
         assert table.resolve({"a_time": None}) == {"a_time": 7.0}

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 import wsrs
-from wsrs import options
+from wsrs._options.connection import ZLIB_DEFLATE, ZLIB_INFLATE
 
 from .conftest import Reports, Serve
 from .peers import CLOSE, PING, PONG, TEXT, connect, frame, listen, raw_client, upgrade_request, within
@@ -79,7 +79,7 @@ class TestPerMessageDeflate:
         assert sizes[0] >= 13_000
         assert sizes[1] < 200
 
-    @pytest.mark.parametrize("table", [options.ZLIB_DEFLATE, options.ZLIB_INFLATE])
+    @pytest.mark.parametrize("table", [ZLIB_DEFLATE, ZLIB_INFLATE])
     @pytest.mark.parametrize(
         ("given", "error", "text"),
         [

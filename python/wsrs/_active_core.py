@@ -1,15 +1,38 @@
-"""The core that runs, chosen once when wsrs is imported (see `wsrs._backend.contract.load`)."""
+"""The core that runs, chosen once when wsrs is imported."""
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import Callable
+from types import ModuleType
 from typing import cast
 
 from wsrs._backend import contract
 
-__all__ = ["core", "new_connection", "new_deflate"]
+__all__ = ["KEEP_OUT", "core", "load", "new_connection", "new_deflate"]
 
-core = cast(contract.Backend, contract.load())
+KEEP_OUT = ("WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE")
+"""Environment variables of which any that is not empty keeps the Rust core out; two are ws's own."""
+
+
+def load() -> ModuleType:
+    """The core to run on: the Rust one unless the environment keeps it out or it is not there.
+
+    One that is there but cannot be loaded raises its ImportError: who has installed the fast core shall
+    not run on the other without knowing.
+    """
+    if not any(os.environ.get(name) for name in KEEP_OUT):
+        try:
+            # Not `from wsrs import _core`, whose ImportError would not tell missing from broken.
+            return importlib.import_module("wsrs._core")
+        except ModuleNotFoundError as error:
+            if error.name != "wsrs._core":
+                raise
+    return importlib.import_module("wsrs._pure")
+
+
+core = cast(contract.Backend, load())
 """`wsrs._core` or `wsrs._pure`, seen through the protocol that both keep."""
 
 new_connection = cast(Callable[..., contract.Connection], core.Connection)

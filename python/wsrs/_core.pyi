@@ -1,5 +1,5 @@
 # The Rust core, as src/bindings exports it. What each name does is said in _backend/contract.py, the
-# protocols that it has in common with the pure core; that this file is true is proven by stubtest (make check).
+# protocols that it has in common with the pure core. stubtest (make check) proves that this file is true.
 import asyncio
 import socket
 import sys

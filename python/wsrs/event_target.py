@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar, Union, overload
 
+from wsrs._options.checks import boolean
 from wsrs._options.table import Option, OptionTable
 from wsrs.events import EventEmitter, Listener
-from wsrs.options import boolean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

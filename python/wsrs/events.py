@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 from wsrs._aio.callbacks import run
-from wsrs._options.table import link_spellings
+from wsrs._options.spelling import link_spellings
 from wsrs.errors import ConnectionClosed
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from wsrs._aio.callbacks import check_callback
 from wsrs._aio.waiters import Waiters, running_loop
 from wsrs._server.broadcast import BroadcastResult, Slow, broadcast
 from wsrs._server.handshake import ServerHandshake
+from wsrs._server.options import SERVER
 from wsrs._websocket.lifecycle import connection_options
 from wsrs._websocket.stats import ServerStats, Tally
-from wsrs.options import SERVER
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:

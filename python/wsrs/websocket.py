@@ -13,11 +13,13 @@ from wsrs._backend.contract import SendCallback
 from wsrs._backend.sendable import byte_length, reason_bytes
 from wsrs._client.handshake import Handshake
 from wsrs._net.url import without_credentials
+from wsrs._options.checks import protocol_list
+from wsrs._options.client import CLIENT
+from wsrs._options.connection import SEND
 from wsrs._websocket.lifecycle import CLOSED, CLOSING, CONNECTING, OPEN, STATES, Lifecycle
 from wsrs._websocket.stats import WebSocketStats, websocket_stats
 from wsrs.blob import Blob
 from wsrs.errors import WebSocketError
-from wsrs.options import CLIENT, SEND, protocol_list
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from wsrs._backend.contract import KEEP_OUT
+from wsrs._active_core import KEEP_OUT
 
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected"

@@ -11,9 +11,14 @@ from typing import Any
 import pytest
 
 import wsrs
-from wsrs import event_target, options
+from wsrs import event_target
 from wsrs._client.request import ClientRequest
-from wsrs._options.table import OptionTable, snake_case
+from wsrs._options.checks import function
+from wsrs._options.client import CLIENT
+from wsrs._options.connection import DEFLATE, SEND
+from wsrs._options.spelling import snake_case
+from wsrs._options.table import OptionTable
+from wsrs._server.options import SERVER
 from wsrs._server.verify_client import VerifyInfo
 from wsrs._stream import options as stream_options
 
@@ -87,8 +92,8 @@ def _parameters(call: str) -> list[str]:
 def of_a_hook(row: Row) -> bool:
     """There is such an option, which is a function."""
     pair = row.ws.partition("(")[0], row.name.partition("(")[0]
-    rows = [*options.SERVER.rows, *options.CLIENT.rows]
-    return any((each.ws_name, each.name) == pair and each.check is options.function for each in rows)
+    rows = [*SERVER.rows, *CLIENT.rows]
+    return any((each.ws_name, each.name) == pair and each.check is function for each in rows)
 
 
 def of_listeners(cls: type) -> Callable[[Row], bool]:
@@ -113,10 +118,10 @@ LOOKUPS: dict[str, Callable[[Row], bool]] = {
     "given by a server": of_listeners(wsrs.WebSocketServer),
     "given by a websocket": of_listeners(wsrs.WebSocket),
     "request member": of_a_class(ClientRequest),
-    "server option": of_a_table(options.SERVER),
-    "client option": of_a_table(options.CLIENT),
-    "deflate option": of_a_table(options.DEFLATE),
-    "send option": of_a_table(options.SEND),
+    "server option": of_a_table(SERVER),
+    "client option": of_a_table(CLIENT),
+    "deflate option": of_a_table(DEFLATE),
+    "send option": of_a_table(SEND),
     "listener option": of_a_table(event_target._OPTIONS),
     "stream option": of_a_table(stream_options.STREAM),
     "server event": of_events(wsrs.WebSocketServer),
@@ -168,10 +173,10 @@ def test_no_name_is_there_twice() -> None:
 @pytest.mark.parametrize(
     ("table", "kind"),
     [
-        (options.SERVER, "server option"),
-        (options.CLIENT, "client option"),
-        (options.SEND, "send option"),
-        (options.DEFLATE, "deflate option"),
+        (SERVER, "server option"),
+        (CLIENT, "client option"),
+        (SEND, "send option"),
+        (DEFLATE, "deflate option"),
         (event_target._OPTIONS, "listener option"),
         (stream_options.STREAM, "stream option"),
     ],

@@ -14,11 +14,8 @@ Three rules hold at this seam:
 from __future__ import annotations
 
 import asyncio
-import importlib
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 __all__ = [
@@ -29,11 +26,7 @@ __all__ = [
     "Listener",
     "PerMessageDeflate",
     "Reactor",
-    "load",
 ]
-
-KEEP_OUT = ("WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE")
-"""Environment variables of which any that is not empty keeps the Rust core out; two are ws's own."""
 
 Headers = list[tuple[str, str]]
 """Header fields in the order of the wire, latin-1 decoded, names as written."""
@@ -309,19 +302,3 @@ class Backend(Protocol):
 
     def is_valid_close_code(self, code: int) -> bool:
         """Whether an endpoint may send `code` in a close frame, RFC 6455 7.4."""
-
-
-def load() -> ModuleType:
-    """The core to run on: the Rust one unless the environment keeps it out or it is not there.
-
-    One that is there but cannot be loaded raises its ImportError: who has installed the fast core shall
-    not run on the other without knowing.
-    """
-    if not any(os.environ.get(name) for name in KEEP_OUT):
-        try:
-            # Not `from wsrs import _core`, whose ImportError would not tell missing from broken.
-            return importlib.import_module("wsrs._core")
-        except ModuleNotFoundError as error:
-            if error.name != "wsrs._core":
-                raise
-    return importlib.import_module("wsrs._pure")

@@ -1,4 +1,4 @@
-"""Options of a client that Node's `http.request` and `tls.connect` know: their checks, alone and together."""
+"""The options of a client, many of which Node's `http.request` and `tls.connect` know, alone and together."""
 
 from __future__ import annotations
 
@@ -8,24 +8,17 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from wsrs._net.connect import ATTEMPT_DELAY
 from wsrs._net.proxy import ProxyAddress, parse_proxy
 from wsrs._net.url import Address
-from wsrs._options.table import Options
+from wsrs._options.checks import boolean, duration, function, integer, protocol_list, text, wrong_type
+from wsrs._options.connection import CONNECTION, SSL, deflate_options
+from wsrs._options.table import Option, Options, OptionTable
 
-__all__ = [
-    "REFUSED",
-    "TLS_OPTIONS",
-    "address_family",
-    "check_together",
-    "connecting_agent",
-    "ip_address",
-    "pem",
-    "pems",
-    "proxy_url",
-    "secret",
-    "server_name",
-    "stream_socket",
-]
+__all__ = ["CLIENT", "REFUSED", "TLS_OPTIONS", "check_together", "stream_socket"]
+
+_PROTOCOL_VERSIONS = (8, 13)
+"""The versions of the protocol that are spoken, as `Sec-WebSocket-Version` says them."""
 
 TLS_OPTIONS = ("ca", "cert", "key", "passphrase", "reject_unauthorized", "servername", "ssl")
 _IN_THE_CONTEXT = ("ca", "cert", "key", "passphrase", "reject_unauthorized")
@@ -76,25 +69,21 @@ REFUSED: Mapping[str, str] = {
 _FAMILIES = {0: 0, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
-def _wrong_type(name: str, wanted: str, value: object) -> TypeError:
-    return TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
-
-
-def address_family(name: str, value: Any) -> int:
+def _address_family(name: str, value: Any) -> int:
     """A check for 0 (any), 4 or 6, or `socket.AF_INET` and `AF_INET6`: as a constant of `socket`."""
     if isinstance(value, socket.AddressFamily) and value in _FAMILIES.values():
         return int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong_type(name, "an int", value)
+        raise wrong_type(name, "an int", value)
     if value not in _FAMILIES:
         raise ValueError(f"{name} must be 0, 4 or 6, not {value!r}")
     return int(_FAMILIES[value])
 
 
-def ip_address(name: str, value: Any) -> str:
+def _ip_address(name: str, value: Any) -> str:
     """A check for an IP address as text."""
     if not isinstance(value, str):
-        raise _wrong_type(name, "a str", value)
+        raise wrong_type(name, "a str", value)
     try:
         ipaddress.ip_address(value.partition("%")[0])
     except ValueError:
@@ -102,34 +91,34 @@ def ip_address(name: str, value: Any) -> str:
     return value
 
 
-def pem(name: str, value: Any) -> str | bytes:
+def _pem(name: str, value: Any) -> str | bytes:
     """A check for a PEM text, or the path of a file with one."""
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, (str, bytes)):
-        raise _wrong_type(name, "a PEM text or a path", value)
+        raise wrong_type(name, "a PEM text or a path", value)
     if not value:
         raise ValueError(f"{name} must not be empty")
     return value
 
 
-def pems(name: str, value: Any) -> list[str | bytes]:
+def _pems(name: str, value: Any) -> list[str | bytes]:
     """A check for one or several PEM texts or paths."""
     several = value if isinstance(value, (list, tuple)) else [value]
-    return [pem(name, each) for each in several]
+    return [_pem(name, each) for each in several]
 
 
-def secret(name: str, value: Any) -> str | bytes:
+def _secret(name: str, value: Any) -> str | bytes:
     """A check for a passphrase. Its value is in no error message."""
     if not isinstance(value, (str, bytes)):
-        raise _wrong_type(name, "a str or bytes", value)
+        raise wrong_type(name, "a str or bytes", value)
     return value
 
 
-def server_name(name: str, value: Any) -> str:
+def _server_name(name: str, value: Any) -> str:
     """A check for the name that a server's certificate must have."""
     if not isinstance(value, str):
-        raise _wrong_type(name, "a str", value)
+        raise wrong_type(name, "a str", value)
     if not value or any(character <= " " or character == "\x7f" for character in value):
         raise ValueError(f"{name} must be a host name, not {value!r}")
     return value
@@ -141,11 +130,11 @@ def stream_socket(name: str, value: Any) -> Any:
         if value.type & 0xF != socket.SOCK_STREAM:
             raise ValueError(f"{name} must be a stream socket, not {value!r}")
     elif not (hasattr(value, "set_protocol") and hasattr(value, "write")):
-        raise _wrong_type(name, "a socket or a transport", value)
+        raise wrong_type(name, "a socket or a transport", value)
     return value
 
 
-def connecting_agent(name: str, value: Any) -> Any:
+def _connecting_agent(name: str, value: Any) -> Any:
     """A check for an agent: its `create_connection` (or Node's `createConnection`), None for False."""
     if value is False:
         return None
@@ -156,11 +145,75 @@ def connecting_agent(name: str, value: Any) -> Any:
     raise TypeError(f"{name} must be False or have a method create_connection: {value!r}")
 
 
-def proxy_url(name: str, value: Any) -> ProxyAddress:
+def _proxy_url(name: str, value: Any) -> ProxyAddress:
     """A check for the URL of a proxy."""
     if not isinstance(value, str):
-        raise _wrong_type(name, "a str", value)
+        raise wrong_type(name, "a str", value)
     return parse_proxy(name, value)
+
+
+def _protocol_version(name: str, value: Any) -> int:
+    version = int(integer(0)(name, value))
+    if version not in _PROTOCOL_VERSIONS:
+        raise ValueError(f"{name}: unsupported protocol version: {version} (supported versions: 8, 13)")
+    return version
+
+
+_CONNECTING = [
+    Option("agent", "agent", _connecting_agent),
+    Option(
+        "auto_select_family_attempt_timeout",
+        "autoSelectFamilyAttemptTimeout",
+        duration,
+        ATTEMPT_DELAY,
+        time=True,
+    ),
+    Option("create_connection", "createConnection", function),
+    Option("family", "family", _address_family, 0),
+    Option("local_address", "localAddress", _ip_address),
+    Option("local_port", "localPort", integer(0, 65535), 0),
+    Option("lookup", "lookup", function),
+    Option("proxy", "proxy", _proxy_url),
+    Option("socket", "socket", stream_socket),
+]
+"""How a client connects: as `http.request` does."""
+
+_TLS = [
+    Option("ca", "ca", _pems),
+    Option("cert", "cert", _pem),
+    Option("key", "key", _pem),
+    Option("passphrase", "passphrase", _secret),
+    Option("reject_unauthorized", "rejectUnauthorized", boolean, True),
+    Option("servername", "servername", _server_name),
+    SSL,
+]
+"""The TLS of a client: as `tls.connect` has it."""
+
+CLIENT = OptionTable(
+    "WebSocket",
+    [
+        *CONNECTION,
+        *_CONNECTING,
+        *_TLS,
+        Option("auth", "auth", text),
+        Option("finish_request", "finishRequest", function),
+        Option("follow_redirects", "followRedirects", boolean, False),
+        Option("generate_mask", "generateMask", function),
+        Option("handshake_timeout", "handshakeTimeout", duration, 0.0, time=True),
+        Option("headers", "headers", lambda name, value: value, ()),
+        Option("max_redirects", "maxRedirects", integer(0), 10),
+        Option("origin", "origin", text),
+        Option(
+            "per_message_deflate",
+            "perMessageDeflate",
+            deflate_options,
+            {"threshold": 1024, "concurrency_limit": 10},
+        ),
+        Option("protocol_version", "protocolVersion", _protocol_version, 13),
+        Option("protocols", "protocols", protocol_list, ()),
+    ],
+    REFUSED,
+)
 
 
 def check_together(options: Options, address: Address) -> None:

@@ -1,53 +1,20 @@
-"""Both spellings of every name: PEP 8's, which is implemented, and ws's, which is its alias.
+"""The tables of options: a row an option, with both spellings, the check of its value and its default.
 
-Two mechanisms, each with one visible place:
-
-- *Members*: a class states its aliases at its end, as plain assignments (`readyState = ready_state`),
-  which type checkers and `help()` understand. `link_spellings` finds these pairs and keeps them
-  together in subclasses, so that overriding either spelling overrides both.
-- *Options*: an `OptionTable` has a row an option, with both spellings, the check of its value and its
-  default. Times given by a PEP 8 name are seconds, by a ws name milliseconds.
+Times given by a PEP 8 name are seconds, by a ws name milliseconds.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["Check", "Option", "OptionTable", "Options", "link_spellings", "snake_case"]
+from wsrs._options.spelling import snake_case
+
+__all__ = ["Check", "Option", "OptionTable", "Options"]
 
 Check = Callable[[str, Any], Any]
 """Checks (and converts) an option's value; is given the option's name for its error message."""
-
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
-
-
-def snake_case(name: str) -> str:
-    """The PEP 8 spelling of a ws name: `skipUTF8Validation` is `skip_utf8_validation`."""
-    return _WORD_START.sub("_", name).lower()
-
-
-def link_spellings(cls: type, known: Mapping[str, str]) -> dict[str, str]:
-    """The pairs (ws name to PEP 8 name) of `cls`: those `known` from its bases, and its own.
-
-    Where `cls`, or what it has inherited first (a mixin, say), overrides one name of a known pair, the other
-    is made to follow it.
-    """
-    members = vars(cls)
-    pairs = dict(known)
-    for name, member in list(members.items()):
-        pep8 = snake_case(name)
-        if pep8 != name and members.get(pep8) is member:
-            pairs[name] = pep8
-    for ws_name, pep8 in known.items():
-        first = next(vars(base) for base in cls.__mro__ if ws_name in vars(base) or pep8 in vars(base))
-        if ws_name not in first:
-            setattr(cls, ws_name, first[pep8])
-        elif pep8 not in first:
-            setattr(cls, pep8, first[ws_name])
-    return pairs
 
 
 class Option(NamedTuple):

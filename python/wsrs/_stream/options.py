@@ -9,8 +9,8 @@ import codecs
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from wsrs._options.checks import boolean, integer, text
 from wsrs._options.table import Option, OptionTable
-from wsrs.options import boolean, integer, text
 
 __all__ = ["STREAM", "StreamOptions", "stream_options"]
 

@@ -1,4 +1,4 @@
-"""The types of the options, for type checkers: the tables of `wsrs.options`, in both spellings."""
+"""The types of the options, for type checkers: those of the tables, in both spellings."""
 
 from __future__ import annotations
 

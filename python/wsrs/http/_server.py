@@ -13,8 +13,8 @@ from wsrs._net import listen as listening
 from wsrs.errors import HeadError
 from wsrs.events import EventEmitter, Listener
 from wsrs.http._messages import format_answer
+from wsrs.http._options import HTTP_SERVER, LISTEN
 from wsrs.http._protocol import Deadlines, ServerProtocol
-from wsrs.options import HTTP_SERVER, LISTEN
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack

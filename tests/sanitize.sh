@@ -58,7 +58,7 @@ rm -f "$out"/report.*
 echo "· the Python tests on the core"
 status=0
 # shellcheck disable=SC2086
-sanitized -m pytest -q -p no:cacheprovider -m "not slow and not measures" ${TESTS:-tests/core tests/threats tests/test_long_messages.py tests/test_long_threads.py tests/stateful \
+sanitized -m pytest -q -p no:cacheprovider -m "not slow and not measures" ${TESTS:-tests/core tests/threats tests/websocket/test_long_messages.py tests/websocket/test_long_threads.py tests/stateful \
     tests/differential} || status=$?
 # A process that a test has started may be the one that failed.
 for report in $(reports); do

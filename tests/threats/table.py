@@ -23,15 +23,15 @@ FRAMES = "tests/threats/test_frames.py"
 FLOODS = "tests/threats/test_floods.py"
 HANDSHAKES = "tests/threats/test_handshakes.py"
 ENDS = "tests/threats/test_ends.py"
-LIMITS = "tests/test_server_limits.py"
+LIMITS = "tests/server/test_limits.py"
 SILENCE = "tests/threats/test_silence.py"
 SLOW = "tests/threats/test_slow_peers.py"
-REENTRANCY = "tests/test_reentrancy.py"
+REENTRANCY = "tests/websocket/test_reentrancy.py"
 CANCELLATION = "tests/threats/test_cancellation.py"
 LOGS = "tests/threats/test_logs.py"
-CONNECTING = "tests/test_connecting.py"
-REDIRECTS = "tests/test_redirects.py"
-CLOSING = "tests/test_closing.py"
+CONNECTING = "tests/client/test_connecting.py"
+REDIRECTS = "tests/client/test_redirects.py"
+CLOSING = "tests/websocket/test_closing.py"
 
 ROWS = (
     Row(
@@ -179,7 +179,7 @@ ROWS = (
         (
             f"{HANDSHAKES}::test_nothing_of_our_callers_breaks_out_of_its_line",
             f"{HANDSHAKES}::test_nor_out_of_the_servers_answer",
-            "tests/test_server.py::TestConnections::test_but_not_break_out_of_its_line",
+            "tests/server/test_server.py::TestConnections::test_but_not_break_out_of_its_line",
         ),
     ),
     Row(
@@ -215,7 +215,7 @@ ROWS = (
         (
             "tests/test_readme.py::test_a_page_of_another_site_gets_401",
             f"{HANDSHAKES}::test_an_origin_that_is_not_ours_gets_401",
-            "tests/test_verify_client.py::TestVerifyClient::test_one_parameter",
+            "tests/server/test_verify_client.py::TestVerifyClient::test_one_parameter",
         ),
     ),
     Row(

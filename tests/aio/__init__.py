@@ -1,0 +1,1 @@
+"""What `wsrs` asks of asyncio: callbacks and tasks."""

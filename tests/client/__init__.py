@@ -1,0 +1,1 @@
+"""A client's opening handshake: what a user of `WebSocket` sees of it."""

@@ -1,0 +1,1 @@
+"""Listeners: `EventEmitter` and `EventTarget`."""

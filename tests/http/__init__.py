@@ -1,0 +1,1 @@
+"""The HTTP that an opening handshake needs, and `HttpServer`."""

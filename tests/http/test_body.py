@@ -1,0 +1,289 @@
+"""Plain requests of an HttpServer: their bodies, what is answered, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from wsrs.errors import HeadError
+from wsrs.http import Headers, HttpServer
+from wsrs.http._body import BodyDecoder
+
+from ..conftest import Reports
+from ..peers import Peer, connect, within
+
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+@pytest_asyncio.fixture
+async def http(reports: Reports) -> AsyncIterator[HttpServer]:
+    """A server that sends back what it is asked with."""
+
+    async def echo(request: Any, response: Any) -> None:
+        response.end(await request.read(100))
+
+    async with HttpServer().on("request", echo).listen(0, "127.0.0.1") as server:
+        yield server
+
+
+async def ask(server: HttpServer, request: bytes | str) -> tuple[str, dict[str, str], bytes]:
+    """Status line without the version, fields and body of the answer."""
+    peer = await connect(server)
+    peer.write(request.encode() if isinstance(request, str) else request)
+    answer = await answer_of(peer)
+    await peer.close()
+    return answer
+
+
+async def answer_of(peer: Peer) -> tuple[str, dict[str, str], bytes]:
+    first, fields = await peer.head()
+    return first.removeprefix("HTTP/1.1 "), fields, await peer.rest()
+
+
+def post(fields: str, body: str, version: str = "1.1") -> str:
+    return f"POST / HTTP/{version}\r\nHost: x\r\n{fields}\r\n\r\n{body}"
+
+
+def decode(fields: dict[str, str], data: bytes, cuts: list[int]) -> tuple[bytes, bool]:
+    decoder = BodyDecoder(Headers(fields.items()), 1)
+    ends = [*cuts, len(data)]
+    starts = [0, *cuts]
+    found = b"".join(decoder.feed(data[start:end]) for start, end in zip(starts, ends, strict=True))
+    return found, decoder.done
+
+
+class TestDecoder:
+    @pytest.mark.parametrize(
+        ("fields", "data", "body"),
+        [
+            ({}, b"", b""),
+            ({"Content-Length": "0"}, b"", b""),
+            ({"Content-Length": "3"}, b"abc", b"abc"),
+            ({"Content-Length": "3, 3"}, b"abcmore", b"abc"),
+            ({"Transfer-Encoding": "chunked"}, b"0\r\n\r\n", b""),
+            ({"Transfer-Encoding": "Chunked"}, b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
+            (
+                {"Transfer-Encoding": "chunked"},
+                b'00A ;x="y"\r\n0123456789\r\n1\r\n!\r\n0\r\nT: v\r\n\r\n',
+                b"0123456789!",
+            ),
+        ],
+    )
+    def test_whole_byte_by_byte_and_at_random_cuts(
+        self, fields: dict[str, str], data: bytes, body: bytes
+    ) -> None:
+        assert decode(fields, data, []) == (body, True)
+        assert decode(fields, data, list(range(1, len(data)))) == (body, True)
+        for seed in range(20):
+            cuts = sorted(random.Random(seed).choices(range(len(data) + 1), k=3))
+            assert decode(fields, data, cuts) == (body, True)
+
+    @pytest.mark.parametrize(
+        ("data", "text"),
+        [
+            (b"x\r\n", "size of a chunk"),
+            (b"-1\r\n", "size of a chunk"),
+            (b"0x1\r\n", "size of a chunk"),
+            (b"\r\n", "size of a chunk"),
+            (b"1;a\nb\r\n", "size of a chunk"),
+            (b"f" * 16 + b"\r\n", "size of a chunk"),
+            (b"1\r\nab\r\n", "longer than its size"),
+            (b"1;" + b"x" * 2000, "too long"),
+            (b"0\r\n" + b"a: b\r\n" * 2000, "trailers"),
+        ],
+    )
+    def test_chunks_that_are_none(self, data: bytes, text: str) -> None:
+        for cuts in ([], list(range(1, len(data)))):
+            with pytest.raises(HeadError, match=text):
+                decode({"Transfer-Encoding": "chunked"}, data, cuts)
+
+    def test_many_small_chunks_cost_no_square_of_their_number(self) -> None:
+        count = 200_000
+        data = b"1\r\na\r\n" * count + b"0\r\n\r\n"
+        assert decode({"Transfer-Encoding": "chunked"}, data, []) == (b"a" * count, True)
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        ("request_text", "body"),
+        [
+            (post("Content-Length: 5", "hello"), b"hello"),
+            (post(CHUNKED, "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"), b"hello"),
+            (post("X: no body", ""), b""),
+            ("GET / HTTP/1.0\r\n\r\n", b""),
+        ],
+    )
+    async def test_are_read_whole(self, http: HttpServer, request_text: str, body: bytes) -> None:
+        status, fields, answer = await ask(http, request_text)
+        assert (status, answer, fields["content-length"]) == ("200 OK", body, str(len(body)))
+        assert fields["connection"] == "close"
+
+    async def test_in_pieces(self, http: HttpServer) -> None:
+        peer = await connect(http)
+        for byte in post(CHUNKED, "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n").encode():
+            peer.write(bytes([byte]))
+            await peer.writer.drain()
+        assert (await answer_of(peer))[2] == b"hello"
+        await peer.close()
+
+    async def test_expect_100_continue(self, http: HttpServer) -> None:
+        peer = await connect(http)
+        peer.write(post("Content-Length: 5\r\nExpect: 100-continue", "").encode())
+        assert (await peer.head())[0] == "HTTP/1.1 100 Continue"
+        peer.write(b"hello")
+        assert (await answer_of(peer))[2] == b"hello"
+        await peer.close()
+
+    @pytest.mark.parametrize(
+        ("request_text", "status"),
+        [
+            (post("Content-Length: 101", ""), "413 "),
+            (post(CHUNKED, "65\r\n" + "x" * 101), "413 "),
+            (post(CHUNKED, "z\r\n"), "400 "),
+            (post(CHUNKED + "\r\nContent-Length: 5", "0\r\n\r\n"), "400 "),
+            (post(CHUNKED, "0\r\n\r\n", version="1.0"), "400 "),
+            (post("Content-Length: 5\r\nContent-Length: 6", "hello"), "400 "),
+            (post("Content-Length: +5", "hello"), "400 "),
+            (post("Content-Length: -1", ""), "400 "),
+            (post("Content-Length:", ""), "400 "),
+            (post("Transfer-Encoding: gzip, chunked", ""), "501 "),
+            (post("Transfer-Encoding: identity", ""), "501 "),
+            (post("Expect: tea", ""), "417 "),
+        ],
+    )
+    async def test_that_cannot_be_read_get_a_status(
+        self, http: HttpServer, request_text: str, status: str
+    ) -> None:
+        assert (await ask(http, request_text))[0].startswith(status)
+
+    async def test_read_again_and_by_two_at_once(self, reports: Reports) -> None:
+        async def twice(request: Any, response: Any) -> None:
+            first = asyncio.ensure_future(request.read())
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="being read already"):
+                await request.read()
+            going_on.set_result(None)
+            response.end(await first + await request.read())
+
+        going_on = asyncio.get_running_loop().create_future()
+        async with HttpServer().on("request", twice).listen(0, "127.0.0.1") as http:
+            peer = await connect(http)
+            peer.write(post("Content-Length: 2", "a").encode())
+            await within(going_on)
+            peer.write(b"b")
+            assert (await answer_of(peer))[2] == b"abab"
+            await peer.close()
+
+    async def test_a_body_that_stops(self, reports: Reports) -> None:
+        async def read(request: Any, response: Any) -> None:
+            response.end(await request.read())
+
+        server = HttpServer(handshake_timeout=0.05).on("request", read)
+        async with server.listen(0, "127.0.0.1") as http:
+            assert (await ask(http, post("Content-Length: 5", "he")))[0] == "408 Request Timeout"
+
+    async def test_a_client_that_leaves_within_it(self, reports: Reports) -> None:
+        async def read(request: Any, response: Any) -> None:
+            reading.set_result(None)
+            try:
+                await request.read()
+            except ConnectionResetError as error:
+                told.set_result(error)
+                raise
+
+        reading, told = (asyncio.get_running_loop().create_future() for _ in range(2))
+        async with HttpServer().on("request", read).listen(0, "127.0.0.1") as http:
+            peer = await connect(http)
+            peer.write(post("Content-Length: 5", "he").encode())
+            await within(reading)
+            await peer.close()
+            assert "within the body" in str(await within(told))
+
+
+class TestAnswers:
+    async def answer(self, listener: Any, request: str = "GET / HTTP/1.1\r\n\r\n") -> Any:
+        async with HttpServer(None, listener).listen(0, "127.0.0.1") as http:
+            return await ask(http, request)
+
+    async def test_head_has_no_body_but_its_length(self, reports: Reports) -> None:
+        request = "HEAD / HTTP/1.1\r\n\r\n"
+        status, fields, body = await self.answer(lambda request, response: response.end("hello"), request)
+        assert (status, fields["content-length"], body) == ("200 OK", "5", b"")
+
+    @pytest.mark.parametrize("status", [204, 304])
+    async def test_statuses_without_a_body(self, reports: Reports, status: int) -> None:
+        def listener(request: Any, response: Any) -> None:
+            response.statusCode = status
+            assert response.status == response.statusCode == status
+            with pytest.raises(ValueError, match="has no body"):
+                response.end("x")
+            response.end()
+
+        line, fields, body = await self.answer(listener)
+        assert (line.startswith(str(status)), body) == (True, b"")
+        assert "content-length" not in fields
+
+    async def test_what_would_not_be_true_of_the_body(self, reports: Reports) -> None:
+        def listener(request: Any, response: Any) -> None:
+            for name, value, text in [
+                ("Content-Length", 3, "not a Content-Length of 3"),
+                ("Transfer-Encoding", "chunked", "written whole"),
+            ]:
+                with pytest.raises(ValueError, match=text):
+                    response.write_head(200, {name: value}).end("x")
+                response.removeHeader(name.lower())
+            with pytest.raises(ValueError, match="a status of 100"):
+                response.write_head(100).end()
+            response.write_head(200, {"content-length": "1"}).end("x")
+
+        assert (await self.answer(listener))[2] == b"x"
+
+    @pytest.mark.parametrize("how", ["function", "coroutine"])
+    async def test_a_listener_that_raises(self, reports: Reports, how: str) -> None:
+        def function(request: Any, response: Any) -> None:
+            raise KeyError("request")
+
+        async def coroutine(request: Any, response: Any) -> None:
+            raise KeyError("request")
+
+        listener = {"function": function, "coroutine": coroutine}[how]
+        assert (await self.answer(listener))[0] == "500 Internal Server Error"
+        assert isinstance(reports.take()["exception"], KeyError)
+
+    async def test_an_upgrade_that_nobody_listens_to_is_a_plain_request(self, reports: Reports) -> None:
+        request = "GET /u HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        assert (await self.answer(lambda request, response: response.end(request.url), request))[2] == b"/u"
+
+
+class TestLimits:
+    async def test_0_switches_the_number_of_fields_off(self, reports: Reports) -> None:
+        fields = "".join(f"x{number}:\r\n" for number in range(1000))
+        request = f"GET / HTTP/1.1\r\n{fields}\r\n"
+
+        def count(request: Any, response: Any) -> None:
+            response.end(str(len(request.headers.raw)))
+
+        async with HttpServer({"maxHeaders": 0}, count).listen(0, "127.0.0.1") as http:
+            assert (await ask(http, request))[2] == b"1000"
+            too_long = "GET / HTTP/1.1\r\n" + "y:1\r\n" * 4000 + "\r\n"
+            assert (await ask(http, too_long))[0].startswith("431")
+        async with HttpServer(None, count, max_headers=128).listen(0, "127.0.0.1") as http:
+            assert (await ask(http, request))[0].startswith("431")
+        unbounded = HttpServer(None, count, max_headers=0, max_header_bytes=0, handshake_timeout=0)
+        async with unbounded.listen(0, "127.0.0.1") as http:
+            assert (await ask(http, too_long))[2] == b"4000"
+
+    @pytest.mark.parametrize("count", [3, 4])
+    async def test_at_the_limit_and_one_over(self, reports: Reports, count: int) -> None:
+        listener = lambda request, response: response.end(",".join(request.rawHeaders))  # noqa: E731
+        request = "GET / HTTP/1.1\r\n" + "A: b\r\n" * count + "\r\n"
+        async with HttpServer(None, listener, max_headers=3).listen(0, "127.0.0.1") as http:
+            status, _, body = await ask(http, request)
+        expected = ("200 OK", b"A,b,A,b,A,b") if count == 3 else ("431 Request Header Fields Too Large", None)
+        assert status == expected[0]
+        assert expected[1] is None or body == expected[1]

@@ -1,0 +1,152 @@
+"""A client's TLS: whom it trusts, what it shows, and what is refused."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wsrs
+
+from ..conftest import Serve
+from ..peers import RawServer, within
+
+CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
+ENCRYPTED = Path(__file__).parents[1] / "localhost-encrypted.pem"
+"""The same certificate; its key is encrypted with the passphrase "secret"."""
+
+
+class TestTls:
+    @pytest.fixture
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        return context
+
+    async def test_both_sides(self, serve: Serve, context: ssl.SSLContext) -> None:
+        seen: list[Any] = []
+
+        def verify(info: Any) -> bool:
+            seen.append(info.secure)
+            return True
+
+        server = await serve(
+            lambda ws, request: ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary)),
+            ssl=context,
+            verify_client=verify,
+        )
+        trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
+        url = f"wss://localhost:{server.address()['port']}"
+        async with wsrs.WebSocket(url, ssl=trusting) as ws:
+            for message in ("text", b"x" * 200_000):
+                await ws.send(message)
+                assert await within(ws.recv()) == message
+        assert seen == [True]
+        assert ws.url == url + "/"
+
+    async def test_a_certificate_that_nobody_trusts(self, serve: Serve, context: ssl.SSLContext) -> None:
+        server = await serve(ssl=context)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await within(wsrs.WebSocket(f"wss://localhost:{server.address()['port']}").wait_open())
+
+    @pytest.mark.parametrize(
+        "ca",
+        [CERTIFICATE, str(CERTIFICATE), CERTIFICATE.read_text(), CERTIFICATE.read_bytes(), [CERTIFICATE]],
+    )
+    async def test_authorities_of_ones_own(self, serve: Serve, context: ssl.SSLContext, ca: Any) -> None:
+        server = await serve(ssl=context)
+        async with wsrs.WebSocket(f"wss://localhost:{server.address()['port']}", ca=ca) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_trusting_blindly(self, serve: Serve, context: ssl.SSLContext) -> None:
+        url = f"wss://localhost:{(await serve(ssl=context)).address()['port']}"
+        async with wsrs.WebSocket(url, {"rejectUnauthorized": False}) as ws:
+            assert ws.ready_state == wsrs.OPEN
+        options = {"reject_unauthorized": False, "ca": CERTIFICATE, "servername": "other.example"}
+        async with wsrs.WebSocket(url, options) as ws:  # type: ignore[arg-type]
+            assert ws.ready_state == wsrs.OPEN
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await within(wsrs.WebSocket(url).wait_open())
+
+    async def test_the_name_in_the_certificate(self, serve: Serve, context: ssl.SSLContext) -> None:
+        names: list[Any] = []
+        context.sni_callback = lambda sock, name, context: names.append(name)
+        port = (await serve(ssl=context)).address()["port"]
+        url = f"wss://elsewhere.example:{port}"
+        options = {"ca": CERTIFICATE, "lookup": lambda host, options: "127.0.0.1"}
+        async with wsrs.WebSocket(url, options, servername="localhost") as ws:  # type: ignore[arg-type]
+            assert ws.ready_state == wsrs.OPEN
+        with pytest.raises(ssl.SSLCertVerificationError, match=r"elsewhere\.example"):
+            await within(wsrs.WebSocket(url, options).wait_open())  # type: ignore[arg-type]
+        assert names == ["localhost", "elsewhere.example"]
+
+    @pytest.mark.parametrize(
+        "identity",
+        [
+            {"cert": CERTIFICATE},
+            {"cert": CERTIFICATE.read_text()},
+            {"cert": CERTIFICATE.read_bytes(), "key": CERTIFICATE},
+            {"cert": CERTIFICATE, "key": ENCRYPTED.read_text(), "passphrase": "secret"},
+            {"cert": ENCRYPTED, "passphrase": b"secret"},
+        ],
+    )
+    async def test_a_certificate_of_the_client(
+        self, serve: Serve, context: ssl.SSLContext, identity: Any
+    ) -> None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(CERTIFICATE)
+        seen: list[Any] = []
+        server = await serve(
+            lambda ws, request: seen.append(request.socket.get_extra_info("peercert")["subject"]),
+            ssl=context,
+        )
+        url = f"wss://localhost:{server.address()['port']}"
+        async with wsrs.WebSocket(url, {"ca": CERTIFICATE, **identity}):  # type: ignore[arg-type]
+            assert seen == [((("commonName", "localhost"),),)]
+
+    @pytest.mark.parametrize(
+        ("identity", "error", "text"),
+        [
+            ({"cert": ENCRYPTED}, ValueError, "the key is encrypted and needs the option passphrase"),
+            ({"cert": ENCRYPTED, "passphrase": "wrong"}, ssl.SSLError, f"'{ENCRYPTED}' cannot be loaded"),
+            (
+                {"cert": CERTIFICATE, "key": "-----BEGIN nothing"},
+                ssl.SSLError,
+                "the text given cannot be",
+            ),
+            (
+                {"cert": "/nowhere/cert.pem"},
+                FileNotFoundError,
+                ": ./nowhere/cert.pem.",
+            ),
+            ({"ca": "/nowhere/ca.pem"}, FileNotFoundError, "No such file or directory: '/nowhere/ca.pem'"),
+        ],
+    )
+    async def test_a_key_that_cannot_be_used(
+        self, identity: Any, error: type[Exception], text: str | None
+    ) -> None:
+        with pytest.raises(error, match=text):
+            wsrs.WebSocket("wss://localhost:1", identity)
+
+    async def test_over_a_socket_of_the_caller(self, serve: Serve, context: ssl.SSLContext) -> None:
+        server = await serve(ssl=context)
+        sock = socket.create_connection(("127.0.0.1", server.address()["port"]))
+        async with wsrs.WebSocket("wss://localhost", socket=sock, ca=CERTIFICATE) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_a_server_without_it(self, raw_server: RawServer) -> None:
+        ws = wsrs.WebSocket(f"wss://127.0.0.1:{raw_server.port}")
+        (await raw_server.peer()).write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with pytest.raises(ssl.SSLError):
+            await within(ws.wait_open())
+
+    async def test_giving_up_during_its_handshake(self, raw_server: RawServer) -> None:
+        # Long enough for TCP on a busy machine: a deadline before that would not be one of TLS.
+        ws = wsrs.WebSocket(f"wss://127.0.0.1:{raw_server.port}", handshake_timeout=1)
+        peer = await raw_server.peer()
+        with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):
+            await within(ws.wait_open())
+        assert (await peer.rest_or_reset())[:1] in (b"\x16", b"")

@@ -1,0 +1,213 @@
+"""Where a server listens: addresses, Unix sockets and sockets of the caller's, and what may be wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wsrs
+from wsrs._net.listen import Place, bind_tcp
+from wsrs.http import HttpServer
+
+from ..conftest import Reports, Serve
+from ..peers import Peer, listen, upgrade_request, within
+
+CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
+
+
+class TestTcp:
+    async def test_every_address_of_a_system_without_ipv6(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+        async with wsrs.WebSocketServer(port=0) as server:
+            address: Any = server.address()
+            assert (address["address"], address["family"]) == ("0.0.0.0", "IPv4")
+
+    async def test_reuse_port_where_the_system_has_none(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        monkeypatch.delattr(socket, "SO_REUSEPORT")
+        with pytest.raises(ValueError, match="reuse_port is not supported by this system"):
+            wsrs.WebSocketServer(port=0, host="127.0.0.1", reuse_port=True)
+
+    @pytest.mark.parametrize("failures", [1, 7, 8])
+    def test_a_free_port_is_one_that_all_addresses_have(
+        self, monkeypatch: pytest.MonkeyPatch, failures: int
+    ) -> None:
+        """The second address of a name has the port of the first in use: eight are tried in all."""
+        bound: list[Any] = []
+
+        class Socket(socket.socket):
+            def bind(self, address: Any) -> None:
+                bound.append(address)
+                if len(bound) <= 2 * failures and len(bound) % 2 == 0:
+                    raise OSError(errno.EADDRINUSE, "Address already in use")
+                super().bind(address)
+
+        monkeypatch.setattr(socket, "socket", Socket)
+        infos: Any = [(socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET, ("127.0.0.2", 0))]
+        if failures == 8:
+            with pytest.raises(OSError, match=r"on 127\.0\.0\.2 port \d+: Address already in use"):
+                bind_tcp(Place(port=0, host="two.example"), infos)
+            return
+        sockets = bind_tcp(Place(port=0, host="two.example"), infos)
+        assert len(bound) == 2 * failures + 2
+        assert len({sock.getsockname()[1] for sock in sockets}) == 1
+        for sock in sockets:
+            sock.close()
+
+    async def test_what_the_loop_cannot_serve_is_an_error_and_frees_the_port(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        async def full(*_: Any, **__: Any) -> Any:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "create_server", full)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATE)
+        server = HttpServer(ssl=context)
+        heard = listen(server, "error")
+        server.listen(0, "127.0.0.1")
+        address: Any = server.address()
+        (error,) = await within(heard)
+        assert error.errno == errno.EMFILE
+        assert server.address() is None
+        with pytest.raises(OSError, match="Too many open files"):
+            await server.wait_listening()
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", address["port"]))
+
+
+class TestUnixSockets:
+    async def test_where_the_system_has_none(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports, tmp_path: Path
+    ) -> None:
+        with monkeypatch.context() as system:
+            system.delattr(socket, "AF_UNIX")
+            with pytest.raises(ValueError, match="unix sockets are not supported by this system"):
+                wsrs.WebSocketServer(unix=str(tmp_path / "socket"))
+            ws = wsrs.WebSocket(f"ws+unix:{tmp_path}/socket:/")
+            with pytest.raises(OSError, match="unix sockets are not supported by this system"):
+                await within(ws.wait_open())
+
+    async def test_a_folder_that_is_not_there(self, reports: Reports, tmp_path: Path) -> None:
+        server = wsrs.WebSocketServer(unix=tmp_path / "none" / "socket")
+        (error,) = await within(listen(server, "error"))
+        assert error.errno == errno.ENOENT
+        assert f"cannot listen on '{tmp_path}/none/socket'" in error.strerror
+
+    async def test_a_file_that_took_its_place_stays(self, serve: Serve, tmp_path: Path) -> None:
+        path = tmp_path / "socket"
+        server = await serve(unix=str(path))
+        path.unlink()
+        path.write_text("another program's")
+        server.close()
+        await within(server.wait_closed())
+        assert path.read_text() == "another program's"
+
+    async def test_one_whose_file_is_gone_can_be_served(self, serve: Serve, tmp_path: Path) -> None:
+        path = tmp_path / "socket"
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(path))
+        path.unlink()
+        server = await serve(sock=sock)
+        path.write_text("another program's")
+        server.close()
+        await within(server.wait_closed())
+        assert path.exists()
+
+    if sys.platform == "linux":
+
+        async def test_one_without_a_file(self, serve: Serve) -> None:
+            """Linux's abstract names begin with a NUL."""
+            path = f"\0wsrs-test-{id(self):x}"
+            server = await serve(unix=path)
+            assert server.address() == path
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(path)
+                peer = Peer(*await within(asyncio.open_connection(sock=sock.dup())))
+            peer.write(upgrade_request())
+            assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+            await peer.close()
+
+
+class TestSocketsOfTheCaller:
+    async def test_that_listens_already(self, serve: Serve) -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        server = await serve(sock=sock)
+        async with wsrs.WebSocket(server.url) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    async def test_that_is_no_stream(self, reports: Reports) -> None:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
+            pytest.raises(ValueError, match="sock must be a stream socket"),
+        ):
+            wsrs.WebSocketServer(sock=sock)
+
+
+class TestListen:
+    """`listen` of an `HttpServer`."""
+
+    async def test_as_node_gives_it(self, reports: Reports) -> None:
+        options: Any = {"port": 0, "host": "127.0.0.1"}
+        for arguments in ((options, None, None), (0, "127.0.0.1", 5)):
+            called = asyncio.Event()
+            server: Any = HttpServer()
+            async with server:
+                assert server.listen(*arguments, called.set) is server
+                await within(called.wait())
+                assert server.listening
+                with pytest.raises(RuntimeError, match="the server listens already"):
+                    server.listen(0)
+
+    @pytest.mark.parametrize("options", [{}, {"port": 0, "unix": "/x"}, {"host": "127.0.0.1"}])
+    async def test_one_and_only_one_place(self, reports: Reports, options: Any) -> None:
+        with pytest.raises(TypeError, match='one and only one of "port", "unix" or "sock"'):
+            HttpServer().listen(options)
+
+    async def test_a_port_that_is_taken_is_told_to_each_who_waits(self, reports: Reports) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server = HttpServer().listen(taken.getsockname()[1], "127.0.0.1")
+            for _ in range(2):
+                with pytest.raises(OSError, match="cannot listen on"):
+                    await server.wait_listening()
+            with pytest.raises(OSError, match="cannot listen on"):
+                async with server:
+                    raise AssertionError("not entered")
+
+    async def test_closed_before_it_listens(self, reports: Reports) -> None:
+        server = HttpServer()
+        listened: list[str] = []
+        server.listen({"port": 0, "host": "127.0.0.1"})
+        server.on("listening", lambda: listened.append("listening"))
+        server.close()
+        await within(server.wait_closed())
+        await within(server.wait_listening())
+        assert (server.address(), listened) == (None, [])
+
+    async def test_closed_again(self, reports: Reports) -> None:
+        server = HttpServer()
+        calls: list[Any] = []
+        server.close(lambda *args: calls.append(args))
+        server.close(lambda *args: calls.append(args))
+        await within(server.wait_closed())
+        called = asyncio.Event()
+
+        def told(error: BaseException) -> None:
+            calls.append(repr(error))
+            called.set()
+
+        server.close(told)
+        server.close()
+        await within(called.wait())
+        await within(server.wait_closed())
+        assert calls == [(), (), "RuntimeError('the server is not running')"]

@@ -1,0 +1,1 @@
+"""The options and names of all classes, in both spellings."""

@@ -1,0 +1,1 @@
+"""`WebSocketServer`: its handshake, its options, its broadcasts and its end."""

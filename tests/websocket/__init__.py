@@ -1,0 +1,1 @@
+"""`WebSocket` once it is open, at either end."""

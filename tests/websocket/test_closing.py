@@ -1,0 +1,321 @@
+"""The end of a connection: who says what, in which order, with which codes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+import wsrs
+
+from ..conftest import Reports, Serve
+from ..peers import (
+    BINARY,
+    CLOSE,
+    TEXT,
+    Peer,
+    RawServer,
+    close_frame,
+    frame,
+    listen,
+    raw_client,
+    within,
+)
+
+Pair = tuple[Any, Peer]
+
+
+@pytest_asyncio.fixture
+async def pair(serve: Serve) -> AsyncIterator[Pair]:
+    """A server's WebSocket and its client, which speaks bytes."""
+    server = await serve(close_timeout=30)
+    connection = listen(server, "connection")
+    peer = await raw_client(server)
+    ws, _ = await within(connection)
+    yield ws, peer
+    await peer.close()
+
+
+@pytest_asyncio.fixture
+async def client_pair(raw_server: RawServer, reports: Reports) -> Pair:
+    """A client's WebSocket and its server, which speaks bytes."""
+    ws = wsrs.WebSocket(raw_server.url)
+    peer = await raw_server.accept()
+    await within(ws.wait_open())
+    return ws, peer
+
+
+def record(ws: Any) -> list[Any]:
+    """The events of the end, in order, with the state in each."""
+    events: list[Any] = []
+    ws.on("error", lambda error: events.append(("error", error, ws.ready_state)))
+    ws.on("close", lambda code, reason: events.append(("close", code, reason, ws.ready_state)))
+    return events
+
+
+class TestOrderly:
+    async def test_the_server_begins(self, pair: Pair) -> None:
+        ws, peer = pair
+        events = record(ws)
+        ws.close(4000, "bye")
+        assert ws.ready_state == wsrs.CLOSING
+        ws.close(4001)
+        assert (await peer.frame())[:2] == (CLOSE, b"\x0f\xa0bye")
+        # Until the peer's close frame comes, its messages are delivered.
+        message = listen(ws, "message")
+        peer.write(frame(TEXT, b"last") + close_frame(4000, b"bye"))
+        assert await within(message) == (b"last", False)
+        # Then the server ends TCP first.
+        assert await peer.at_end()
+        await peer.close()
+        await within(ws.wait_closed())
+        assert events == [("close", 4000, b"bye", wsrs.CLOSED)]
+        ws.close()
+        ws.terminate()
+        assert ws.ready_state == wsrs.CLOSED
+        assert len(events) == 1
+
+    @pytest.mark.parametrize(
+        ("sent", "code", "reason", "echo"),
+        [
+            (close_frame(), 1005, b"", b""),
+            (close_frame(1000), 1000, b"", b"\x03\xe8"),
+            (close_frame(4999, b"because"), 4999, b"because", b"\x13\x87because"),
+        ],
+    )
+    async def test_the_peer_begins(
+        self, pair: Pair, sent: bytes, code: int, reason: bytes, echo: bytes
+    ) -> None:
+        ws, peer = pair
+        events = record(ws)
+        peer.write(sent + frame(TEXT, b"ignored"))
+        assert (await peer.frame())[:2] == (CLOSE, echo)
+        assert await peer.at_end()
+        await peer.close()
+        await within(ws.wait_closed())
+        assert events == [("close", code, reason, wsrs.CLOSED)]
+
+    async def test_the_client_waits_for_the_servers_end(self, client_pair: Pair) -> None:
+        ws, peer = client_pair
+        events = record(ws)
+        ws.close(1000)
+        answer = await peer.frame()
+        assert (answer.opcode, answer.payload, answer.masked) == (CLOSE, b"\x03\xe8", True)
+        pong = listen(ws, "close")
+        peer.write(close_frame(1000, mask=None))
+        with pytest.raises(asyncio.TimeoutError):
+            await within(asyncio.shield(pong), 0.05)
+        assert ws.ready_state == wsrs.CLOSING
+        assert not peer.reader.at_eof()
+        peer.writer.write_eof()
+        await within(ws.wait_closed())
+        assert events == [("close", 1000, b"", wsrs.CLOSED)]
+        assert await peer.at_end()
+
+    async def test_what_was_sent_before_goes_out_first(self, pair: Pair) -> None:
+        ws, peer = pair
+        ws.send(b"x" * 1_000_000)
+        ws.close(1000)
+        assert (await peer.frame())[:2] == (BINARY, b"x" * 1_000_000)
+        assert (await peer.frame()).opcode == CLOSE
+
+    @pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 2999, 5000])
+    async def test_codes_that_cannot_be_sent(self, pair: Pair, code: int) -> None:
+        ws, _ = pair
+        with pytest.raises(ValueError, match=str(code)):
+            ws.close(code)
+        assert ws.ready_state == wsrs.OPEN
+
+    async def test_reasons_that_cannot_be_sent(self, pair: Pair) -> None:
+        ws, peer = pair
+        with pytest.raises(ValueError, match="123"):
+            ws.close(1000, "ü" * 62)
+        with pytest.raises(ValueError, match="'why'"):
+            ws.close(reason="why")
+        for code, reason in (("1000", ""), (True, ""), (1000, 5)):
+            with pytest.raises(TypeError, match="must be"):
+                ws.close(code, reason)
+        ws.close(1000, b"\xc3\xbc")
+        assert (await peer.frame()).payload == b"\x03\xe8\xc3\xbc"
+
+
+class TestDisorderly:
+    async def test_terminate(self, pair: Pair) -> None:
+        ws, peer = pair
+        events = record(ws)
+        ws.terminate()
+        assert ws.ready_state == wsrs.CLOSING
+        assert events == []
+        await within(ws.wait_closed())
+        assert events == [("close", 1006, b"", wsrs.CLOSED)]
+        assert await peer.at_end()
+
+    async def test_an_end_without_a_close_frame(self, pair: Pair) -> None:
+        ws, peer = pair
+        events = record(ws)
+        peer.writer.write_eof()
+        await within(ws.wait_closed())
+        assert events == [("close", 1006, b"", wsrs.CLOSED)]
+        assert await peer.at_end()
+
+    async def test_a_reset_in_mid_frame(self, pair: Pair) -> None:
+        ws, peer = pair
+        events = record(ws)
+        peer.write(frame(BINARY, b"x" * 1000)[:500])
+        await peer.writer.drain()
+        peer.reset()
+        await within(ws.wait_closed())
+        assert events == [("close", 1006, b"", wsrs.CLOSED)]
+
+    async def test_a_fault_is_an_error_and_then_a_close(self, pair: Pair) -> None:
+        ws, peer = pair
+        events = record(ws)
+        peer.write(frame(TEXT, b"\xff"))
+        assert (await peer.frame())[:2] == (CLOSE, b"\x03\xef")
+        assert await peer.at_end()
+        await peer.close()
+        await within(ws.wait_closed())
+        (kind, error, state), close = events
+        assert (kind, state) == ("error", wsrs.CLOSING)
+        assert isinstance(error, wsrs.WebSocketError)
+        assert (error.code, error.close_code) == ("WS_ERR_INVALID_UTF8", 1007)
+        assert close == ("close", 1006, b"", wsrs.CLOSED)
+
+    async def test_a_fault_that_nobody_hears_is_reported(self, pair: Pair, reports: Reports) -> None:
+        ws, peer = pair
+        ws.on("close", lambda code, reason: None)
+        peer.write(frame(3, b""))
+        await peer.rest()
+        await peer.close()
+        await within(ws.wait_closed())
+        assert reports.take()["exception"].code == "WS_ERR_INVALID_OPCODE"
+
+    @pytest.mark.parametrize("side", ["server", "client"])
+    async def test_a_peer_that_does_not_answer(
+        self, serve: Serve, raw_server: RawServer, reports: Reports, side: str
+    ) -> None:
+        if side == "server":
+            server = await serve(closeTimeout=50)
+            connection = listen(server, "connection")
+            peer = await raw_client(server)
+            ws, _ = await within(connection)
+        else:
+            ws = wsrs.WebSocket(raw_server.url, close_timeout=0.05)
+            peer = await raw_server.accept()
+            await within(ws.wait_open())
+        events = record(ws)
+        ws.close(1000)
+        assert (await peer.frame()).opcode == CLOSE
+        await within(ws.wait_closed())
+        assert events == [("close", 1006, b"", wsrs.CLOSED)]
+        await peer.close()
+
+    async def test_a_paused_connection_is_ended_too(self, serve: Serve) -> None:
+        server = await serve(close_timeout=0.05)
+        connection = listen(server, "connection")
+        peer = await raw_client(server)
+        ws, _ = await within(connection)
+        ws.pause()
+        ws.close()
+        await within(ws.wait_closed())
+        await peer.close()
+
+
+class TestAfterwards:
+    async def test_nothing_is_sent_and_who_asks_is_told(self, pair: Pair) -> None:
+        ws, peer = pair
+        ws.close(1000)
+        before = ws.buffered_amount
+        told = [asyncio.get_running_loop().create_future() for _ in range(3)]
+        ws.send("äb", told[0].set_result)
+        ws.ping(b"cd", callback=told[1].set_result)
+        ws.pong([1, 2], False, told[2].set_result)
+        assert ws.buffered_amount >= before + 3 + 2 + 2 - 4
+        for each in told:
+            error = await within(each)
+            assert isinstance(error, wsrs.WebSocketError)
+            assert str(error) == "WebSocket is not open: readyState 2 (CLOSING)"
+        with pytest.raises(wsrs.ConnectionClosed):
+            await ws.send("x")
+        with pytest.raises(TypeError, match="object"):
+            ws.send(object())
+        assert (await peer.frame()).opcode == CLOSE
+        peer.write(close_frame(1000))
+        assert await peer.at_end()
+        await peer.close()
+        await within(ws.wait_closed())
+        amount = ws.buffered_amount
+        ws.send(12345)
+        assert ws.buffered_amount == amount + 5
+        ws.pause()
+        ws.resume()
+        ws.binary_type = "blob"
+
+    async def test_a_list_whose_items_are_bytes_only_at_the_second_look(self, pair: Pair) -> None:
+        """Refused for what it was when it was to be made into bytes, as it counts in buffered_amount."""
+
+        class Fickle:
+            looks = 0
+
+            def __index__(self) -> int:
+                self.looks += 1
+                return 256 if self.looks == 1 else 5
+
+        ws, peer = pair
+        ws.close()
+        before = ws.buffered_amount
+        with pytest.raises(ValueError, match=r"bytes must be in range\(0, 256\)"):
+            ws.send([Fickle()])
+        assert ws.buffered_amount == before
+        await peer.close()
+
+    async def test_awaiting_a_send_says_that_the_connection_is_closing(self, pair: Pair) -> None:
+        ws, peer = pair
+        ws.close(4000, "enough")
+        for sent in (ws.send("x"), ws.ping(), ws.pong(), ws.wait_open()):
+            with pytest.raises(wsrs.ConnectionClosed) as raised:
+                await sent
+            assert str(raised.value) == "the WebSocket connection is closing"
+            assert (raised.value.close_code, raised.value.reason) == (None, "")
+        assert (await peer.frame()).opcode == CLOSE
+        peer.write(close_frame(4001, b"agreed"))
+        await peer.close()
+        await within(ws.wait_closed())
+        with pytest.raises(wsrs.ConnectionClosed) as raised:
+            await ws.send("x")
+        assert str(raised.value) == "the WebSocket connection is closed: code 4001, reason 'agreed'"
+
+    async def test_or_with_the_code_of_the_peer_where_that_has_said_it(self, client_pair: Pair) -> None:
+        ws, peer = client_pair
+        peer.write(close_frame(4002, b"full", mask=None))
+        assert (await peer.frame()).opcode == CLOSE
+        assert ws.ready_state == wsrs.CLOSING  # until the server ends the connection
+        with pytest.raises(wsrs.ConnectionClosed) as raised:
+            await ws.send("x")
+        assert str(raised.value) == "the WebSocket connection is closing: code 4002, reason 'full'"
+        assert (raised.value.close_code, raised.value.reason) == (4002, "full")
+        await peer.close()
+        await within(ws.wait_closed())
+
+    async def test_or_with_the_fault_that_ends_it(self, pair: Pair, reports: Reports) -> None:
+        ws, peer = pair
+        heard = listen(ws, "error")
+        peer.write(b"\x83\x80\0\0\0\0")
+        (fault,) = await within(heard)
+        with pytest.raises(wsrs.ConnectionClosed, match="is closing") as raised:
+            await ws.send("x")
+        assert raised.value.__cause__ is fault
+
+    async def test_waiting_is_over_for_everybody(self, pair: Pair) -> None:
+        ws, _ = pair
+        waiting = [asyncio.ensure_future(ws.wait_closed()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        ws.terminate()
+        await within(asyncio.gather(*waiting[1:]))
+        await within(ws.wait_closed())
+        with pytest.raises(wsrs.ConnectionClosed):
+            await within(ws.wait_open())

@@ -13,6 +13,7 @@ from wsrs._server.handshake import ServerHandshake
 from wsrs._server.options import SERVER
 from wsrs._websocket.lifecycle import connection_options
 from wsrs._websocket.stats import ServerStats, Tally
+from wsrs.http import HttpServer
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wsrs._typing.listeners import ServerAdd, ServerOn
     from wsrs._typing.options import Sendable, ServerOptions
     from wsrs._websocket.lifecycle import Lifecycle
-    from wsrs.http import HttpServer, Request
+    from wsrs.http import Request
 
 __all__ = ["WebSocketServer"]
 
@@ -114,8 +115,6 @@ class WebSocketServer(ServerHandshake):
             self._start(callback)
 
     def _start(self, callback: Callable[[], object] | None) -> None:
-        from wsrs.http import HttpServer
-
         options = self.options
         if options["server"] is not None and not isinstance(options["server"], HttpServer):
             from wsrs import aiohttp

@@ -23,13 +23,11 @@ from wsrs.errors import HandshakeError, UpgradeRefused
 from wsrs.events import EventEmitter
 from wsrs.http._messages import Headers, HeadersLike, check_line, format_answer
 from wsrs.http._protocol import ServerProtocol
-
-if TYPE_CHECKING:
-    from wsrs.websocket import WebSocket
+from wsrs.websocket import WebSocket
 
 __all__ = ["ServerHandshake"]
 
-UpgradeCallback = Callable[["WebSocket", Any], object]
+UpgradeCallback = Callable[[WebSocket, Any], object]
 _RawHeaders = list[tuple[str, str]]
 _Extension = tuple[PerMessageDeflate, str]
 """An accepted permessage-deflate, and the value of its header in the answer."""
@@ -254,11 +252,7 @@ class ServerHandshake(EventEmitter):
 
     def _websocket_class(self) -> Any:
         chosen = self.options["web_socket"]
-        if chosen is None:
-            from wsrs.websocket import WebSocket
-
-            return WebSocket
-        return chosen
+        return WebSocket if chosen is None else chosen
 
     def _choose_protocol(self, protocols: list[str], request: Any) -> str:
         if not protocols:

@@ -21,6 +21,7 @@ from wsrs._aio import tls_before_311
 from wsrs._aio.waiters import Waiters
 from wsrs._backend.contract import Connection, PerMessageDeflate
 from wsrs._websocket import heartbeat
+from wsrs.blob import Blob
 from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
 from wsrs.event_target import EventTarget
 from wsrs.events import Listener, _Once
@@ -379,8 +380,6 @@ class Lifecycle(EventTarget):
 
     def _dispatch_message(self, data: Any, is_binary: bool) -> None:
         if is_binary and self._binary_type == "blob":
-            from wsrs.blob import Blob
-
             data = Blob(data)
         self.emit("message", data, is_binary)
 

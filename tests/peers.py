@@ -235,3 +235,15 @@ class RawServer:
         self._server.close()
         for peer in self._everybody:
             await peer.close()
+
+
+async def answer(server: Any, request: bytes) -> tuple[str, dict[str, str], str]:
+    """First line, header fields and body of the answer to a request."""
+    peer = await connect(server)
+    peer.write(request)
+    first, fields = await peer.head()
+    body = (await peer.rest()).decode()
+    assert len(body.encode()) == int(fields["content-length"])
+    assert "close" in fields["connection"].lower()
+    await peer.close()
+    return first, fields, body

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,98 +11,6 @@ import wsrs
 
 from ..conftest import Reports
 from ..peers import RawServer, listen, opening, within
-
-
-def nothing(*args: Any) -> None:
-    """A function for an option."""
-
-
-class TestRefused:
-    @pytest.mark.parametrize(
-        ("options", "error", "text"),
-        [
-            ({"family": 5}, ValueError, "family must be 0, 4 or 6, not 5"),
-            ({"family": "4"}, TypeError, "family must be an int, not str"),
-            ({"localAddress": "here"}, ValueError, "localAddress must be an IP address, not 'here'"),
-            ({"local_port": 5}, ValueError, "local_port needs local_address"),
-            ({"lookup": "x"}, TypeError, "lookup must be callable"),
-            ({"agent": True}, TypeError, "agent must be False or have a method create_connection: True"),
-            ({"socket": 5}, TypeError, "socket must be a socket or a transport, not int"),
-            ({"createConnection": nothing, "proxy": "http://h"}, ValueError, "create_connection cannot be"),
-            ({"proxy": "http://h", "lookup": nothing}, ValueError, "lookup has no meaning beside proxy"),
-            ({"proxy": 5}, TypeError, "proxy must be a str, not int"),
-            ({"proxy": "ftp://me:secret@h"}, ValueError, "the scheme must be one of http, .*, not 'ftp'"),
-            ({"proxy": "http://"}, ValueError, "proxy: the URL has no host"),
-            ({"proxy": "http://h/x"}, ValueError, "nothing may follow the host and port of 'h'"),
-            ({"proxy": "http://h:99999"}, ValueError, "proxy is an invalid URL"),
-            ({"rejectUnauthorized": False}, ValueError, "reject_unauthorized has no meaning for 'ws://localhost:1/'"),
-            ({"timeout": 5}, TypeError, "option 'timeout' of Node is not taken: handshake_timeout bounds"),
-            ({"socketPath": "/x"}, TypeError, "option 'socketPath' of Node .*: the address says it"),
-            ({"handshakeTimeOut": 5}, TypeError, "unknown option 'handshakeTimeOut'; .* 'handshake_t"),
-            ({"perMessageDeflate": {"serverMaxWindowBits": True}}, TypeError, "serverMaxWindowBits must be"),
-        ],
-    )  # fmt: skip
-    async def test_on_a_plain_address(self, options: Any, error: type[Exception], text: str) -> None:
-        with pytest.raises(error, match=text) as caught:
-            wsrs.WebSocket("ws://me:secret@localhost:1", options)
-        assert "secret" not in str(caught.value)
-
-    @pytest.mark.parametrize(
-        ("options", "error", "text"),
-        [
-            ({"ssl": ssl.create_default_context(), "ca": "x"}, ValueError, "ca cannot be combined with ssl"),
-            ({"key": "x"}, ValueError, "key needs cert"),
-            ({"minVersion": "TLSv1.3"}, TypeError, "option 'minVersion' of Node .* give one as ssl"),
-            ({"ALPNProtocols": ["x"]}, TypeError, "option 'ALPNProtocols' of Node .* give one as ssl"),
-            ({"passphrase": "x"}, ValueError, "passphrase needs cert"),
-            ({"passphrase": 5, "cert": "x"}, TypeError, "passphrase must be a str or bytes, not int"),
-            ({"ca": 5}, TypeError, "ca must be a PEM text or a path, not int"),
-            ({"ca": ["/none", 5]}, TypeError, "ca must be a PEM text or a path, not int"),
-            ({"cert": ""}, ValueError, "cert must not be empty"),
-            ({"ca": "/none/at/all"}, FileNotFoundError, "No such file"),
-            ({"ca": "-----BEGIN CERTIFICATE-----"}, ssl.SSLError, None),
-            ({"servername": ""}, ValueError, "servername must be a host name, not ''"),
-            ({"rejectUnauthorized": 0}, TypeError, "rejectUnauthorized must be a bool, not int"),
-        ],
-    )
-    async def test_on_a_secure_address(self, options: Any, error: type[Exception], text: str | None) -> None:
-        with pytest.raises(error, match=text):
-            wsrs.WebSocket("wss://localhost:1", options)
-
-    async def test_on_a_unix_socket(self) -> None:
-        with pytest.raises(ValueError, match=r"proxy has no meaning for 'ws\+unix:/a:/'"):
-            wsrs.WebSocket("ws+unix:/a:/", proxy="socks5://h")
-
-    async def test_a_socket_cannot_follow_redirects(self) -> None:
-        with socket.socket() as sock, pytest.raises(ValueError, match="it serves one request"):
-            wsrs.WebSocket("ws://h", socket=sock, follow_redirects=True)
-        with (
-            socket.socket(type=socket.SOCK_DGRAM) as sock,
-            pytest.raises(ValueError, match="a stream socket"),
-        ):
-            wsrs.WebSocket("ws://h", socket=sock)
-
-    async def test_protocols_given_twice(self) -> None:
-        with pytest.raises(TypeError, match="'protocols' is given twice"):
-            wsrs.WebSocket("ws://h", ["a"], protocols=["b"])
-
-
-class TestAddresses:
-    async def test_a_parsed_one(self, raw_server: RawServer, reports: Reports) -> None:
-        class Url:
-            """As `yarl.URL` reads."""
-
-            def human_repr(self) -> str:
-                return "not this"
-
-            def __str__(self) -> str:
-                return raw_server.url
-
-        for address in (urlsplit(raw_server.url), Url()):
-            ws = wsrs.WebSocket(address)
-            await raw_server.accept()
-            await within(ws.wait_open())
-            assert ws.url == raw_server.url + "/"
 
 
 class TestFinishRequest:
@@ -180,22 +85,6 @@ class TestCancelling:
         await within(second)
         assert first.cancelled()
         assert ws.ready_state == wsrs.OPEN
-
-
-class TestWhatIsWrongWithOptions:
-    @pytest.mark.parametrize(
-        ("options", "text"),
-        [
-            ({"local_address": 127}, "local_address must be a str, not int"),
-            ({"servername": 1}, "servername must be a str, not int"),
-            ({"headers": {1: "x"}}, "the name of a header must be a str, not int"),
-            ({"headers": "Cookie: a"}, "headers must be a mapping or pairs, not str"),
-            ({"headers": [("a", "b", "c")]}, r"headers must be a mapping or pairs, not \('a', 'b', 'c'\)"),
-        ],
-    )
-    async def test_types_are_named(self, options: Any, text: str) -> None:
-        with pytest.raises(TypeError, match=text):
-            wsrs.WebSocket("wss://localhost:1", **options)
 
 
 class TestTheRequest:

@@ -199,3 +199,16 @@ class TestEventTarget:
             ws.add_event_listener("open", seen.append, {"passive": True})  # type: ignore[call-overload]
         with pytest.raises(TypeError, match="once must be a bool"):
             ws.add_event_listener("open", seen.append, {"once": 1})  # type: ignore[call-overload]
+
+
+def test_events_show_their_type_and_want_one() -> None:
+    assert repr(wsrs.MessageEvent("message")) == "<MessageEvent 'message'>"
+    with pytest.raises(TypeError, match="the type of an event must be a str, not int"):
+        wsrs.Event(1)  # type: ignore[arg-type]
+
+
+async def test_onerror_is_what_was_set(serve: Serve) -> None:
+    ws = wsrs.WebSocket((await serve()).url)
+    ws.onerror = print
+    assert ws.onerror == print
+    await within(ws.wait_open())

@@ -240,3 +240,10 @@ class TestFaults:
         emitter.emit("error", ValueError())
         await within(reported.wait())
         assert isinstance(reports.take()["exception"], KeyError)
+
+
+async def test_all_listeners_of_an_event_that_has_none_are_removed(reports: Reports) -> None:
+    emitter = wsrs.EventEmitter()
+    emitter.on("a", print)
+    assert emitter.remove_all_listeners("b") is emitter
+    assert emitter.event_names() == ["a"]

@@ -15,7 +15,8 @@ from wsrs.http import Headers, HttpServer
 from wsrs.http._body import BodyDecoder
 
 from ..conftest import Reports
-from ..peers import Peer, connect, within
+from ..peers import connect, within
+from .conftest import answer_of, ask
 
 CHUNKED = "Transfer-Encoding: chunked"
 
@@ -29,20 +30,6 @@ async def http(reports: Reports) -> AsyncIterator[HttpServer]:
 
     async with HttpServer().on("request", echo).listen(0, "127.0.0.1") as server:
         yield server
-
-
-async def ask(server: HttpServer, request: bytes | str) -> tuple[str, dict[str, str], bytes]:
-    """Status line without the version, fields and body of the answer."""
-    peer = await connect(server)
-    peer.write(request.encode() if isinstance(request, str) else request)
-    answer = await answer_of(peer)
-    await peer.close()
-    return answer
-
-
-async def answer_of(peer: Peer) -> tuple[str, dict[str, str], bytes]:
-    first, fields = await peer.head()
-    return first.removeprefix("HTTP/1.1 "), fields, await peer.rest()
 
 
 def post(fields: str, body: str, version: str = "1.1") -> str:
@@ -205,85 +192,19 @@ class TestBodies:
             assert "within the body" in str(await within(told))
 
 
-class TestAnswers:
-    async def answer(self, listener: Any, request: str = "GET / HTTP/1.1\r\n\r\n") -> Any:
-        async with HttpServer(None, listener).listen(0, "127.0.0.1") as http:
-            return await ask(http, request)
-
-    async def test_head_has_no_body_but_its_length(self, reports: Reports) -> None:
-        request = "HEAD / HTTP/1.1\r\n\r\n"
-        status, fields, body = await self.answer(lambda request, response: response.end("hello"), request)
-        assert (status, fields["content-length"], body) == ("200 OK", "5", b"")
-
-    @pytest.mark.parametrize("status", [204, 304])
-    async def test_statuses_without_a_body(self, reports: Reports, status: int) -> None:
-        def listener(request: Any, response: Any) -> None:
-            response.statusCode = status
-            assert response.status == response.statusCode == status
-            with pytest.raises(ValueError, match="has no body"):
-                response.end("x")
-            response.end()
-
-        line, fields, body = await self.answer(listener)
-        assert (line.startswith(str(status)), body) == (True, b"")
-        assert "content-length" not in fields
-
-    async def test_what_would_not_be_true_of_the_body(self, reports: Reports) -> None:
-        def listener(request: Any, response: Any) -> None:
-            for name, value, text in [
-                ("Content-Length", 3, "not a Content-Length of 3"),
-                ("Transfer-Encoding", "chunked", "written whole"),
-            ]:
-                with pytest.raises(ValueError, match=text):
-                    response.write_head(200, {name: value}).end("x")
-                response.removeHeader(name.lower())
-            with pytest.raises(ValueError, match="a status of 100"):
-                response.write_head(100).end()
-            response.write_head(200, {"content-length": "1"}).end("x")
-
-        assert (await self.answer(listener))[2] == b"x"
-
-    @pytest.mark.parametrize("how", ["function", "coroutine"])
-    async def test_a_listener_that_raises(self, reports: Reports, how: str) -> None:
-        def function(request: Any, response: Any) -> None:
-            raise KeyError("request")
-
-        async def coroutine(request: Any, response: Any) -> None:
-            raise KeyError("request")
-
-        listener = {"function": function, "coroutine": coroutine}[how]
-        assert (await self.answer(listener))[0] == "500 Internal Server Error"
-        assert isinstance(reports.take()["exception"], KeyError)
-
-    async def test_an_upgrade_that_nobody_listens_to_is_a_plain_request(self, reports: Reports) -> None:
-        request = "GET /u HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
-        assert (await self.answer(lambda request, response: response.end(request.url), request))[2] == b"/u"
-
-
-class TestLimits:
-    async def test_0_switches_the_number_of_fields_off(self, reports: Reports) -> None:
-        fields = "".join(f"x{number}:\r\n" for number in range(1000))
-        request = f"GET / HTTP/1.1\r\n{fields}\r\n"
-
-        def count(request: Any, response: Any) -> None:
-            response.end(str(len(request.headers.raw)))
-
-        async with HttpServer({"maxHeaders": 0}, count).listen(0, "127.0.0.1") as http:
-            assert (await ask(http, request))[2] == b"1000"
-            too_long = "GET / HTTP/1.1\r\n" + "y:1\r\n" * 4000 + "\r\n"
-            assert (await ask(http, too_long))[0].startswith("431")
-        async with HttpServer(None, count, max_headers=128).listen(0, "127.0.0.1") as http:
-            assert (await ask(http, request))[0].startswith("431")
-        unbounded = HttpServer(None, count, max_headers=0, max_header_bytes=0, handshake_timeout=0)
-        async with unbounded.listen(0, "127.0.0.1") as http:
-            assert (await ask(http, too_long))[2] == b"4000"
-
-    @pytest.mark.parametrize("count", [3, 4])
-    async def test_at_the_limit_and_one_over(self, reports: Reports, count: int) -> None:
-        listener = lambda request, response: response.end(",".join(request.rawHeaders))  # noqa: E731
-        request = "GET / HTTP/1.1\r\n" + "A: b\r\n" * count + "\r\n"
-        async with HttpServer(None, listener, max_headers=3).listen(0, "127.0.0.1") as http:
-            status, _, body = await ask(http, request)
-        expected = ("200 OK", b"A,b,A,b,A,b") if count == 3 else ("431 Request Header Fields Too Large", None)
-        assert status == expected[0]
-        assert expected[1] is None or body == expected[1]
+async def test_a_client_that_leaves_before_its_body_is_read_and_its_answer_is_written(
+    reports: Reports,
+) -> None:
+    came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    async with HttpServer(None, lambda *args: came.set_result(args)) as server:
+        server.listen(0, "127.0.0.1")
+        peer = await connect(server)
+        peer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+        request, response = await within(came)
+        request.socket.abort()
+        await peer.rest_or_reset()
+        with pytest.raises(ConnectionError):
+            await within(request.read())
+        response.end("to nobody")
+        assert response.finished
+        await peer.close()

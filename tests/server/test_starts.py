@@ -33,14 +33,6 @@ class TestEntering:
             await bare.__aenter__()
         await within(bare.wait_closed())
 
-    async def test_an_http_server_serves_once(self, reports: Reports) -> None:
-        http = HttpServer()
-        async with http.listen(0, "127.0.0.1"):
-            pass
-        with pytest.raises(RuntimeError, match="an HttpServer serves once, make another"):
-            async with http:
-                pass
-
 
 class TestRepr:
     async def test_of_a_server(self, reports: Reports) -> None:

@@ -15,8 +15,7 @@ import pytest
 import wsrs
 
 from ..conftest import Reports, Serve
-from ..peers import KEY, connect, listen, raw_client, upgrade_request, within
-from .test_handshake import answer
+from ..peers import KEY, answer, connect, listen, raw_client, upgrade_request, within
 
 
 class TestVerifyClient:
@@ -325,3 +324,36 @@ asyncio.run(main())
             await (await raw_client(await serve(verify_client=one))).close()
         decide: Any = lambda info, decided, *more: decided(not more)  # noqa: E731
         await (await raw_client(await serve(verify_client=decide))).close()
+
+
+async def test_names_that_it_is_not_given(serve: Serve) -> None:
+    infos: list[Any] = []
+    server = await serve(verify_client=lambda info: not infos.append(info))  # type: ignore[func-returns-value]
+    await (await raw_client(server)).close()
+    assert infos[0].get("origin", 1) is None
+    with pytest.raises(KeyError):
+        infos[0]["__slots__"]
+
+
+async def test_one_whose_parameters_python_does_not_know_gets_one(serve: Serve) -> None:
+    class Gate:
+        __signature__ = 1
+
+        def __call__(self, *arguments: Any) -> bool:
+            return len(arguments) == 1
+
+    await (await raw_client(await serve(verify_client=Gate()))).close()
+
+
+async def test_a_coroutine_function_with_two_parameters_decides_by_the_callback(serve: Serve) -> None:
+    async def verify(info: Any, decided: Any) -> str:
+        await asyncio.sleep(0)
+        decided(info.origin is None)
+        return "means nothing"
+
+    server = await serve(verify_client=verify)
+    await (await raw_client(server)).close()
+    peer = await connect(server)
+    peer.write(upgrade_request(origin="x"))
+    assert (await peer.head())[0] == "HTTP/1.1 401 Unauthorized"
+    await peer.close()

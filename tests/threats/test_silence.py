@@ -10,8 +10,7 @@ import pytest
 import wsrs
 from wsrs._websocket import heartbeat
 
-from ..conftest import Reports, Serve
-from ..peers import CLOSE, PING, PONG, TEXT, Peer, listen, raw_client, within
+from ..peers import CLOSE, PING, PONG, TEXT, Peer, listen, within
 from .conftest import Attack, Attacked
 
 pytestmark = pytest.mark.asyncio
@@ -77,17 +76,6 @@ async def test_off_by_default_and_no_timer_is_left(attack: Attack) -> None:
     assert not heartbeat._wheels
 
 
-async def test_one_timer_serves_all_connections(serve: Serve) -> None:
-    server = await serve(heartbeat=60)
-    peers = [await raw_client(server) for _ in range(40)]
-    (wheel,) = heartbeat._wheels.values()
-    assert wheel.count == 40
-    # Sixteen moments an interval: forty connections made in less than one are looked at in a few.
-    assert len(wheel._times) <= 3
-    for peer in peers:
-        await peer.close()
-
-
 async def test_pings_are_answered_while_the_program_has_paused(attack: Attack) -> None:
     ws, peer, _ = attacked = await attack(heartbeat=60)
     seen: list[Any] = []
@@ -143,51 +131,6 @@ async def test_a_pause_is_not_taken_for_silence(attack: Attack) -> None:
         pass
 
 
-async def test_the_program_s_own_fault_is_reported_and_ends_nothing(serve: Serve, reports: Reports) -> None:
-    server = await serve()
-    failing = True
-
-    def generate_mask(key: bytearray) -> None:
-        if failing:
-            raise LookupError("no key")
-
-    ping: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    server.on("connection", lambda ws, request: ws.once("ping", ping.set_result))
-    ws = wsrs.WebSocket(server.url, heartbeat=SHORT, generate_mask=generate_mask)
-    await within(ws.wait_open())
-    reported = asyncio.Event()
-
-    def handler(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        nonlocal failing
-        failing = False
-        reports.append(context)
-        reported.set()
-
-    asyncio.get_running_loop().set_exception_handler(handler)
-    await within(reported.wait())
-    assert isinstance(reports.take()["exception"], LookupError)
-    assert await within(ping) == b""
-    assert ws.ready_state == wsrs.OPEN
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "text"),
-    [
-        (-1, ValueError, "not negative, not -1"),
-        (float("nan"), ValueError, "finite"),
-        ("30", TypeError, "must be a number, not str"),
-        (True, TypeError, "must be a number, not bool"),
-        ((1, 2, 3), ValueError, r"a number or \(interval, timeout\)"),
-        ((30, 0), ValueError, "at least 0.001 seconds"),
-        (1e-9, ValueError, "at least 0.001 seconds"),
-    ],
-)
-async def test_what_is_no_heartbeat(value: Any, error: type[Exception], text: str) -> None:
-    with pytest.raises(error, match=text):
-        wsrs.WebSocketServer(no_server=True, heartbeat=value)
-    assert wsrs.WebSocketServer(no_server=True, heartbeat=0).options["heartbeat"] is None
-
-
 async def test_a_longer_timeout_is_waited_for_in_intervals_and_any_sign_ends_it(attack: Attack) -> None:
     attacked = await attack(heartbeat=(0.03, 0.2))
     ws, peer, _ = attacked
@@ -206,23 +149,3 @@ async def test_none_is_sent_while_closing(attack: Attack) -> None:
     assert await within(closed) == (1006, b"")
     assert (await peer.frame()).opcode == CLOSE
     assert await peer.rest_or_reset() == b""
-
-
-async def test_many_that_are_due_at_once_are_pinged_in_turns(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(heartbeat, "_PER_TICK", 2)
-    server = await serve(heartbeat=(SHORT, 10.0))
-    peers = [await raw_client(server) for _ in range(7)]
-    for peer in peers:
-        assert (await peer.frame()).opcode == PING
-        await peer.close()
-
-
-async def test_a_loop_that_was_closed_with_connections_is_forgotten(serve: Serve) -> None:
-    closed = asyncio.new_event_loop()
-    closed.close()
-    heartbeat._wheels[closed] = heartbeat.Wheel(closed)
-    peer = await raw_client(await serve(heartbeat=60))
-    assert closed not in heartbeat._wheels
-    await peer.close()

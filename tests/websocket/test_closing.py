@@ -319,3 +319,15 @@ class TestAfterwards:
         await within(ws.wait_closed())
         with pytest.raises(wsrs.ConnectionClosed):
             await within(ws.wait_open())
+
+
+async def test_a_mask_that_ends_the_connection_within_close(echo: Any, reports: Reports) -> None:
+    def generate_mask(mask: bytearray) -> None:
+        ws.terminate()
+
+    ws = wsrs.WebSocket(echo.url, generate_mask=generate_mask)
+    await within(ws.wait_open())
+    closed = listen(ws, "close")
+    ws.close(1000)
+    assert ws.ready_state == wsrs.CLOSING
+    assert await within(closed) == (1006, b"")

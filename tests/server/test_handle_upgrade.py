@@ -11,63 +11,9 @@ import pytest_asyncio
 
 import wsrs
 from wsrs.http import Headers, Request
-from wsrs.stream import StreamClosed
 
-from ..conftest import Reports, Serve
-from ..peers import Peer, connect, listen, raw_client, upgrade_request, within
-
-
-async def test_names_that_it_is_not_given(serve: Serve) -> None:
-    infos: list[Any] = []
-    server = await serve(verify_client=lambda info: not infos.append(info))  # type: ignore[func-returns-value]
-    await (await raw_client(server)).close()
-    assert infos[0].get("origin", 1) is None
-    with pytest.raises(KeyError):
-        infos[0]["__slots__"]
-
-
-async def test_one_whose_parameters_python_does_not_know_gets_one(serve: Serve) -> None:
-    class Gate:
-        __signature__ = 1
-
-        def __call__(self, *arguments: Any) -> bool:
-            return len(arguments) == 1
-
-    await (await raw_client(await serve(verify_client=Gate()))).close()
-
-
-async def test_a_coroutine_function_with_two_parameters_decides_by_the_callback(serve: Serve) -> None:
-    async def verify(info: Any, decided: Any) -> str:
-        await asyncio.sleep(0)
-        decided(info.origin is None)
-        return "means nothing"
-
-    server = await serve(verify_client=verify)
-    await (await raw_client(server)).close()
-    peer = await connect(server)
-    peer.write(upgrade_request(origin="x"))
-    assert (await peer.head())[0] == "HTTP/1.1 401 Unauthorized"
-    await peer.close()
-
-
-async def test_handle_protocols_that_returns_another_type(serve: Serve, reports: Reports) -> None:
-    peer = await connect(await serve(handle_protocols=lambda protocols, request: 1))
-    peer.write(upgrade_request(sec_websocket_protocol="a"))
-    assert (await peer.head())[0] == "HTTP/1.1 500 Internal Server Error"
-    error = reports.take()["exception"]
-    assert str(error) == "handle_protocols must return a str or False, not int"
-    await peer.close()
-
-
-async def test_handle_protocols_that_is_a_coroutine_function(serve: Serve, reports: Reports) -> None:
-    async def choose(protocols: Any, request: Any) -> str:
-        return "a"
-
-    peer = await connect(await serve(handle_protocols=choose))
-    peer.write(upgrade_request(sec_websocket_protocol="a"))
-    assert (await peer.head())[0] == "HTTP/1.1 500 Internal Server Error"
-    assert "handle_protocols must decide at once" in str(reports.take()["exception"])
-    await peer.close()
+from ..conftest import Reports
+from ..peers import Peer, upgrade_request, within
 
 
 class Unwilling:
@@ -179,66 +125,3 @@ async def test_a_verdict_on_a_connection_that_is_gone_is_written_nowhere(handed_
     assert await handed_over.peer.rest_or_reset() == b""
     assert server.stats().refused == {"verify_client": 1}
     assert server.clients == set()
-
-
-async def test_a_pong_whose_mask_cannot_be_made_is_reported_and_ends_nothing(
-    serve: Serve, reports: Reports
-) -> None:
-    def generate_mask(mask: bytearray) -> None:
-        if fails:
-            raise LookupError("no mask")
-
-    fails = True
-    server = await serve()
-    came = listen(server, "connection")
-    ws = wsrs.WebSocket(server.url, generate_mask=generate_mask)
-    await within(ws.wait_open())
-    other, _ = await within(came)
-    pinged = listen(ws, "ping")
-    other.ping(b"x")
-    await within(pinged)
-    assert isinstance(reports.take()["exception"], LookupError)
-    fails = False
-    ponged = listen(other, "pong")
-    other.ping(b"y")
-    assert await within(ponged) == (b"y",)
-
-
-async def test_a_stream_whose_first_mask_cannot_be_made_ends_with_its_error(
-    serve: Serve, reports: Reports
-) -> None:
-    def generate_mask(mask: bytearray) -> None:
-        raise LookupError("no mask")
-
-    ws = wsrs.WebSocket((await serve()).url, generate_mask=generate_mask)
-    stream = wsrs.create_websocket_stream(ws)
-    stream.write(b"early")
-    stream.transport.set_write_buffer_limits(high=3)
-    assert stream.transport.get_write_buffer_size() == 5
-    with pytest.raises(LookupError, match="no mask"):
-        await within(stream.wait_closed())
-
-
-async def test_a_stream_over_a_handshake_that_failed(reports: Reports) -> None:
-    ws = wsrs.WebSocket("ws://127.0.0.1:1")
-    ws.on("error", lambda error: None)
-    await within(ws.wait_closed())
-    stream = wsrs.create_websocket_stream(ws)
-    with pytest.raises(StreamClosed):
-        await within(stream.wait_closed())
-    assert stream.get_extra_info("peername", "none") == "none"
-
-
-async def test_a_stream_of_objects_that_become_bytes_before_the_opening(echo: Any) -> None:
-    ws = wsrs.WebSocket(echo.url)
-    stream = wsrs.create_websocket_stream(ws, object_mode=True)
-    for data in (wsrs.Blob([b"blob"]), [1, 2]):
-        stream.write(data)
-        await within(ws.wait_open())
-        assert await within(stream.read()) in (b"blob", b"\x01\x02")
-    assert stream.get_extra_info("socket") is not None
-    assert stream.get_extra_info("socket").fileno() == stream.get_extra_info("socket").fileno()
-    stream.transport.set_write_buffer_limits(high=100)
-    assert stream.transport.get_write_buffer_limits() == (25, 100)
-    stream.close()
-    await within(stream.wait_closed())

@@ -375,20 +375,24 @@ class TestReceiving:
         assert seen == [b"1"]
 
 
-class TestBlob:
-    async def test_is_what_it_was_made_of(self) -> None:
-        blob = wsrs.Blob(["ü", b"b", bytearray(b"c"), wsrs.Blob("d")], "text/plain")
-        assert bytes(blob) == "übcd".encode()
-        assert blob.size == len(blob) == 5
-        assert blob.type == "text/plain"
-        assert await blob.text() == "übcd"
-        assert await blob.bytes() == bytes(blob)
-        assert await blob.arrayBuffer() == bytearray(bytes(blob))
-        assert blob.slice(2, -1) == wsrs.Blob(b"bc") != blob
-        assert hash(blob.slice(0)) == hash(wsrs.Blob(bytes(blob)))
-        assert repr(blob) == "<Blob of 5 bytes, text/plain>"
-        assert blob != b"x"
-        with pytest.raises(TypeError, match="int"):
-            wsrs.Blob([1])  # type: ignore[list-item]
-        with pytest.raises(TypeError, match="type must be a str"):
-            wsrs.Blob(b"", 1)  # type: ignore[arg-type]
+async def test_a_pong_whose_mask_cannot_be_made_is_reported_and_ends_nothing(
+    serve: Serve, reports: Reports
+) -> None:
+    def generate_mask(mask: bytearray) -> None:
+        if fails:
+            raise LookupError("no mask")
+
+    fails = True
+    server = await serve()
+    came = listen(server, "connection")
+    ws = wsrs.WebSocket(server.url, generate_mask=generate_mask)
+    await within(ws.wait_open())
+    other, _ = await within(came)
+    pinged = listen(ws, "ping")
+    other.ping(b"x")
+    await within(pinged)
+    assert isinstance(reports.take()["exception"], LookupError)
+    fails = False
+    ponged = listen(other, "pong")
+    other.ping(b"y")
+    assert await within(ponged) == (b"y",)

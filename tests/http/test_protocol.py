@@ -1,0 +1,100 @@
+"""Heads of requests: how they come over the wire, and which are refused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ..conftest import Reports, Serve
+from ..peers import answer, connect, raw_client, upgrade_request, within
+
+
+class TestHeads:
+    async def test_a_plain_request_gets_426(self, serve: Serve) -> None:
+        line, fields, body = await answer(await serve(), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (line, body) == ("HTTP/1.1 426 Upgrade Required", "Upgrade Required")
+        assert fields["upgrade"] == "websocket"
+        assert fields["content-type"] == "text/plain"
+
+    @pytest.mark.parametrize("without", ["upgrade", "connection"])
+    async def test_so_does_one_that_asks_for_no_upgrade(self, serve: Serve, without: str) -> None:
+        assert (await answer(await serve(), upgrade_request(without=(without,))))[0].endswith(
+            "426 Upgrade Required"
+        )
+
+    async def test_byte_by_byte(self, serve: Serve) -> None:
+        server = await serve()
+        peer = await connect(server)
+        for byte in upgrade_request(connection="keep-alive, Upgrade"):
+            peer.write(bytes([byte]))
+            await peer.writer.drain()
+        assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        await peer.close()
+
+    @pytest.mark.parametrize(
+        "junk", [b"GET /\r\n\r\n", b"\x16\x03\x01\x02\r\n\r\n", b"GET / HTTP/1.1\r\nX\r\n\r\n"]
+    )
+    async def test_what_is_no_http(self, serve: Serve, junk: bytes) -> None:
+        assert (await answer(await serve(), junk))[0] == "HTTP/1.1 400 Bad Request"
+
+    async def test_too_long(self, serve: Serve) -> None:
+        server = await serve()
+        peer = await connect(server)
+        peer.write(b"GET / HTTP/1.1\r\nX: " + b"a" * 1_000_000)
+        assert (await peer.head())[0] == "HTTP/1.1 431 Request Header Fields Too Large"
+        await peer.close()
+        server = await serve(max_header_bytes=200)
+        assert (await answer(server, upgrade_request(x="y" * 200)))[0].startswith("HTTP/1.1 431")
+
+    async def test_too_many(self, serve: Serve) -> None:
+        server = await serve(maxHeaders=10)
+        many: dict[str, Any] = {f"x{number}": "1" for number in range(6)}
+        assert (await answer(server, upgrade_request(**many)))[0].startswith("HTTP/1.1 431")
+        await (await raw_client(server, x1="1")).close()
+
+    async def test_the_deadline(self, serve: Serve) -> None:
+        server = await serve(handshake_timeout=0.05)
+        slow, silent = await connect(server), await connect(server)
+        slow.write(b"GET / HT")
+        assert (await slow.head())[0] == "HTTP/1.1 408 Request Timeout"
+        assert await silent.at_end()
+        ws = await raw_client(server)
+        await slow.close()
+        await silent.close()
+        await ws.close()
+
+    async def test_each_has_its_own_deadline(self, serve: Serve) -> None:
+        loop = asyncio.get_running_loop()
+        server = await serve(handshake_timeout=0.3)
+        ws = await connect(server)
+        await asyncio.sleep(0.15)  # half of the first one's time
+        late, began = await connect(server), loop.time()
+        ws.write(upgrade_request())
+        assert (await ws.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        assert await late.at_end()
+        assert loop.time() - began > 0.25
+        await ws.close()
+        await late.close()
+
+    async def test_a_client_that_leaves(self, serve: Serve) -> None:
+        server = await serve()
+        for cut in (0, 10):
+            peer = await connect(server)
+            peer.write(upgrade_request()[:cut])
+            await peer.close()
+        reset = await connect(server)
+        reset.write(upgrade_request()[:30])
+        reset.reset()
+        await (await raw_client(server)).close()
+
+    async def test_a_body_is_never_a_request(self, serve: Serve, reports: Reports) -> None:
+        error = asyncio.get_running_loop().create_future()
+        server = await serve(lambda ws, request: ws.on("error", error.set_result))
+        peer = await connect(server)
+        peer.write(upgrade_request() + b"GET /second HTTP/1.1\r\n\r\n")
+        assert (await within(error)).code.startswith("WS_ERR")
+        assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        assert b"HTTP" not in await peer.rest()
+        await peer.close()

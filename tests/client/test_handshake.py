@@ -15,7 +15,7 @@ from ..peers import TEXT, RawServer, close_frame, frame, listen, within
 
 
 class TestTheRequest:
-    async def test_as_it_is_on_the_wire(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_the_request_as_it_is_on_the_wire(self, raw_server: RawServer, reports: Reports) -> None:
         wsrs.WebSocket(
             raw_server.url + "/p?q", ["a", "b"], origin="http://o", headers={"X-A": "1", "x-b": ["2", "3"]}
         )

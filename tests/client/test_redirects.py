@@ -28,14 +28,16 @@ class TestRedirects:
         peer.write(f"HTTP/1.1 {status}\r\nLocation: {location}\r\n\r\n".encode())
         return fields
 
-    async def test_are_no_answer_by_default(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_redirects_are_no_answer_by_default(self, raw_server: RawServer, reports: Reports) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         waiting = opening(ws)
         await self.redirect(raw_server, "/x")
         with pytest.raises(wsrs.HandshakeError, match="Unexpected server response: 302"):
             await within(waiting)
 
-    async def test_are_followed(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_redirects_are_followed_where_it_is_asked_for(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url.replace("ws://", "ws://a:b@"), follow_redirects=True)
         seen: list[str] = []
         ws.on("redirect", lambda url, request: seen.append(url))
@@ -79,7 +81,9 @@ class TestRedirects:
         ws.on("error", lambda error: None).terminate()
         await other.stop()
 
-    async def test_too_many_and_bad_ones(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_too_many_redirects_and_bad_ones_are_errors(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True, max_redirects=1)
         waiting = opening(ws)
         await self.redirect(raw_server, "/1")
@@ -100,7 +104,7 @@ class TestRedirects:
             ("/x#y", "The URL contains a fragment identifier"),
         ],
     )
-    async def test_to_what_is_no_address(
+    async def test_a_redirect_to_what_is_no_address(
         self, raw_server: RawServer, reports: Reports, location: str, text: str
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True)
@@ -110,7 +114,7 @@ class TestRedirects:
             await within(waiting)
         assert ws.ready_state == wsrs.CLOSED
 
-    async def test_to_nowhere(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_redirect_without_a_location(self, raw_server: RawServer, reports: Reports) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True)
         waiting = opening(ws)
         peer = await raw_server.peer()
@@ -119,7 +123,9 @@ class TestRedirects:
         with pytest.raises(wsrs.HandshakeError, match="Unexpected server response: 302"):
             await within(waiting)
 
-    async def test_none_at_all_with_a_maximum_of_0(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_no_redirect_is_followed_with_a_maximum_of_0(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True, max_redirects=0)
         waiting = opening(ws)
         await self.redirect(raw_server, "/1")
@@ -143,7 +149,9 @@ class TestRedirects:
         ws.terminate()
         await other.stop()
 
-    async def test_from_a_secure_server_to_a_plain_one(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_redirect_from_a_secure_server_to_a_plain_one(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CERTIFICATE)
         seen: list[bytes] = []

@@ -14,7 +14,7 @@ from ..peers import RawServer, listen, opening, within
 
 
 class TestFinishRequest:
-    async def test_as_a_coroutine_function_that_needs_the_socket(
+    async def test_finish_request_may_be_a_coroutine_function_that_needs_the_socket(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         async def finish(request: Any, ws: wsrs.WebSocket) -> None:
@@ -30,7 +30,9 @@ class TestFinishRequest:
         peer.write(raw_server.answer(fields["sec-websocket-key"]))
         await within(ws.wait_open())
 
-    async def test_what_it_raises(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_what_finish_request_raises_ends_the_handshake(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         def finish(request: Any, ws: Any) -> None:
             raise LookupError("no token")
 
@@ -112,7 +114,9 @@ class TestTheRequest:
         assert await second.rest_or_reset() == b""
         assert await first.rest_or_reset() == b""
 
-    async def test_aborted(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_an_aborted_request_ends_the_handshake(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url, finish_request=lambda request, ws: request.abort())
         with pytest.raises(wsrs.HandshakeError, match="was destroyed"):
             await within(ws.wait_open())

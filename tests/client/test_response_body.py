@@ -30,7 +30,7 @@ async def unexpected(raw_server: RawServer, head: str) -> tuple[wsrs.WebSocket, 
 CHUNKED = "404 Not Found\r\nTransfer-Encoding: chunked"
 
 
-async def test_by_content_length(raw_server: RawServer, reports: Reports) -> None:
+async def test_a_body_by_content_length(raw_server: RawServer, reports: Reports) -> None:
     ws, peer, response = await unexpected(raw_server, "404 Not Found\r\nContent-Length: 4")
     peer.write(b"bo")
     peer.write(b"dy, and more")
@@ -39,7 +39,7 @@ async def test_by_content_length(raw_server: RawServer, reports: Reports) -> Non
     assert ws.ready_state == wsrs.CONNECTING
 
 
-async def test_by_chunks(raw_server: RawServer, reports: Reports) -> None:
+async def test_a_body_by_chunks(raw_server: RawServer, reports: Reports) -> None:
     _, peer, response = await unexpected(raw_server, CHUNKED)
     for byte in b"3;a=b\r\nbod\r\n00001\r\ny\r\n0\r\nTrailer: x\r\n\r\nmore":
         peer.write(bytes([byte]))
@@ -55,7 +55,7 @@ async def test_many_small_chunks_cost_no_square_of_their_number() -> None:
     assert await within(body.read(2 * count)) == b"a" * count
 
 
-async def test_until_the_connection_ends(raw_server: RawServer, reports: Reports) -> None:
+async def test_a_body_until_the_connection_ends(raw_server: RawServer, reports: Reports) -> None:
     ws, peer, response = await unexpected(raw_server, "404 Not Found")
     closed = listen(ws, "close")
     peer.hang_up(b"body")
@@ -64,7 +64,7 @@ async def test_until_the_connection_ends(raw_server: RawServer, reports: Reports
 
 
 @pytest.mark.parametrize("head", ["204 No Content", "304 Not Modified", "404 X\r\nContent-Length: 0"])
-async def test_none(raw_server: RawServer, reports: Reports, head: str) -> None:
+async def test_an_answer_without_a_body(raw_server: RawServer, reports: Reports, head: str) -> None:
     _, _, response = await unexpected(raw_server, head)
     assert await within(response.read()) == b""
 
@@ -89,7 +89,7 @@ async def test_what_came_with_the_head_and_a_limit(raw_server: RawServer, report
         ("404 X\r\nContent-Length: 1\r\nContent-Length: 2", "its Content-Length is '1, 2'"),
     ],
 )
-async def test_bad_ones(raw_server: RawServer, reports: Reports, head: str, text: str) -> None:
+async def test_bad_bodies_are_errors(raw_server: RawServer, reports: Reports, head: str, text: str) -> None:
     _, peer, response = await unexpected(raw_server, head)
     peer.writer.write_eof()
     with pytest.raises(wsrs.HandshakeError, match=text):

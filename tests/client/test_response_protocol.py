@@ -21,7 +21,9 @@ class TestTheAnswer:
         await within(ws.wait_open())
 
     @pytest.mark.parametrize("junk", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 20_000])
-    async def test_what_is_no_http(self, raw_server: RawServer, reports: Reports, junk: bytes) -> None:
+    async def test_an_answer_that_is_no_http(
+        self, raw_server: RawServer, reports: Reports, junk: bytes
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         waiting = opening(ws)
         peer = await raw_server.peer()
@@ -30,7 +32,9 @@ class TestTheAnswer:
         with pytest.raises(wsrs.HandshakeError, match=r"[Rr]esponse"):
             await within(waiting)
 
-    async def test_an_early_end(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_connection_that_ends_before_its_answer(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         waiting = opening(ws)
         await (await raw_server.peer()).close()

@@ -15,7 +15,7 @@ from ..peers import RawServer, within
 
 
 class TestConnectionsOfTheCaller:
-    async def test_a_socket(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_socket_of_the_caller(self, raw_server: RawServer, reports: Reports) -> None:
         sock = socket.create_connection(("127.0.0.1", raw_server.port))
         ws = wsrs.WebSocket("ws://some.example/x", socket=sock)
         peer = await raw_server.peer()
@@ -59,14 +59,14 @@ class TestConnectionsOfTheCaller:
         async with wsrs.WebSocket(echo.url, agent=False) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_what_is_no_connection(self, reports: Reports) -> None:
+    async def test_what_is_no_connection_is_named(self, reports: Reports) -> None:
         ws = wsrs.WebSocket("ws://some.example", create_connection=lambda options: 5)
         with pytest.raises(
             TypeError, match="what create_connection gives must be a socket or a transport, not int"
         ):
             await within(ws.wait_open())
 
-    async def test_what_it_raises(self, reports: Reports) -> None:
+    async def test_what_create_connection_raises_ends_the_handshake(self, reports: Reports) -> None:
         def fail(options: Any) -> None:
             raise PermissionError("not today")
 

@@ -32,7 +32,7 @@ class TestTheAnswer:
             ({"status": "401 Unauthorized"}, "Unexpected server response: 401"),
         ],
     )
-    async def test_a_bad_one_is_an_error_and_then_a_close(
+    async def test_a_bad_answer_is_an_error_and_then_a_close(
         self, raw_server: RawServer, reports: Reports, change: Any, text: str
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url)

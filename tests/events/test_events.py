@@ -15,7 +15,7 @@ from ..peers import listen, within
 
 
 class TestListeners:
-    def test_are_called_in_order_with_the_arguments(self) -> None:
+    def test_listeners_are_called_in_order_with_the_arguments(self) -> None:
         emitter, seen = EventEmitter(), []
         emitter.on("a", lambda *args: seen.append((1, args)))
         emitter.prepend_listener("a", lambda *args: seen.append((0, args)))
@@ -128,7 +128,7 @@ class TestListeners:
 
 
 class TestSpellings:
-    def test_of_methods(self) -> None:
+    def test_the_spellings_of_methods(self) -> None:
         pairs = EventEmitter._spellings
         assert {"addListener", "removeAllListeners", "listenerCount", "prependOnceListener"} <= set(pairs)
         for ws_name, pep8 in pairs.items():
@@ -165,7 +165,7 @@ class TestSpellings:
         for plain in (server.should_handle, server.shouldHandle):
             assert plain is not nobody
 
-    def test_of_events(self) -> None:
+    def test_the_spellings_of_events(self) -> None:
         emitter, seen = EventEmitter(), []
         emitter.on("ws_client_error", lambda: seen.append(1)).on(
             "unexpected_response", lambda: seen.append(2)
@@ -216,7 +216,7 @@ class TestFaults:
         emitter.on("a", listener).emit("a", 5)
         await within(done.wait())
 
-    async def test_its_exception_goes_to_error(self, reports: Reports) -> None:
+    async def test_the_exception_of_a_coroutine_function_goes_to_error(self, reports: Reports) -> None:
         emitter = EventEmitter()
         error = ValueError("later")
 
@@ -228,7 +228,7 @@ class TestFaults:
         emitter.emit("a")
         assert await within(heard) == (error,)
 
-    async def test_of_an_error_listener_to_the_handler(self, reports: Reports) -> None:
+    async def test_the_exception_of_an_error_listener_goes_to_the_handler(self, reports: Reports) -> None:
         emitter = EventEmitter()
         reported = asyncio.Event()
 

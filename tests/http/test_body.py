@@ -61,7 +61,7 @@ class TestDecoder:
             ),
         ],
     )
-    def test_whole_byte_by_byte_and_at_random_cuts(
+    def test_bodies_whole_byte_by_byte_and_at_random_cuts(
         self, fields: dict[str, str], data: bytes, body: bytes
     ) -> None:
         assert decode(fields, data, []) == (body, True)
@@ -105,12 +105,12 @@ class TestBodies:
             ("GET / HTTP/1.0\r\n\r\n", b""),
         ],
     )
-    async def test_are_read_whole(self, http: HttpServer, request_text: str, body: bytes) -> None:
+    async def test_bodies_are_read_whole(self, http: HttpServer, request_text: str, body: bytes) -> None:
         status, fields, answer = await ask(http, request_text)
         assert (status, answer, fields["content-length"]) == ("200 OK", body, str(len(body)))
         assert fields["connection"] == "close"
 
-    async def test_in_pieces(self, http: HttpServer) -> None:
+    async def test_bodies_are_read_in_pieces(self, http: HttpServer) -> None:
         peer = await connect(http)
         for byte in post(CHUNKED, "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n").encode():
             peer.write(bytes([byte]))
@@ -143,7 +143,7 @@ class TestBodies:
             (post("Expect: tea", ""), "417 "),
         ],
     )
-    async def test_that_cannot_be_read_get_a_status(
+    async def test_bodies_that_cannot_be_read_get_a_status(
         self, http: HttpServer, request_text: str, status: str
     ) -> None:
         assert (await ask(http, request_text))[0].startswith(status)

@@ -19,12 +19,12 @@ class TestHeads:
         assert fields["content-type"] == "text/plain"
 
     @pytest.mark.parametrize("without", ["upgrade", "connection"])
-    async def test_so_does_one_that_asks_for_no_upgrade(self, serve: Serve, without: str) -> None:
+    async def test_a_request_that_asks_for_no_upgrade_gets_426(self, serve: Serve, without: str) -> None:
         assert (await answer(await serve(), upgrade_request(without=(without,))))[0].endswith(
             "426 Upgrade Required"
         )
 
-    async def test_byte_by_byte(self, serve: Serve) -> None:
+    async def test_a_head_byte_by_byte(self, serve: Serve) -> None:
         server = await serve()
         peer = await connect(server)
         for byte in upgrade_request(connection="keep-alive, Upgrade"):
@@ -39,7 +39,7 @@ class TestHeads:
     async def test_what_is_no_http(self, serve: Serve, junk: bytes) -> None:
         assert (await answer(await serve(), junk))[0] == "HTTP/1.1 400 Bad Request"
 
-    async def test_too_long(self, serve: Serve) -> None:
+    async def test_a_head_that_is_too_long(self, serve: Serve) -> None:
         server = await serve()
         peer = await connect(server)
         peer.write(b"GET / HTTP/1.1\r\nX: " + b"a" * 1_000_000)
@@ -48,13 +48,13 @@ class TestHeads:
         server = await serve(max_header_bytes=200)
         assert (await answer(server, upgrade_request(x="y" * 200)))[0].startswith("HTTP/1.1 431")
 
-    async def test_too_many(self, serve: Serve) -> None:
+    async def test_too_many_fields(self, serve: Serve) -> None:
         server = await serve(maxHeaders=10)
         many: dict[str, Any] = {f"x{number}": "1" for number in range(6)}
         assert (await answer(server, upgrade_request(**many)))[0].startswith("HTTP/1.1 431")
         await (await raw_client(server, x1="1")).close()
 
-    async def test_the_deadline(self, serve: Serve) -> None:
+    async def test_the_deadline_of_a_head(self, serve: Serve) -> None:
         server = await serve(handshake_timeout=0.05)
         slow, silent = await connect(server), await connect(server)
         slow.write(b"GET / HT")

@@ -26,7 +26,7 @@ class TestTls:
         context.load_cert_chain(CERTIFICATE)
         return context
 
-    async def test_both_sides(self, serve: Serve, context: ssl.SSLContext) -> None:
+    async def test_messages_pass_both_ways_over_tls(self, serve: Serve, context: ssl.SSLContext) -> None:
         seen: list[Any] = []
 
         def verify(info: Any) -> bool:

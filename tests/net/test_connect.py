@@ -92,7 +92,7 @@ class TestSeveralAddresses:
 
 class TestLookup:
     @pytest.mark.parametrize("found", ["127.0.0.1", {"address": "127.0.0.1", "family": 4}, ["127.0.0.1"]])
-    async def test_by_result(self, raw_server: RawServer, reports: Reports, found: Any) -> None:
+    async def test_lookup_by_result(self, raw_server: RawServer, reports: Reports, found: Any) -> None:
         seen: list[Any] = []
 
         async def lookup(host: str, options: Any) -> Any:
@@ -105,7 +105,7 @@ class TestLookup:
         assert seen == [("some.example", 4, True, raw_server.port)]
         peer.reset()
 
-    async def test_by_callback_as_in_node(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_lookup_by_callback_as_in_node(self, raw_server: RawServer, reports: Reports) -> None:
         def lookup(host: str, options: Any, callback: Any) -> None:
             asyncio.get_running_loop().call_soon(callback, None, "127.0.0.1", 4)
 
@@ -113,7 +113,7 @@ class TestLookup:
         await raw_server.accept()
         await within(ws.wait_open())
 
-    async def test_by_callback_with_an_error(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_lookup_by_callback_with_an_error(self, raw_server: RawServer, reports: Reports) -> None:
         def lookup(host: str, options: Any, callback: Any) -> None:
             callback(socket.gaierror(socket.EAI_NONAME, "no such host"))
 
@@ -135,14 +135,16 @@ class TestLookup:
             ("::1", OSError, "found no address"),
         ],
     )
-    async def test_bad_results(self, reports: Reports, found: Any, error: type[Exception], text: str) -> None:
+    async def test_bad_results_of_lookup_are_named(
+        self, reports: Reports, found: Any, error: type[Exception], text: str
+    ) -> None:
         ws = wsrs.WebSocket("ws://some.example", lookup=lambda host, options: found, family=4)
         with pytest.raises(error, match=text):
             await within(ws.wait_open())
 
 
 class TestFamily:
-    async def test_only_addresses_of_that_family(self, serve: Serve, reports: Reports) -> None:
+    async def test_family_keeps_to_addresses_of_that_family(self, serve: Serve, reports: Reports) -> None:
         seen: list[Any] = []
         server = await serve(lambda ws, request: seen.append(request.socket.get_extra_info("peername")[0]))
         url = f"ws://some.example:{server.address()['port']}"
@@ -157,7 +159,7 @@ class TestFamily:
 
 
 class TestLocalAddress:
-    async def test_is_where_the_connection_comes_from(self, serve: Serve) -> None:
+    async def test_local_address_is_where_the_connection_comes_from(self, serve: Serve) -> None:
         seen: list[Any] = []
         server = await serve(lambda ws, request: seen.append(request.socket.get_extra_info("peername")))
         with socket.socket() as sock:
@@ -166,7 +168,9 @@ class TestLocalAddress:
         async with wsrs.WebSocket(server.url, local_address="127.0.0.1", localPort=port):
             assert seen == [("127.0.0.1", port)]
 
-    async def test_of_another_family(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_local_address_of_another_family_than_the_server(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         with pytest.raises(OSError, match="no address of the family of '::1'"):
             await within(wsrs.WebSocket(raw_server.url, local_address="::1").wait_open())
 
@@ -231,7 +235,7 @@ class TestWhatTheSystemSays:
             ([MemoryError("no room")], MemoryError, "no room"),
         ],
     )
-    async def test_all_of_it_is_told(
+    async def test_each_attempt_that_failed_is_told(
         self,
         reports: Reports,
         monkeypatch: pytest.MonkeyPatch,

@@ -87,7 +87,7 @@ class TestTcp:
 
 
 class TestUnixSockets:
-    async def test_where_the_system_has_none(
+    async def test_unix_sockets_where_the_system_has_none(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports, tmp_path: Path
     ) -> None:
         with monkeypatch.context() as system:
@@ -113,7 +113,7 @@ class TestUnixSockets:
         await within(server.wait_closed())
         assert path.read_text() == "another program's"
 
-    async def test_one_whose_file_is_gone_can_be_served(self, serve: Serve, tmp_path: Path) -> None:
+    async def test_a_unix_socket_whose_file_is_gone_can_be_served(self, serve: Serve, tmp_path: Path) -> None:
         path = tmp_path / "socket"
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(path))
@@ -126,7 +126,7 @@ class TestUnixSockets:
 
     if sys.platform == "linux":
 
-        async def test_one_without_a_file(self, serve: Serve) -> None:
+        async def test_a_unix_socket_without_a_file(self, serve: Serve) -> None:
             """Linux's abstract names begin with a NUL."""
             path = f"\0wsrs-test-{id(self):x}"
             server = await serve(unix=path)
@@ -140,13 +140,13 @@ class TestUnixSockets:
 
 
 class TestSocketsOfTheCaller:
-    async def test_that_listens_already(self, serve: Serve) -> None:
+    async def test_a_given_socket_that_listens_already(self, serve: Serve) -> None:
         sock = socket.create_server(("127.0.0.1", 0))
         server = await serve(sock=sock)
         async with wsrs.WebSocket(server.url) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_that_is_no_stream(self, reports: Reports) -> None:
+    async def test_a_given_socket_that_is_no_stream(self, reports: Reports) -> None:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
             pytest.raises(ValueError, match="sock must be a stream socket"),
@@ -157,7 +157,7 @@ class TestSocketsOfTheCaller:
 class TestListen:
     """`listen` of an `HttpServer`."""
 
-    async def test_as_node_gives_it(self, reports: Reports) -> None:
+    async def test_listen_takes_what_node_gives_it(self, reports: Reports) -> None:
         options: Any = {"port": 0, "host": "127.0.0.1"}
         for arguments in ((options, None, None), (0, "127.0.0.1", 5)):
             called = asyncio.Event()
@@ -194,7 +194,7 @@ class TestListen:
         await within(server.wait_listening())
         assert (server.address(), listened) == (None, [])
 
-    async def test_closed_again(self, reports: Reports) -> None:
+    async def test_a_closed_server_may_be_closed_again(self, reports: Reports) -> None:
         server = HttpServer()
         calls: list[Any] = []
         server.close(lambda *args: calls.append(args))

@@ -88,7 +88,9 @@ async def test_messages_pass(
     ("kind", "text", "status"),
     [("http", "407 Proxy Authentication Required", 407), ("socks4", "", None), ("socks5", "", None)],
 )
-async def test_one_that_refuses(start: Start, reports: Reports, kind: str, text: str, status: Any) -> None:
+async def test_a_proxy_that_refuses(
+    start: Start, reports: Reports, kind: str, text: str, status: Any
+) -> None:
     proxy = await start(kind, "me:right")
     ws = wsrs.WebSocket("ws://127.0.0.1:1", proxy=f"{kind}://me:wrong@127.0.0.1:{proxy.port}")
     message = rf"The proxy 127\.0\.0\.1:{proxy.port} gave no connection to 127\.0\.0\.1:1: .*{text}"
@@ -99,7 +101,7 @@ async def test_one_that_refuses(start: Start, reports: Reports, kind: str, text:
     assert not proxy.asked
 
 
-async def test_one_that_is_not_there(reports: Reports) -> None:
+async def test_a_proxy_that_is_not_there(reports: Reports) -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{sock.getsockname()[1]}"
@@ -108,7 +110,7 @@ async def test_one_that_is_not_there(reports: Reports) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5"])
-async def test_one_that_never_answers(raw_server: RawServer, reports: Reports, kind: str) -> None:
+async def test_a_proxy_that_never_answers(raw_server: RawServer, reports: Reports, kind: str) -> None:
     proxy = f"{kind}://127.0.0.1:{raw_server.port}"
     ws = wsrs.WebSocket("ws://localhost:1", proxy=proxy, handshakeTimeout=50)
     with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):
@@ -133,7 +135,9 @@ async def test_redirects_go_through_it_too(start: Start, raw_server: RawServer, 
     assert [asked.host for asked in proxy.asked] == ["first.example", "second.example"]
 
 
-async def test_without_the_package(monkeypatch: pytest.MonkeyPatch, reports: Reports) -> None:
+async def test_a_proxy_without_the_package_that_speaks_to_it(
+    monkeypatch: pytest.MonkeyPatch, reports: Reports
+) -> None:
     monkeypatch.setitem(sys.modules, "python_socks", None)
     with pytest.raises(RuntimeError, match=r"pip install 'wsrs\[proxy\]'"):
         await within(wsrs.WebSocket("ws://localhost:1", proxy="http://localhost:1").wait_open())

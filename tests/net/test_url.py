@@ -31,7 +31,9 @@ class TestAddresses:
             ("ws://bücher.example", "ws://xn--bcher-kva.example/", "xn--bcher-kva.example", 80, "/", None),
         ],
     )
-    def test_tcp(self, url: str, href: str, host: str, port: int, path: str, authority: str | None) -> None:
+    def test_addresses_over_tcp(
+        self, url: str, href: str, host: str, port: int, path: str, authority: str | None
+    ) -> None:
         address = parse(url)
         assert (address.href, address.host, address.port, address.path) == (href, host, port, path)
         assert address.secure == href.startswith("wss:")
@@ -48,7 +50,7 @@ class TestAddresses:
             ("ws+unix:/a.sock:/x/../y?z=/../", "/a.sock", "/y?z=/../"),
         ],
     )
-    def test_unix(self, url: str, socket_path: str, path: str) -> None:
+    def test_addresses_of_unix_sockets(self, url: str, socket_path: str, path: str) -> None:
         address = parse(url)
         assert (address.unix, address.path, address.authority) == (socket_path, path, "localhost")
 
@@ -56,7 +58,7 @@ class TestAddresses:
         "url", ["", "h", "ftp://h", "ws:", "ws:h", "ws:///x", "ws://h#f", "ws://h:99999", "ws://h:x",
                 "ws+unix:", "ws+unix::/p", "ws://h/\r\nX: y", "ws://a b/", "ws://[::x]/"],
     )  # fmt: skip
-    async def test_bad_ones_are_named(self, url: str) -> None:
+    async def test_bad_addresses_are_named(self, url: str) -> None:
         with pytest.raises(ValueError, match="URL") as caught:
             wsrs.WebSocket(url)
         assert not url or repr(url)[1:5] in str(caught.value)

@@ -40,7 +40,9 @@ class TestRefused:
             ({"perMessageDeflate": {"serverMaxWindowBits": True}}, TypeError, "serverMaxWindowBits must be"),
         ],
     )  # fmt: skip
-    async def test_on_a_plain_address(self, options: Any, error: type[Exception], text: str) -> None:
+    async def test_options_that_a_plain_address_refuses(
+        self, options: Any, error: type[Exception], text: str
+    ) -> None:
         with pytest.raises(error, match=text) as caught:
             wsrs.WebSocket("ws://me:secret@localhost:1", options)
         assert "secret" not in str(caught.value)
@@ -63,11 +65,13 @@ class TestRefused:
             ({"rejectUnauthorized": 0}, TypeError, "rejectUnauthorized must be a bool, not int"),
         ],
     )
-    async def test_on_a_secure_address(self, options: Any, error: type[Exception], text: str | None) -> None:
+    async def test_options_that_a_secure_address_refuses(
+        self, options: Any, error: type[Exception], text: str | None
+    ) -> None:
         with pytest.raises(error, match=text):
             wsrs.WebSocket("wss://localhost:1", options)
 
-    async def test_on_a_unix_socket(self) -> None:
+    async def test_options_that_a_unix_socket_refuses(self) -> None:
         with pytest.raises(ValueError, match=r"proxy has no meaning for 'ws\+unix:/a:/'"):
             wsrs.WebSocket("ws+unix:/a:/", proxy="socks5://h")
 

@@ -33,7 +33,7 @@ class TestMembers:
             (HttpServer, "listen close address on"),
         ],
     )
-    def test_in_both_spellings(self, cls: type, names: str) -> None:
+    def test_members_are_there_in_both_spellings(self, cls: type, names: str) -> None:
         for name in names.split():
             assert hasattr(cls, name), name
             if name not in ("statusCode", "CONNECTING", "OPEN", "CLOSING", "CLOSED"):

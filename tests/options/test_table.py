@@ -58,14 +58,14 @@ class TestOptionTables:
     def test_type_checkers_know_all_of_them_and_no_others(self, table: OptionTable, types: Any) -> None:
         assert set(types.__annotations__) | _inherited(types) == table.names
 
-    def test_times(self) -> None:
+    def test_times_are_seconds_by_pep8_and_milliseconds_by_ws(self) -> None:
         table = OptionTable("T", [Option("a_time", "aTime", duration, 7.0, time=True)])
         assert table.resolve({"aTime": 1500})["a_time"] == 1.5
         assert table.resolve(None, {"a_time": 1500})["a_time"] == 1500
         assert table.resolve({"a_time": None}) == {"a_time": 7.0}
         assert table.resolve({"aTime": 1}).given == {"a_time"}
 
-    def test_mistakes(self) -> None:
+    def test_mistakes_in_a_mapping_are_named(self) -> None:
         with pytest.raises(TypeError, match="T: options must be a mapping, not int"):
             OptionTable("T", []).resolve(5)
         with pytest.raises(TypeError, match=r"T: unknown option 'x'$"):

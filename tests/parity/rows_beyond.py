@@ -33,15 +33,22 @@ BEYOND_SECTIONS = (
         "server option",
         (
             *BOTH,
-            row("handshakeTimeout", "handshake_timeout", "TestHeads::test_the_deadline", SECONDS),
+            row("handshakeTimeout", "handshake_timeout", "TestHeads::test_the_deadline_of_a_head", SECONDS),
             row(
                 "maxConnections",
                 "max_connections",
                 "test_the_one_too_many_gets_503_until_another_is_gone",
                 "What comes above gets 503.",
             ),
-            row("maxHeaderBytes", "max_header_bytes", "TestHeads::test_too_long", "Of a request's head."),
-            row("maxHeaders", "max_headers", "TestHeads::test_too_many", "Fields of a request's head."),
+            row(
+                "maxHeaderBytes",
+                "max_header_bytes",
+                "TestHeads::test_a_head_that_is_too_long",
+                "Of a request's head.",
+            ),
+            row(
+                "maxHeaders", "max_headers", "TestHeads::test_too_many_fields", "Fields of a request's head."
+            ),
             row("reusePort", "reuse_port", "TestListening::test_reuse_port"),
             row(
                 "sock", "sock", "TestListening::test_an_adopted_socket", "A socket that is bound or listens."
@@ -49,7 +56,7 @@ BEYOND_SECTIONS = (
             row(
                 "ssl",
                 "ssl",
-                "test_an_answer_ends_the_connection TestTls::test_both_sides",
+                "test_an_answer_ends_the_connection TestTls::test_messages_pass_both_ways_over_tls",
                 "An `ssl.SSLContext`: `port` serves `wss:` then.",
             ),
             row(
@@ -71,14 +78,14 @@ BEYOND_SECTIONS = (
             row(
                 "proxy",
                 "proxy",
-                "test_messages_pass test_one_that_refuses",
+                "test_messages_pass test_a_proxy_that_refuses",
                 """`http://user:password@host:port`, or socks4, socks4a, socks5, socks5h; with Node's `http.request`
                 an `agent` does it. Needs `wsrs[proxy]`.""",
             ),
             row(
                 "ssl",
                 "ssl",
-                "TestTls::test_both_sides",
+                "TestTls::test_messages_pass_both_ways_over_tls",
                 "An `ssl.SSLContext`, in place of `ca` and the like.",
             ),
         ),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from .row import Section, row
 
 LISTENING = "TestListening::test_the_address_is_known_at_once_and_listening_follows"
-WIRE = "TestTheRequest::test_as_it_is_on_the_wire"
-HANDED_OVER = "TestTransportsOfOthers::test_become_websockets"
-CLOSED_AGAIN = "TestTheEnd::test_closing_again"
+WIRE = "TestTheRequest::test_the_request_as_it_is_on_the_wire"
+HANDED_OVER = "TestTransportsOfOthers::test_transports_of_others_become_websockets"
+CLOSED_AGAIN = "TestTheEnd::test_closing_a_closed_server"
 LISTENER = "TestEventTarget::test_objects_with_handle_event_once_and_removal"
 BEATS = "TestSending::test_ping_and_pong"
 CALLBACK = "TestSending::test_a_callback_is_told"
@@ -60,7 +60,7 @@ CALL_SECTIONS = (
             row(
                 "createWebSocketStream(websocket, options)",
                 "create_websocket_stream(websocket, options)",
-                "TestStrings::test_or_as_text",
+                "TestStrings::test_strings_may_be_sent_as_text",
                 "The options are keywords too.",
             ),
         ),
@@ -72,7 +72,7 @@ CALL_SECTIONS = (
             row(
                 "verifyClient(info, cb)",
                 "verify_client(info, cb)",
-                "TestVerifyClient::test_one_parameter TestVerifyClient::test_two_parameters",
+                "TestVerifyClient::test_verify_client_with_one_parameter TestVerifyClient::test_verify_client_with_two_parameters",
             ),
             row(
                 "handleProtocols(protocols, request)",
@@ -125,7 +125,7 @@ CALL_SECTIONS = (
             row(
                 "redirect(url, request)",
                 "redirect(url, request)",
-                f"{REDIRECT} TestRedirects::test_are_followed",
+                f"{REDIRECT} TestRedirects::test_redirects_are_followed_where_it_is_asked_for",
             ),
             row(
                 "unexpected-response(request, response)",

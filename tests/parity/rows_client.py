@@ -7,9 +7,9 @@ from wsrs._options.client import REFUSED
 from .row import Section, row
 from .rows_server import CONNECTION_OPTIONS, SECONDS
 
-WIRE = "TestTheRequest::test_as_it_is_on_the_wire"
+WIRE = "TestTheRequest::test_the_request_as_it_is_on_the_wire"
 OLD = "TestTheRequest::test_version_8_without_compression_with_credentials"
-FOLLOWED = "TestRedirects::test_are_followed"
+FOLLOWED = "TestRedirects::test_redirects_are_followed_where_it_is_asked_for"
 UNIX = "TestListening::test_a_unix_socket"
 IDENTITY = "TestTls::test_a_certificate_of_the_client"
 PEM = "PEM as str or bytes, or the path of a file."
@@ -48,7 +48,7 @@ CLIENT_SECTIONS = (
             row(
                 "followRedirects",
                 "follow_redirects",
-                f"{FOLLOWED} TestRedirects::test_are_no_answer_by_default",
+                f"{FOLLOWED} TestRedirects::test_redirects_are_no_answer_by_default",
             ),
             row(
                 "generateMask",
@@ -57,7 +57,11 @@ CLIENT_SECTIONS = (
                 "It fills a `bytearray` of 4.",
             ),
             row("handshakeTimeout", "handshake_timeout", "TestFailing::test_handshake_timeout", SECONDS),
-            row("maxRedirects", "max_redirects", "TestRedirects::test_too_many_and_bad_ones"),
+            row(
+                "maxRedirects",
+                "max_redirects",
+                "TestRedirects::test_too_many_redirects_and_bad_ones_are_errors",
+            ),
             row("origin", "origin", f"{WIRE} {OLD}"),
             row(
                 "perMessageDeflate",
@@ -80,7 +84,7 @@ CLIENT_SECTIONS = (
             ),
             row("ca", "ca", "TestTls::test_authorities_of_ones_own", PEM),
             row("cert", "cert", IDENTITY, PEM),
-            row("family", "family", "TestFamily::test_only_addresses_of_that_family"),
+            row("family", "family", "TestFamily::test_family_keeps_to_addresses_of_that_family"),
             row(
                 "headers",
                 "headers",
@@ -89,12 +93,20 @@ CLIENT_SECTIONS = (
                 ws overwrites them.""",
             ),
             row("key", "key", IDENTITY, PEM),
-            row("localAddress", "local_address", "TestLocalAddress::test_is_where_the_connection_comes_from"),
-            row("localPort", "local_port", "TestLocalAddress::test_is_where_the_connection_comes_from"),
+            row(
+                "localAddress",
+                "local_address",
+                "TestLocalAddress::test_local_address_is_where_the_connection_comes_from",
+            ),
+            row(
+                "localPort",
+                "local_port",
+                "TestLocalAddress::test_local_address_is_where_the_connection_comes_from",
+            ),
             row(
                 "lookup",
                 "lookup",
-                "TestLookup::test_by_callback_as_in_node TestLookup::test_by_result",
+                "TestLookup::test_lookup_by_callback_as_in_node TestLookup::test_lookup_by_result",
                 "It may return what it found, or be a coroutine function.",
             ),
             row("passphrase", "passphrase", IDENTITY),
@@ -107,7 +119,7 @@ CLIENT_SECTIONS = (
             row(
                 "socket",
                 "socket",
-                "TestConnectionsOfTheCaller::test_a_socket TestTls::test_over_a_socket_of_the_caller",
+                "TestConnectionsOfTheCaller::test_a_socket_of_the_caller TestTls::test_over_a_socket_of_the_caller",
                 "A connected `socket.socket`, which is then ours.",
             ),
             row(
@@ -149,26 +161,38 @@ CLIENT_SECTIONS = (
             row(
                 "allowHalfOpen",
                 "allow_half_open",
-                "TestHalfOpen::test_false_ends_it_once_the_end_is_read",
+                "TestHalfOpen::test_without_half_open_the_writing_ends_once_the_end_is_read",
                 STREAM_OPTION,
             ),
-            row("decodeStrings", "decode_strings", "TestStrings::test_or_as_text"),
-            row("defaultEncoding", "default_encoding", "TestStrings::test_in_the_default_encoding"),
+            row("decodeStrings", "decode_strings", "TestStrings::test_strings_may_be_sent_as_text"),
+            row(
+                "defaultEncoding",
+                "default_encoding",
+                "TestStrings::test_strings_are_sent_in_the_default_encoding",
+            ),
             row("encoding", "encoding", "TestEncoding::test_characters_that_messages_cut_in_two"),
             row("highWaterMark", "high_water_mark", "TestReading::test_more_than_the_mark_at_once"),
-            row("objectMode", "object_mode", "TestObjectMode::test_reads_whole_messages"),
+            row("objectMode", "object_mode", "TestObjectMode::test_object_mode_reads_whole_messages"),
             row(
                 "readableHighWaterMark",
                 "readable_high_water_mark",
                 "TestReading::test_a_line_longer_than_the_mark_is_dropped",
             ),
-            row("readableObjectMode", "readable_object_mode", "TestObjectMode::test_reads_whole_messages"),
+            row(
+                "readableObjectMode",
+                "readable_object_mode",
+                "TestObjectMode::test_object_mode_reads_whole_messages",
+            ),
             row(
                 "writableHighWaterMark",
                 "writable_high_water_mark",
                 "TestWriting::test_drain_does_not_wait_below_the_mark",
             ),
-            row("writableObjectMode", "writable_object_mode", "TestObjectMode::test_writes_what_send_takes"),
+            row(
+                "writableObjectMode",
+                "writable_object_mode",
+                "TestObjectMode::test_object_mode_writes_what_send_takes",
+            ),
         ),
     ),
 )

@@ -6,7 +6,10 @@ from .row import Section, row
 
 LISTENING = "TestListening::test_the_address_is_known_at_once_and_listening_follows"
 CONNECTION = "TestConnections::test_connection_and_its_request"
-VERIFY_ONE, VERIFY_TWO = "TestVerifyClient::test_one_parameter", "TestVerifyClient::test_two_parameters"
+VERIFY_ONE, VERIFY_TWO = (
+    "TestVerifyClient::test_verify_client_with_one_parameter",
+    "TestVerifyClient::test_verify_client_with_two_parameters",
+)
 PROTOCOLS = "TestConnections::test_handle_protocols"
 NO_SERVER = "TestConnections::test_no_server_with_an_http_server_of_ones_own"
 HEADS = "TestConnections::test_the_headers_event_may_change_the_answer"
@@ -59,7 +62,7 @@ SERVER_SECTIONS = (
             row(
                 "WebSocket",
                 "WebSocket",
-                "TestTheRequest::test_as_it_is_on_the_wire TestContext::test_closes_with_1000",
+                "TestTheRequest::test_the_request_as_it_is_on_the_wire TestContext::test_the_context_closes_with_1000",
                 """Also an asynchronous context manager and iterator, with `recv`, `wait_open` and
                 `wait_closed`. Options come as keywords too.""",
             ),
@@ -85,7 +88,11 @@ SERVER_SECTIONS = (
             ),
             row("host", "host", f"{LISTENING} TestListening::test_a_name_is_resolved"),
             row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),
-            row("path", "path", "TestRefusals::test_say_why TestRefusals::test_the_path_may_have_a_query"),
+            row(
+                "path",
+                "path",
+                "TestRefusals::test_refusals_say_why TestRefusals::test_the_path_may_have_a_query",
+            ),
             row(
                 "perMessageDeflate",
                 "per_message_deflate",
@@ -101,7 +108,7 @@ SERVER_SECTIONS = (
             row(
                 "verifyClient",
                 "verify_client",
-                f"{VERIFY_ONE} {VERIFY_TWO} TestVerifyClient::test_one_parameter_of_a_coroutine_function",
+                f"{VERIFY_ONE} {VERIFY_TWO} TestVerifyClient::test_verify_client_as_a_coroutine_function",
                 """It may be a coroutine function too. Without a default it has one positional parameter or two, else the
                 server is not made: a `TypeError`. Cancelled, the client gets 503.""",
             ),
@@ -120,7 +127,10 @@ SERVER_SECTIONS = (
             row("origin", "origin", f"{VERIFY_ONE} TestVerifyClient::test_the_origin_of_version_8"),
             row("req", "req", VERIFY_ONE),
             row(
-                "secure", "secure", f"{VERIFY_ONE} TestTls::test_both_sides", "Whether the transport has TLS."
+                "secure",
+                "secure",
+                f"{VERIFY_ONE} TestTls::test_messages_pass_both_ways_over_tls",
+                "Whether the transport has TLS.",
             ),
         ),
     ),
@@ -178,7 +188,7 @@ SERVER_SECTIONS = (
         "Events of `WebSocketServer`",
         "server event",
         (
-            row("close", "close", f"{CLOSING} TestTheEnd::test_closing_again"),
+            row("close", "close", f"{CLOSING} TestTheEnd::test_closing_a_closed_server"),
             row("connection", "connection", CONNECTION),
             row(
                 "error",
@@ -211,7 +221,7 @@ SERVER_SECTIONS = (
             row(
                 "close",
                 "close",
-                f"{CLOSING} TestTheEnd::test_closing_again",
+                f"{CLOSING} TestTheEnd::test_closing_a_closed_server",
                 """The callback is given nothing, or the error for a server that is closed already, as in ws: in
                 Python it needs a default, `def closed(error=None)`.""",
             ),

@@ -55,7 +55,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "redirect",
                 "redirect",
-                "TestRedirects::test_are_followed TestRedirects::test_with_a_listener_nothing_is_dropped",
+                "TestRedirects::test_redirects_are_followed_where_it_is_asked_for TestRedirects::test_with_a_listener_nothing_is_dropped",
             ),
             row(
                 "unexpected-response",
@@ -137,7 +137,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "send",
                 "send",
-                f"TestSending::test_every_type TestSending::test_what_cannot_be_sent {CALLBACK} {AFTERWARDS}",
+                f"TestSending::test_every_type_can_be_sent TestSending::test_what_cannot_be_sent {CALLBACK} {AFTERWARDS}",
                 AWAITED,
             ),
             row(
@@ -149,7 +149,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "url",
                 "url",
-                "TestConnections::test_connection_and_its_request TestRedirects::test_are_followed",
+                "TestConnections::test_connection_and_its_request TestRedirects::test_redirects_are_followed_where_it_is_asked_for",
                 "None for a server's WebSocket.",
             ),
         ),
@@ -175,7 +175,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "data",
                 "data",
-                "TestSending::test_every_type TestSending::test_what_cannot_be_sent TestSending::test_ping_and_pong",
+                "TestSending::test_every_type_can_be_sent TestSending::test_what_cannot_be_sent TestSending::test_ping_and_pong",
                 """`str`; `int` and `float` as text; whatever has the buffer protocol; lists and tuples of 0 to 255;
                 `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are no numbers: a `TypeError`; only to
                 `ping` and `pong` None is no data, as in ws.""",

@@ -67,7 +67,7 @@ class TestTheMessage:
         assert got == [b"first", large, b"small", b"last"]
         assert [(await room.peers[1].frame()).payload for _ in range(2)] == [large, b"small"]
 
-    async def test_from_a_message_listener(self, make_room: MakeRoom) -> None:
+    async def test_a_broadcast_from_a_message_listener(self, make_room: MakeRoom) -> None:
         """All that comes to the server in one go is answered to everybody, in order."""
         room = await make_room(3)
         for ws in room.ws:
@@ -85,7 +85,7 @@ class TestTheMessage:
 
 
 class TestWhoGetsIt:
-    async def test_all_but(self, make_room: MakeRoom) -> None:
+    async def test_all_but_some_get_a_broadcast(self, make_room: MakeRoom) -> None:
         room = await make_room(3)
         first, second, third = room.ws
         assert room.server.broadcast("1", except_=first).sent == 2
@@ -101,7 +101,7 @@ class TestWhoGetsIt:
         assert got == ["end", "1end", "12end"]
         assert third.ready_state == wsrs.OPEN
 
-    async def test_those_named_each_once(self, make_room: MakeRoom) -> None:
+    async def test_those_named_get_a_broadcast_once_each(self, make_room: MakeRoom) -> None:
         room = await make_room(3)
         first, second, _ = room.ws
         assert room.server.broadcast("1", clients=(ws for ws in (first, second, first))).sent == 2
@@ -110,7 +110,9 @@ class TestWhoGetsIt:
         room.server.broadcast("end")
         assert [frame.payload for frame in await room.frames()] == [b"1", b"1", b"end"]
 
-    async def test_those_of_another_server_and_clients(self, make_room: MakeRoom) -> None:
+    async def test_connections_of_another_server_and_clients_get_a_broadcast(
+        self, make_room: MakeRoom
+    ) -> None:
         """A client's frames are masked, each with a key of its own."""
         here, there = await make_room(1), await make_room(1)
         client = WebSocket(there.server.url)
@@ -131,7 +133,7 @@ class TestWhoGetsIt:
         assert (await room.peers[0].frame()).payload == b"x"
         room.ws[0].terminate()
 
-    async def test_not_those_that_are_closing_or_closed(self, make_room: MakeRoom) -> None:
+    async def test_closing_and_closed_connections_get_no_broadcast(self, make_room: MakeRoom) -> None:
         room = await make_room(3)
         closing, closed, _ = room.ws
         closing.close()
@@ -144,7 +146,7 @@ class TestWhoGetsIt:
         assert room.server.broadcast("y", clients=room.server.clients & set(room.ws)) == (1, 0, 0, 1)
         await within(connecting.wait_open())
 
-    async def test_not_into_a_message_in_fragments(self, make_room: MakeRoom) -> None:
+    async def test_a_broadcast_does_not_cut_into_a_message_in_fragments(self, make_room: MakeRoom) -> None:
         room = await make_room(2)
         room.ws[0].send("a", fin=False)
         assert room.server.broadcast("x") == BroadcastResult(sent=1, slow=0, busy=1, closed=0)
@@ -156,7 +158,7 @@ class TestWhoGetsIt:
 
 
 class TestSlowClients:
-    async def test_are_skipped_and_counted(self, make_room: MakeRoom) -> None:
+    async def test_slow_clients_are_skipped_and_counted(self, make_room: MakeRoom) -> None:
         room = await make_room(3)
         await block(room.ws[1])
         before = room.ws[1].buffered_amount
@@ -165,7 +167,9 @@ class TestSlowClients:
         for place in (0, 2):
             assert len((await room.peers[place].frame()).payload) == 1000
 
-    async def test_get_it_all_the_same_where_that_is_asked_for(self, make_room: MakeRoom) -> None:
+    async def test_slow_clients_get_it_all_the_same_where_that_is_asked_for(
+        self, make_room: MakeRoom
+    ) -> None:
         room = await make_room(2)
         await block(room.ws[1])
         before = room.ws[1].buffered_amount
@@ -175,7 +179,7 @@ class TestSlowClients:
         while last != b"x" * 1000:
             last = (await room.peers[1].frame()).payload
 
-    async def test_one_is_slow_no_longer_when_it_has_read(self, make_room: MakeRoom) -> None:
+    async def test_a_client_is_slow_no_longer_when_it_has_read(self, make_room: MakeRoom) -> None:
         room = await make_room(1)
         await block(room.ws[0])
         assert room.server.broadcast("x").slow == 1

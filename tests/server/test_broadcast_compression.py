@@ -91,7 +91,9 @@ class TestCompression:
             room.server.broadcast("x" * size)
             assert [frame.rsv for frame in await room.frames()] == [rsv] * 2
 
-    async def test_only_where_it_is_wished_and_gains_something(self, make_room: MakeRoom) -> None:
+    async def test_a_broadcast_is_compressed_only_where_it_is_wished_and_gains_something(
+        self, make_room: MakeRoom
+    ) -> None:
         room = await make_room(0, per_message_deflate={"threshold": 0})
         await room.join(sec_websocket_extensions="permessage-deflate")
         noise = random.Random(1).randbytes(5000)

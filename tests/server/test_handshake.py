@@ -49,7 +49,7 @@ class TestRefusals:
             (upgrade_request("/other"), "400 Bad Request", "Bad Request"),
         ],
     )
-    async def test_say_why(self, serve: Serve, request_bytes: bytes, first: str, body: str) -> None:
+    async def test_refusals_say_why(self, serve: Serve, request_bytes: bytes, first: str, body: str) -> None:
         server = await serve(path="/", per_message_deflate=True)
         line, fields, text = await answer(server, request_bytes)
         assert (line, text) == (f"HTTP/1.1 {first}", body)
@@ -127,7 +127,7 @@ class TestRefusals:
         request = upgrade_request("/other") + b"x" * 200_000
         assert (await answer(server, request))[0] == "HTTP/1.1 400 Bad Request"
 
-    async def test_503_while_closing(self, serve: Serve) -> None:
+    async def test_a_closing_server_answers_503(self, serve: Serve) -> None:
         verdict = asyncio.get_running_loop().create_future()
         server = await serve(verify_client=lambda info, decided: verdict.set_result(decided))
         peer = await connect(server)

@@ -46,7 +46,7 @@ async def test_the_one_too_many_gets_503_until_another_is_gone(serve: Serve, cli
         await peer.close()
 
 
-async def test_without_it_there_is_no_bound(serve: Serve) -> None:
+async def test_without_max_connections_there_is_no_bound(serve: Serve) -> None:
     for options in ({}, {"maxConnections": 0}):
         server = await serve(**options)
         peers = [await raw_client(server) for _ in range(5)]

@@ -219,7 +219,7 @@ class TestConnections:
         ("line", "text"),
         [("X: a\r\nY: b", "control characters"), (("X", "a"), r"must be a str, not \('X', 'a'\)")],
     )
-    async def test_but_not_break_out_of_its_line(
+    async def test_a_header_cannot_break_out_of_its_line(
         self, serve: Serve, reports: Reports, line: Any, text: str
     ) -> None:
         server = await serve()
@@ -321,7 +321,7 @@ class TestTheEnd:
         await within(server.wait_closed())
         assert heard == [()]
 
-    async def test_closing_again(self, serve: Serve) -> None:
+    async def test_closing_a_closed_server(self, serve: Serve) -> None:
         server = await serve()
         first, second, third = (asyncio.get_running_loop().create_future() for _ in range(3))
         server.close(lambda *args: first.set_result(args))

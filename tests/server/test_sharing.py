@@ -246,7 +246,9 @@ async def accept_by_streams(server: wsrs.WebSocketServer, context: Any) -> async
 @pytest.mark.parametrize("accept", [accept_by_protocol, accept_by_streams])
 @pytest.mark.parametrize("secure", [False, True])
 class TestTransportsOfOthers:
-    async def test_become_websockets(self, reports: Reports, accept: Accepting, secure: bool) -> None:
+    async def test_transports_of_others_become_websockets(
+        self, reports: Reports, accept: Accepting, secure: bool
+    ) -> None:
         server = wsrs.WebSocketServer(no_server=True)
         accepting = await accept(server, tls() if secure else None)
         port = accepting.sockets[0].getsockname()[1]
@@ -262,7 +264,9 @@ class TestTransportsOfOthers:
         accepting.close()
         await within(accepting.wait_closed())
 
-    async def test_are_refused_and_closed(self, reports: Reports, accept: Accepting, secure: bool) -> None:
+    async def test_transports_of_others_are_refused_and_closed(
+        self, reports: Reports, accept: Accepting, secure: bool
+    ) -> None:
         async def verify(info: Any) -> bool:
             assert info.secure is secure
             await asyncio.sleep(0)

@@ -35,7 +35,7 @@ class TestEntering:
 
 
 class TestRepr:
-    async def test_of_a_server(self, reports: Reports) -> None:
+    async def test_the_repr_of_a_server(self, reports: Reports) -> None:
         options: Any = {**HERE, "path": "/chat"}
         server = wsrs.WebSocketServer(options)
         address: Any = server.address()
@@ -58,13 +58,15 @@ class TestRepr:
         assert repr(server) == "<WebSocketServer nowhere /chat CLOSED, 0 open>"
         assert repr(server._http) == "<HttpServer nowhere CLOSED>"
 
-    async def test_without_a_place_of_its_own(self, reports: Reports, tmp_path: Any) -> None:
+    async def test_the_repr_of_a_server_without_a_place_of_its_own(
+        self, reports: Reports, tmp_path: Any
+    ) -> None:
         assert repr(wsrs.WebSocketServer(no_server=True)) == "<WebSocketServer no_server RUNNING, 0 open>"
         path = str(tmp_path / "s")
         async with wsrs.WebSocketServer(unix=path) as server:
             assert repr(server) == f"<WebSocketServer {path!r} RUNNING, 0 open>"
 
-    async def test_on_a_socket_that_somebody_else_has_closed(self, serve: Serve) -> None:
+    async def test_the_repr_of_a_server_whose_socket_somebody_else_has_closed(self, serve: Serve) -> None:
         server = await serve()
         (listening,) = server._http._serving.sockets
         with contextlib.closing(socket.socket(fileno=os.dup(listening.fileno()))) as kept:
@@ -72,11 +74,11 @@ class TestRepr:
             assert repr(server) == "<WebSocketServer nowhere RUNNING, 0 open>"
             os.dup2(kept.fileno(), listening.fileno())
 
-    async def test_on_an_application(self, reports: Reports) -> None:
+    async def test_the_repr_of_a_server_on_an_application(self, reports: Reports) -> None:
         server = wsrs.WebSocketServer(server=web.Application())
         assert repr(server) == "<WebSocketServer on Application RUNNING, 0 open>"
 
-    def test_of_what_was_never_constructed(self) -> None:
+    def test_the_repr_of_what_was_never_constructed(self) -> None:
         """As in the traceback of a constructor that has raised."""
 
         class Mine(wsrs.WebSocket):

@@ -91,7 +91,7 @@ class TestOfAServer:
         assert server.stats().errors == {"WS_ERR_INVALID_UTF8": 2, "WS_ERR_INVALID_OPCODE": 1}
         assert server.stats().closes == {1006: 3}
 
-    async def test_as_json(self, serve: Serve) -> None:
+    async def test_statistics_as_json(self, serve: Serve) -> None:
         server = await serve()
         assert json.loads(json.dumps(dataclasses.asdict(server.stats())))["sent"]["wire"] == 0
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -114,7 +114,7 @@ class TestRefusals:
         await peer.close()
         return first.split()[1]
 
-    async def test_by_reason(self, serve: Serve, reports: Reports) -> None:
+    async def test_refusals_are_counted_by_reason(self, serve: Serve, reports: Reports) -> None:
         def verify(info: Any) -> bool:
             if info.origin == "bad":
                 raise KeyError(info.origin)
@@ -133,7 +133,7 @@ class TestRefusals:
         assert (server.stats().open, server.stats().total) == (1, 1)
         await peer.close()
 
-    async def test_that_a_listener_answers(self, serve: Serve) -> None:
+    async def test_refusals_that_a_listener_answers_are_counted(self, serve: Serve) -> None:
         server = await serve()
         server.on("wsClientError", lambda error, transport, request: transport.abort())
         peer = await connect(server)

@@ -19,7 +19,7 @@ from ..peers import KEY, answer, connect, listen, raw_client, upgrade_request, w
 
 
 class TestVerifyClient:
-    async def test_one_parameter(self, serve: Serve) -> None:
+    async def test_verify_client_with_one_parameter(self, serve: Serve) -> None:
         infos: list[Any] = []
 
         def verify(info: Any) -> bool:
@@ -36,7 +36,7 @@ class TestVerifyClient:
         assert len(infos[0]) == 3
         assert set(infos[0]) == {"origin", "secure", "req"}
 
-    async def test_one_parameter_of_a_coroutine_function(self, serve: Serve) -> None:
+    async def test_verify_client_as_a_coroutine_function(self, serve: Serve) -> None:
         async def verify(info: Any) -> bool:
             await asyncio.sleep(0)
             return bool(info.origin is None)
@@ -50,7 +50,7 @@ class TestVerifyClient:
         fields: dict[str, Any] = {"sec_websocket_version": "8", "sec_websocket_origin": "http://eight"}
         await (await raw_client(server, **fields)).close()
 
-    async def test_two_parameters(self, serve: Serve) -> None:
+    async def test_verify_client_with_two_parameters(self, serve: Serve) -> None:
         def verify(info: Any, decided: Any) -> None:
             if info.origin == "nameless":
                 decided(False, 0)  # ws takes any code that is false for none
@@ -326,7 +326,7 @@ asyncio.run(main())
         await (await raw_client(await serve(verify_client=decide))).close()
 
 
-async def test_names_that_it_is_not_given(serve: Serve) -> None:
+async def test_what_a_client_did_not_send_is_none_and_other_names_are_unknown(serve: Serve) -> None:
     infos: list[Any] = []
     server = await serve(verify_client=lambda info: not infos.append(info))  # type: ignore[func-returns-value]
     await (await raw_client(server)).close()

@@ -32,7 +32,7 @@ def first_end(plain: Any, separators: list[Any], offset: int) -> tuple[int, int]
 
 @pytest.mark.parametrize("is_text", [False, True], ids=["bytes", "str"])
 @given(operations=OPERATIONS)
-def test_it_is_what_a_plain_one_is(is_text: bool, operations: list[Any]) -> None:
+def test_the_buffer_is_what_a_plain_one_is(is_text: bool, operations: list[Any]) -> None:
     def of(text: str) -> Any:
         return text if is_text else text.encode()
 

@@ -55,7 +55,7 @@ class TestMemory:
 
 
 class TestReading:
-    async def test_stops_at_the_mark_and_goes_on_with_the_reader(self, serve: Serve) -> None:
+    async def test_reading_stops_at_the_mark_and_goes_on_with_the_reader(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         peer = await raw_client(server)
@@ -130,7 +130,7 @@ class TestWriting:
         ws.terminate()
         await peer.close()
 
-    async def test_of_messages_counts_messages(self, serve: Serve) -> None:
+    async def test_the_mark_of_messages_counts_messages(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         client = create_websocket_stream(WebSocket(server.url), writable_object_mode=True)

@@ -38,12 +38,12 @@ class TestRefusals:
         ):
             create_websocket_stream(ws, {name: True})
 
-    async def test_in_their_pep_8_spelling_too(self, ws: Any) -> None:
+    async def test_options_of_node_are_named_in_their_pep_8_spelling_too(self, ws: Any) -> None:
         options: Any = {"auto_destroy": False}
         with pytest.raises(TypeError, match="option 'auto_destroy' of Node is not taken"):
             create_websocket_stream(ws, **options)
 
-    async def test_of_an_unknown_option(self, ws: Any) -> None:
+    async def test_an_unknown_option_of_a_stream_is_named(self, ws: Any) -> None:
         options: Any = {"objectmode": True}
         with pytest.raises(TypeError, match=r"unknown option 'objectmode'; the nearest .* 'object_mode'"):
             create_websocket_stream(ws, options)
@@ -67,11 +67,13 @@ class TestRefusals:
             ),
         ],
     )
-    async def test_of_a_wrong_value(self, ws: Any, options: Any, error: type[Exception], said: str) -> None:
+    async def test_a_wrong_value_of_a_stream_option_is_named(
+        self, ws: Any, options: Any, error: type[Exception], said: str
+    ) -> None:
         with pytest.raises(error, match=said):
             create_websocket_stream(ws, options)
 
-    async def test_of_what_is_no_websocket(self) -> None:
+    async def test_a_stream_over_what_is_no_websocket(self) -> None:
         nothing: Any = object()
         with pytest.raises(TypeError, match="websocket must be a WebSocket, not object"):
             create_websocket_stream(nothing)
@@ -103,15 +105,15 @@ class TestEncoding:
 
 
 class TestStrings:
-    async def test_are_sent_encoded(self, ws: Any) -> None:
+    async def test_strings_are_sent_encoded(self, ws: Any) -> None:
         create_websocket_stream(ws).write("ü")
         assert (await ws.peer.frame())[:2] == (2, b"\xc3\xbc")
 
-    async def test_in_the_default_encoding(self, ws: Any) -> None:
+    async def test_strings_are_sent_in_the_default_encoding(self, ws: Any) -> None:
         create_websocket_stream(ws, {"defaultEncoding": "latin1"}).writelines(["ü", b"x"])
         assert (await ws.peer.frame())[:2] == (2, b"\xfcx")
 
-    async def test_or_as_text(self, ws: Any) -> None:
+    async def test_strings_may_be_sent_as_text(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, decode_strings=False)
         stream.write("ü")
         stream.writelines([b"1", "2"])
@@ -127,7 +129,7 @@ class TestHalfOpen:
         with pytest.raises(ConnectionResetError, match="1000"):
             await within(stream.drain())
 
-    async def test_false_ends_it_once_the_end_is_read(self, ws: Any) -> None:
+    async def test_without_half_open_the_writing_ends_once_the_end_is_read(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, {"allowHalfOpen": False})
         ws.peer.hang_up(frame(2, b"x") + close_frame(1000))
         await within(stream.wait_closed())
@@ -137,7 +139,7 @@ class TestHalfOpen:
 
 
 class TestObjectMode:
-    async def test_reads_whole_messages(self, ws: Any) -> None:
+    async def test_object_mode_reads_whole_messages(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, readable_object_mode=True)
         ws.peer.write(frame(1, "ü".encode()) + frame(2, b"") + frame(1, b"") + frame(2, b"x"))
         ws.peer.hang_up(frame(2, b"y") + close_frame(1000))
@@ -149,7 +151,7 @@ class TestObjectMode:
         assert await within(stream_out.read()) is None
 
     @pytest.mark.parametrize("form", ["nodebuffer", "arraybuffer", "fragments", "blob"])
-    async def test_in_the_form_of_the_binary_type(self, ws: Any, form: str) -> None:
+    async def test_object_mode_reads_in_the_form_of_the_binary_type(self, ws: Any, form: str) -> None:
         ws.binary_type = form
         stream = create_websocket_stream(ws, object_mode=True)
         ws.peer.write(frame(2, b"ab", fin=False) + frame(0, b"cd"))
@@ -170,7 +172,7 @@ class TestObjectMode:
         data = await within(stream.readexactly(5))
         assert (type(data), data) == (bytes, b"abcde")
 
-    async def test_writes_what_send_takes(self, ws: Any) -> None:
+    async def test_object_mode_writes_what_send_takes(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, {"writableObjectMode": True})
         stream.writelines(["text", b"", 12, [1, 2], wsrs.Blob(b"blob")])
         got = [(await ws.peer.frame())[:2] for _ in range(5)]
@@ -179,7 +181,7 @@ class TestObjectMode:
             stream.write(None)
         assert stream.transport.get_write_buffer_size() <= 1
 
-    async def test_has_no_bytes_to_count(self, ws: Any) -> None:
+    async def test_object_mode_has_no_bytes_to_count(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, object_mode=True)
         with pytest.raises(ValueError, match="takes no number of bytes: 5"):
             await stream.read(5)

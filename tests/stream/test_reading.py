@@ -107,7 +107,7 @@ class TestReading:
         server.write(b"z\n")
         assert await within(client.readline()) == b"z\n"
 
-    async def test_mistakes(self, pair: Pair) -> None:
+    async def test_arguments_of_reads_that_mean_nothing(self, pair: Pair) -> None:
         stream, peer = pair
         with pytest.raises(ValueError, match="at least 0, not -1"):
             await stream.readexactly(-1)

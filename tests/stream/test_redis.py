@@ -167,7 +167,7 @@ async def test_the_end_of_the_redis_server_is_a_connection_error(client: Any, re
         await within(client.ping())
 
 
-async def test_so_is_that_of_the_tunnel(client: Any, tunnel: Any) -> None:
+async def test_the_end_of_the_tunnel_is_a_connection_error(client: Any, tunnel: Any) -> None:
     assert await within(client.ping()) is True
     (server_side,) = tunnel.clients
     gone = listen(server_side, "close")

@@ -131,7 +131,7 @@ class TestEnding:
             with pytest.raises(wsrs.ConnectionClosed, match=r"4000.*why"):
                 await within(wait)
 
-    async def test_gets_what_still_waits_there(self, serve: Serve) -> None:
+    async def test_a_stream_gets_what_still_waits_in_the_websocket(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         peer = await raw_client(server)
@@ -170,7 +170,7 @@ class TestErrors:
             assert caught.value.code == "WS_ERR_INVALID_OPCODE"
             assert isinstance(caught.value.__cause__, wsrs.WebSocketError)
 
-    async def test_so_does_an_error_of_the_program(self, pair: Pair) -> None:
+    async def test_an_error_of_the_program_reaches_both_ends_and_the_peer(self, pair: Pair) -> None:
         stream, peer = pair
 
         async def fail(data: bytes) -> None:

@@ -15,7 +15,7 @@ from .conftest import Pair, streams
 
 
 class TestTransport:
-    async def test_says_what_the_socket_is(self, serve: Serve) -> None:
+    async def test_the_transport_says_what_the_socket_is(self, serve: Serve) -> None:
         client, server = await streams(serve)
         await within(client.websocket.wait_open())
         for stream, other in ((client, server), (server, client)):
@@ -28,7 +28,7 @@ class TestTransport:
         await within(asyncio.gather(client.wait_closed(), server.wait_closed()))
         assert client.transport.is_closing()
 
-    async def test_writes_and_limits(self, pair: Pair) -> None:
+    async def test_the_transport_writes_and_has_limits(self, pair: Pair) -> None:
         stream, peer = pair
         transport = stream.transport
         assert transport.get_write_buffer_limits() == (16_384, 65_536)

@@ -49,7 +49,9 @@ class TestWriting:
         assert [(await peer.frame()).payload for _ in range(2)] == [b"1", b"23"]
         assert stream.get_extra_info("peername") == ("127.0.0.1", raw_server.port)
 
-    async def test_that_fails_where_the_opening_does(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_write_fails_where_the_opening_does(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         stream = create_websocket_stream(WebSocket(raw_server.url), writable_high_water_mark=0)
         stream.write(b"1")
         tasks = [
@@ -78,7 +80,7 @@ class TestWriting:
         assert isinstance(caught.value, wsrs.ConnectionClosed)
         await within(stream.wait_closed())
 
-    async def test_so_it_does_for_an_unwritten_rest(self, pair: Pair) -> None:
+    async def test_drain_raises_for_an_unwritten_rest(self, pair: Pair) -> None:
         stream, peer = pair
         stream.write(b"x" * 50_000_000)
         draining = asyncio.ensure_future(stream.drain())

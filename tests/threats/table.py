@@ -179,7 +179,7 @@ ROWS = (
         (
             f"{HANDSHAKES}::test_nothing_of_our_callers_breaks_out_of_its_line",
             f"{HANDSHAKES}::test_nor_out_of_the_servers_answer",
-            "tests/server/test_server.py::TestConnections::test_but_not_break_out_of_its_line",
+            "tests/server/test_server.py::TestConnections::test_a_header_cannot_break_out_of_its_line",
         ),
     ),
     Row(
@@ -215,7 +215,7 @@ ROWS = (
         (
             "tests/test_readme.py::test_a_page_of_another_site_gets_401",
             f"{HANDSHAKES}::test_an_origin_that_is_not_ours_gets_401",
-            "tests/server/test_verify_client.py::TestVerifyClient::test_one_parameter",
+            "tests/server/test_verify_client.py::TestVerifyClient::test_verify_client_with_one_parameter",
         ),
     ),
     Row(

@@ -288,7 +288,7 @@ class TestAfterwards:
             await ws.send("x")
         assert str(raised.value) == "the WebSocket connection is closed: code 4001, reason 'agreed'"
 
-    async def test_or_with_the_code_of_the_peer_where_that_has_said_it(self, client_pair: Pair) -> None:
+    async def test_awaiting_a_send_says_the_code_of_the_peer_that_has_closed(self, client_pair: Pair) -> None:
         ws, peer = client_pair
         peer.write(close_frame(4002, b"full", mask=None))
         assert (await peer.frame()).opcode == CLOSE
@@ -300,7 +300,9 @@ class TestAfterwards:
         await peer.close()
         await within(ws.wait_closed())
 
-    async def test_or_with_the_fault_that_ends_it(self, pair: Pair, reports: Reports) -> None:
+    async def test_awaiting_a_send_says_the_fault_that_ends_the_connection(
+        self, pair: Pair, reports: Reports
+    ) -> None:
         ws, peer = pair
         heard = listen(ws, "error")
         peer.write(b"\x83\x80\0\0\0\0")

@@ -59,7 +59,7 @@ class TestIteration:
             wsrs.WebSocket.__aiter__(pretender).__anext__()
 
     @pytest.mark.parametrize("code", [1000, 1001, None])
-    async def test_ends_at_an_orderly_close(self, pair: Pair, code: int | None) -> None:
+    async def test_iteration_ends_at_an_orderly_close(self, pair: Pair, code: int | None) -> None:
         ws, peer = pair
         peer.hang_up(frame(TEXT, "ü".encode()) + frame(BINARY, b"\xff") + close_frame(code))
         assert await within(collect(ws)) == ["ü", b"\xff"]
@@ -67,7 +67,7 @@ class TestIteration:
         assert await within(collect(ws)) == []
 
     @pytest.mark.parametrize("code", [1002, 1011, 4000])
-    async def test_raises_at_another(self, pair: Pair, code: int) -> None:
+    async def test_iteration_raises_at_another_close(self, pair: Pair, code: int) -> None:
         ws, peer = pair
         collected: list[Any] = []
 
@@ -81,7 +81,7 @@ class TestIteration:
         assert (caught.value.close_code, caught.value.reason) == (code, "why")
         assert collected == ["first"]
 
-    async def test_raises_the_fault_as_its_cause(self, pair: Pair, reports: Reports) -> None:
+    async def test_iteration_raises_with_the_fault_as_its_cause(self, pair: Pair, reports: Reports) -> None:
         ws, peer = pair
         collecting = asyncio.ensure_future(collect(ws))
         await asyncio.sleep(0)
@@ -93,7 +93,9 @@ class TestIteration:
         assert caught.value.__cause__.code == "WS_ERR_INVALID_UTF8"
         assert list(reports) == []
 
-    async def test_in_a_coroutine_listener_gets_what_came_with_the_request(self, serve: Serve) -> None:
+    async def test_iteration_in_a_coroutine_listener_gets_what_came_with_the_request(
+        self, serve: Serve
+    ) -> None:
         done = asyncio.get_running_loop().create_future()
 
         async def handler(ws: wsrs.WebSocket, request: Any) -> None:
@@ -105,7 +107,7 @@ class TestIteration:
         assert await within(done) == ["1", "2"]
         await peer.close()
 
-    async def test_an_exception_in_such_a_handler_goes_to_error(self, serve: Serve) -> None:
+    async def test_an_exception_in_a_coroutine_listener_goes_to_error(self, serve: Serve) -> None:
         async def handler(ws: wsrs.WebSocket, request: Any) -> None:
             async for message in ws:
                 raise KeyError(message)
@@ -119,7 +121,9 @@ class TestIteration:
         assert raised.args == ("x",)
         await peer.close()
 
-    async def test_but_the_end_of_the_connection_is_none(self, serve: Serve, reports: Reports) -> None:
+    async def test_the_end_of_the_connection_in_a_coroutine_listener_is_no_error(
+        self, serve: Serve, reports: Reports
+    ) -> None:
         ended = asyncio.Event()
 
         async def handler(ws: wsrs.WebSocket, request: Any) -> None:
@@ -135,7 +139,7 @@ class TestIteration:
         await within(ended.wait())
         await peer.close()
 
-    async def test_of_a_client_that_is_not_open_yet(self, serve: Serve) -> None:
+    async def test_iteration_of_a_client_that_is_not_open_yet(self, serve: Serve) -> None:
         def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
             ws.send("1")
             ws.send(b"2")
@@ -146,7 +150,7 @@ class TestIteration:
 
 
 class TestRecv:
-    async def test_in_every_way_that_asyncio_knows(self, pair: Pair) -> None:
+    async def test_recv_in_every_way_that_asyncio_knows(self, pair: Pair) -> None:
         ws, peer = pair
         loop = asyncio.get_running_loop()
         waits = [
@@ -165,7 +169,7 @@ class TestRecv:
             (received,) = await within(asyncio.gather(wait()))
             assert received in (str(number), [str(number)])
 
-    async def test_one_task_at_a_time(self, pair: Pair) -> None:
+    async def test_recv_is_for_one_task_at_a_time(self, pair: Pair) -> None:
         ws, peer = pair
         first = asyncio.create_task(ws.recv())
         await asyncio.sleep(0)
@@ -174,7 +178,7 @@ class TestRecv:
         peer.write(frame(TEXT, b"1"))
         assert await within(first) == "1"
 
-    async def test_cancelling_loses_nothing(self, pair: Pair) -> None:
+    async def test_cancelling_recv_loses_nothing(self, pair: Pair) -> None:
         ws, peer = pair
         for _ in range(2):
             with pytest.raises(asyncio.TimeoutError):
@@ -218,7 +222,7 @@ class TestRecv:
 class TestNobodyTakesThem:
     SIZE = 64 * 1024
 
-    async def test_then_the_reading_stops(self, pair: Pair) -> None:
+    async def test_the_reading_stops_where_nobody_takes_messages(self, pair: Pair) -> None:
         ws, peer = pair
         message = frame(BINARY, b"x" * self.SIZE, mask=b"\0\0\0\0")
         peer.writer.transport.set_write_buffer_limits(0)
@@ -243,7 +247,7 @@ class TestNobodyTakesThem:
         flooding.cancel()
         peer.reset()
 
-    async def test_with_a_listener_they_are_dropped(self, serve: Serve) -> None:
+    async def test_messages_are_dropped_where_another_listener_is(self, serve: Serve) -> None:
         closed = asyncio.get_running_loop().create_future()
         server = await serve(lambda ws, request: ws.on("close", lambda *args: closed.set_result(args)))
         peer = await raw_client(server)
@@ -257,7 +261,7 @@ class TestNobodyTakesThem:
 
 
 class TestContext:
-    async def test_closes_with_1000(self, serve: Serve) -> None:
+    async def test_the_context_closes_with_1000(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         async with wsrs.WebSocket(server.url) as ws:
@@ -267,7 +271,7 @@ class TestContext:
         assert ws.ready_state == wsrs.CLOSED
         assert await within(closed) == (1000, b"")
 
-    async def test_with_1011_after_an_exception(self, serve: Serve) -> None:
+    async def test_the_context_closes_with_1011_after_an_exception(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         closed: list[Any] = []
@@ -282,7 +286,7 @@ class TestContext:
             await fail()
         assert (await within(closed[0]))[0] == 1011
 
-    async def test_ends_though_messages_wait(self, serve: Serve) -> None:
+    async def test_the_context_ends_though_messages_wait(self, serve: Serve) -> None:
         def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
             for _ in range(200):
                 ws.send(b"x" * 10_000)

@@ -82,7 +82,7 @@ class TestInAMessageListener:
         assert (await peer.frame()).payload == b"heard 1"
         await peer.close()
 
-    async def test_its_exception_goes_to_error(self, serve: Serve) -> None:
+    async def test_the_exception_of_a_coroutine_listener_goes_to_error(self, serve: Serve) -> None:
         error = asyncio.get_running_loop().create_future()
 
         async def fails(data: bytes, is_binary: bool) -> None:

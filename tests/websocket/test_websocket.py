@@ -64,7 +64,9 @@ async def pair(serve: Serve) -> AsyncIterator[tuple[Any, Peer]]:
 
 class TestSending:
     @pytest.mark.parametrize(("data", "opcode", "payload"), SENDABLE)
-    async def test_every_type(self, pair: tuple[Any, Peer], data: Any, opcode: int, payload: bytes) -> None:
+    async def test_every_type_can_be_sent(
+        self, pair: tuple[Any, Peer], data: Any, opcode: int, payload: bytes
+    ) -> None:
         ws, peer = pair
         await within(ws.send(data))
         assert await peer.frame() == Frame(opcode, payload, True, False, 0)
@@ -349,7 +351,7 @@ class TestReceiving:
         assert await within(ping) == (b"there?",)
         assert await within(pong) == (b"here",)
 
-    async def test_not_without_auto_pong(self, serve: Serve) -> None:
+    async def test_pings_are_not_answered_without_auto_pong(self, serve: Serve) -> None:
         server = await serve(
             lambda ws, request: ws.on("ping", lambda data: ws.send("heard")), auto_pong=False
         )

@@ -8,11 +8,11 @@
 //! - after a fault or a close frame it is finished: what comes later is dropped
 //!   (RFC 6455 sections 5.5.1 and 7.1.7).
 
-mod ahead;
 mod control;
 mod event;
 mod input;
 mod message;
+mod ping_scan;
 mod spill;
 mod steps;
 mod work;
@@ -25,9 +25,9 @@ use super::frame::{FrameHeader, Opcode, PartialHeader, Role};
 use control::Control;
 use message::{Limits, Message};
 
-pub use ahead::Ahead;
 pub use event::{Data, Event};
 pub use input::Input;
+pub use ping_scan::{PingScan, ScannedPing};
 pub use work::Work;
 
 /// What a [`Receiver`] allows; 0 switches a limit off, as in ws.

@@ -278,7 +278,7 @@ ROWS = (
             f"{SILENCE}::test_a_pause_is_not_taken_for_silence",
             f"{SILENCE}::test_pings_are_answered_while_the_program_has_paused",
             "tests/core/test_ahead.py::test_reading_stops_at_the_bound",
-            "rust:src/protocol/receiver/ahead.rs::"
+            "rust:src/protocol/receiver/ping_scan.rs::"
             "each_ping_is_seen_once_wherever_reading_stopped_and_however_the_rest_comes",
         ),
     ),

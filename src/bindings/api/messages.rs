@@ -10,6 +10,7 @@ use pyo3::types::{PyBool, PyBoolMethods};
 use super::send_method::Native;
 use crate::bindings::connection::Connection;
 use crate::bindings::connection::awaitable::Wish;
+use crate::bindings::connection::inbound::inbox;
 
 /// What `async for` goes through: the messages of a WebSocket.
 #[pyclass(frozen, module = "wsrs._core")]
@@ -52,7 +53,7 @@ impl Messages {
     fn __anext__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let ws = self.ws.bind(py);
         if let Some(connection) = self.direct(ws)? {
-            return Ok(Connection::waiter(&connection, Wish::Next)?.into_any());
+            return Ok(inbox::recv(&connection, Wish::Next)?.into_any());
         }
         ws.call_method0(intern!(py, "__anext__")).map(Bound::unbind)
     }

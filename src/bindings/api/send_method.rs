@@ -14,7 +14,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyString, PyType};
 
 use crate::bindings::connection::Connection;
-use crate::bindings::convert::send_args;
+use crate::bindings::connection::outbound::send;
+use crate::bindings::convert::send_args::{self, SendArgs};
 use crate::bindings::py::slots::Slot;
 
 /// `readyState` of an open WebSocket.
@@ -33,9 +34,6 @@ pub struct Native {
     /// The keywords that say how to send, interned as those of a call are.
     keywords: [Py<PyString>; 4],
 }
-
-/// `binary`, `compress`, `fin`, `mask`.
-type Options = (Option<bool>, Option<bool>, bool, Option<bool>);
 
 impl Native {
     /// What is known of the class; None before [`send_method`] was called.
@@ -75,7 +73,7 @@ impl Native {
         &self,
         values: *const *mut ffi::PyObject,
         names: *mut ffi::PyObject,
-    ) -> Option<Options> {
+    ) -> Option<SendArgs> {
         let mut found = [None, None, Some(true), None];
         if names.is_null() {
             return Some((None, None, true, None));
@@ -101,9 +99,9 @@ static NATIVE: PyOnceLock<Native> = PyOnceLock::new();
 
 /// `WebSocket.send`; see `python/wsrs/websocket.py`.
 #[pyfunction]
-#[pyo3(signature = (ws, data, options = None, callback = None, *, binary = None, compress = None, fin = true, mask = None))]
+#[pyo3(name = "send", signature = (ws, data, options = None, callback = None, *, binary = None, compress = None, fin = true, mask = None))]
 #[allow(clippy::too_many_arguments)] // keywords in Python
-fn send<'py>(
+fn send_with_options<'py>(
     ws: &Bound<'py, PyAny>,
     data: &Bound<'py, PyAny>,
     options: Option<&Bound<'py, PyAny>>,
@@ -119,7 +117,7 @@ fn send<'py>(
         && is_open(ws)?
     {
         let callback = callback.map(send_args::callback).transpose()?.flatten();
-        return Connection::send_now(&connection, data, (binary, compress, fin, mask), callback);
+        return send::send(&connection, data, (binary, compress, fin, mask), callback);
     }
     let arguments = (data, options, callback, binary, compress, fin, mask);
     ws.call_method1(intern!(py, "_send_otherwise"), arguments).map(Bound::unbind)
@@ -186,7 +184,7 @@ unsafe fn send_called(
         if open
             && let Some(connection) = connection.and_then(|one| one.cast_into::<Connection>().ok())
         {
-            return Connection::send_now(&connection, &data, options, None);
+            return send::send(&connection, &data, options, None);
         }
     }
     // SAFETY: as above; keywords' values stand behind the `count` arguments.
@@ -240,7 +238,7 @@ fn native_method<'py>(class: &Bound<'py, PyType>) -> PyResult<Option<Bound<'py, 
             ready_state,
             direct,
             open: OPEN.into_pyobject(py)?.into_any().unbind(),
-            with_options: wrap_pyfunction!(send, py)?.into_any().unbind(),
+            with_options: wrap_pyfunction!(send_with_options, py)?.into_any().unbind(),
             keywords: ["binary", "compress", "fin", "mask"]
                 .map(|name| PyString::intern(py, name).unbind()),
         })

@@ -14,6 +14,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::bindings::connection::Connection;
+use crate::bindings::connection::inbound::inbox;
+use crate::bindings::connection::outbound::flush;
 use crate::bindings::connection::outbound::send::connection_closed;
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::py::gil_cell::GilCell;
@@ -191,12 +193,12 @@ impl Awaitable {
         let waiter = self.waiter.get();
         if waiter.wish != Wish::Room {
             let connection = waiter.connection.bind(py);
-            if Connection::is_claimed_by_task(connection) {
+            if inbox::is_claimed_by_task(connection) {
                 let said = "another task is already waiting for a message";
                 return Err(PyRuntimeError::new_err(said));
             }
             if waiter.is_spent(py) {
-                let fresh = Connection::waiter(connection, waiter.wish)?;
+                let fresh = inbox::recv(connection, waiter.wish)?;
                 return Ok(fresh.get().waiter.clone_ref(py));
             }
         }
@@ -219,12 +221,12 @@ impl Waiter {
         if this.is_in_vain(py) {
             return Err(connection_closed(py));
         }
-        match Connection::look(this.connection.bind(py), this.wish)? {
+        match inbox::look(this.connection.bind(py), this.wish)? {
             Found::Value(value) => Ok(stop_iteration(py, &value)),
             Found::Nothing => {
                 if this.wish == Wish::Room {
                     // Woken, but another sender was faster: wait for the next time.
-                    Connection::await_room(this.connection.bind(py), slf);
+                    flush::await_room(this.connection.bind(py), slf);
                 }
                 this.state.with(py, |state| {
                     state.waiting = true;
@@ -296,7 +298,7 @@ impl Waiter {
         let connection = this.connection.get();
         if this.wish != Wish::Room && !again {
             // A task that was woken, and is cancelled before it has come, takes no message either.
-            connection.state.with(py, |state| state.flow.owed = false);
+            connection.state.with(py, |state| state.session.owe(false));
         }
         let reactor = connection.reactor(py);
         let told = Bound::new(py, Cancelled)?;

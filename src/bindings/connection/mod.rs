@@ -7,8 +7,7 @@ pub mod counts;
 pub mod inbound;
 pub mod outbound;
 pub mod state;
-
-use std::collections::VecDeque;
+pub mod wire;
 
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyValueError;
@@ -17,22 +16,26 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyTuple, PyType};
 
+use self::awaitable::{Awaitable, Wish};
+use self::inbound::inbox::{self, Receivers};
+use self::outbound::flush::{self, Senders};
+use self::outbound::{control, send};
+use self::state::State;
+use self::wire::Wire;
 use crate::bindings::api::per_message_deflate::PerMessageDeflate;
-use crate::bindings::connection::awaitable::{Awaitable, Wish};
-use crate::bindings::connection::counts::Counts;
-use crate::bindings::connection::outbound::control::FrameKind;
-use crate::bindings::connection::state::{BinaryType, Finish, Flow, Settings, State, Wire};
 use crate::bindings::convert::payload::Payload;
 use crate::bindings::convert::send_args;
 #[cfg(unix)]
 use crate::bindings::event_loop::prefetch::Reach;
 use crate::bindings::event_loop::reactor::Reactor;
+#[cfg(unix)]
+use crate::bindings::event_loop::sockets::Held;
 use crate::bindings::py::gil_cell::GilCell;
 #[cfg(unix)]
-use crate::engine::Token;
+use crate::engine::{OutQueue, Token};
 use crate::protocol::Role;
-use crate::protocol::receiver::{Receiver, ReceiverOptions};
-use crate::protocol::sender::Sender;
+use crate::protocol::frame::Opcode;
+use crate::session::{Form, Limits, Session, Settings, delivery};
 
 /// See `wsrs._backend.contract.Connection`, the protocol that this class has in common with the pure core.
 #[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
@@ -53,21 +56,22 @@ impl Connection {
         self.reactor.bind(py)
     }
 
-    pub fn is_server(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| state.settings.is_server)
-    }
-
-    pub fn is_connected(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| !matches!(state.wire, Wire::None))
-    }
-
+    /// The socket of the engine, where one carries the bytes.
     #[cfg(unix)]
     #[inline]
     pub fn token(&self, py: Python<'_>) -> Option<Token> {
-        self.state.with(py, |state| match state.wire {
-            Wire::Engine(token) => Some(token),
-            _ => None,
-        })
+        self.state.with(py, |state| state.wire.token())
+    }
+
+    /// Looks at the queue of the engine's socket; None where none carries the bytes.
+    #[cfg(unix)]
+    pub fn engine_queue<R>(
+        &self,
+        py: Python<'_>,
+        look: impl FnOnce(&OutQueue<Held>) -> R,
+    ) -> Option<R> {
+        let token = self.token(py)?;
+        self.reactor(py).sockets.with(py, |sockets| sockets.engine()?.out_ref(token).map(look))
     }
 
     /// Calls a method of the owner; what it raises goes to the loop's exception handler.
@@ -114,56 +118,29 @@ impl Connection {
         let role = if is_server { Role::Server } else { Role::Client };
         let params = deflate.map(|one| one.get().negotiated(r#loop.py())).transpose()?.flatten();
         let concurrency_limit = deflate.map_or(1, |one| one.get().concurrency_limit());
-        let mut state = State {
-            wire: Wire::None,
-            transport: None,
-            owner: Some(owner),
-            listener: None,
+        let settings = Settings {
+            role,
+            auto_pong,
+            allow_synchronous_events,
+            skip_utf8_validation,
+            max_pending_auto_pongs,
+            high_water_mark,
+            refuse_above_mark,
+            read_ahead,
+            concurrency_limit,
+        };
+        let limits = Limits { max_payload, max_fragments, max_buffered_chunks };
+        let state = State {
+            wire: Wire::new(),
+            session: Session::new(settings, limits, params),
+            senders: Senders::default(),
+            receivers: Receivers::default(),
             #[cfg(unix)]
             reach: Reach::default(),
+            owner: Some(owner),
             generate_mask,
-            receiver: Receiver::new(ReceiverOptions {
-                role,
-                max_payload,
-                max_fragments,
-                max_buffered_chunks,
-                skip_utf8_validation,
-                inflate: params.as_ref().map(|(inflate, _)| *inflate),
-            }),
-            sender: Sender::new(role, params.map(|(_, deflate)| deflate)),
-            settings: Settings {
-                is_server,
-                auto_pong,
-                allow_synchronous_events,
-                skip_utf8_validation,
-                max_pending_auto_pongs,
-                high_water_mark,
-                refuse_above_mark,
-                read_ahead,
-                concurrency_limit,
-            },
-            flow: Flow::default(),
-            binary_type: BinaryType::Bytes,
-            wants_ping: false,
-            wants_pong: false,
-            discard: false,
-            fault: None,
-            pending: Vec::new(),
-            ahead: None,
-            counts: Counts::default(),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
-            recv: None,
-            next: None,
-            finish: None,
             lost_error: None,
-            writes: VecDeque::new(),
-            pongs: 0,
-            drains: Vec::new(),
-            outgoing: None,
-            inflating: None,
         };
-        state.receiver.set_mark(crate::bindings::offload::thread_pool::LONG);
         let reactor = Reactor::of(r#loop)?;
         Ok(Self { reactor, state: GilCell::new(state), incoming: GilCell::new(None) })
     }
@@ -171,7 +148,7 @@ impl Connection {
     // The asyncio side ---------------------------------------------------------------------------
 
     fn connection_made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::made(slf, transport)
+        asyncio_protocol::connection_made(slf, transport)
     }
 
     #[pyo3(signature = (sizehint = -1))]
@@ -180,160 +157,153 @@ impl Connection {
         py: Python<'py>,
         sizehint: isize,
     ) -> PyResult<Bound<'py, PyMemoryView>> {
-        self.offer_buffer(py, sizehint)
+        let _ = sizehint;
+        self.offer_buffer(py)
     }
 
     fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
-        Self::take_buffer(slf, nbytes)
+        asyncio_protocol::buffer_updated(slf, nbytes)
     }
 
     fn eof_received(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Self::eof_on_transport(slf)
+        asyncio_protocol::eof_received(slf)
     }
 
     #[pyo3(signature = (exc = None))]
     fn connection_lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) {
-        Self::lost(slf, exc);
+        asyncio_protocol::connection_lost(slf, exc);
     }
 
     fn pause_writing(&self, py: Python<'_>) {
-        self.state.with(py, |state| {
-            if let Wire::Loop { blocked, .. } = &mut state.wire {
-                *blocked = true;
-            }
-        });
+        self.state.with(py, |state| state.wire.block(true));
     }
 
     fn resume_writing(slf: &Bound<'_, Self>) {
-        Self::writing_resumed(slf);
+        asyncio_protocol::resume_writing(slf);
     }
 
     // Delivery -----------------------------------------------------------------------------------
 
     /// Becomes the transport's protocol; what comes before `start` is kept.
     fn attach(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-        Self::connection_made(slf, transport)?;
+        asyncio_protocol::connection_made(slf, transport)?;
         transport.call_method1(intern!(slf.py(), "set_protocol"), (slf,)).map(drop)
     }
 
     /// Begins to deliver: `head` first.
     #[pyo3(signature = (head = None))]
     fn start(slf: &Bound<'_, Self>, head: Option<&[u8]>) {
-        Self::begin(slf, head);
+        delivery::start(slf, head.unwrap_or_default());
     }
 
     fn pause(slf: &Bound<'_, Self>) {
-        Self::hold(slf);
+        delivery::pause(slf);
     }
 
     fn resume(slf: &Bound<'_, Self>) {
-        Self::release(slf);
+        delivery::resume(slf);
     }
 
     /// The tick has come that the next event waits for.
     fn _next_tick(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
-        slf.get().state.with(slf.py(), |state| state.flow.wait_for_tick(false));
-        Self::go_on(slf);
+        delivery::next_tick(slf);
     }
 
     /// Goes on with what waits, as far as it need not wait for a tick of its own.
     fn _go_on(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
-        Self::go_on(slf);
+        delivery::go_on(slf);
     }
 
     /// Tells what a call of the program's has written.
     fn _tell_written(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
-        Self::tell_written_out(slf);
+        flush::tell_written(slf);
     }
 
     /// Whether bytes came, or none could because reading was off, since the last call.
     fn take_activity(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| {
-            std::mem::replace(&mut state.flow.active, false) || state.flow.reading_off
-        })
+        self.state.with(py, |state| state.session.take_activity())
     }
 
     #[getter]
     fn is_paused(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| state.flow.paused)
+        self.state.with(py, |state| state.session.is_paused())
     }
 
     fn recv(slf: &Bound<'_, Self>) -> PyResult<Py<Awaitable>> {
-        Self::waiter(slf, Wish::Message)
+        inbox::recv(slf, Wish::Message)
     }
 
     fn next(slf: &Bound<'_, Self>) -> PyResult<Py<Awaitable>> {
-        Self::waiter(slf, Wish::Next)
+        inbox::recv(slf, Wish::Next)
     }
 
     fn finish(slf: &Bound<'_, Self>, error: Py<PyAny>, orderly: bool) {
-        let old =
-            slf.get().state.with(slf.py(), |state| state.finish.replace(Finish { error, orderly }));
-        drop(old);
-        Self::wake_receiver(slf);
+        inbox::finish(slf, error, orderly);
     }
 
     #[getter]
     fn get_message_listener(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.state.with(py, |state| state.listener.as_ref().map(|one| one.clone_ref(py)))
+        self.state.with(py, |state| state.session.listener().map(|one| one.clone_ref(py)))
     }
 
     #[setter]
     fn set_message_listener(slf: &Bound<'_, Self>, value: Option<Py<PyAny>>) {
-        Self::listen(slf, value);
+        #[cfg(unix)]
+        {
+            let reach = value.as_ref().map(|listener| Reach::of(listener.bind(slf.py())));
+            slf.get().state.with(slf.py(), |state| state.reach = reach.unwrap_or_default());
+        }
+        drop(delivery::set_listener(slf, value));
     }
 
     #[getter]
     fn get_wants_ping(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| state.wants_ping)
+        self.state.with(py, |state| state.session.wants_ping())
     }
 
     #[setter]
     fn set_wants_ping(&self, py: Python<'_>, value: bool) {
-        self.state.with(py, |state| state.wants_ping = value);
+        self.state.with(py, |state| state.session.set_wants_ping(value));
     }
 
     #[getter]
     fn get_wants_pong(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| state.wants_pong)
+        self.state.with(py, |state| state.session.wants_pong())
     }
 
     #[setter]
     fn set_wants_pong(&self, py: Python<'_>, value: bool) {
-        self.state.with(py, |state| state.wants_pong = value);
+        self.state.with(py, |state| state.session.set_wants_pong(value));
     }
 
     #[getter]
     fn get_discard(&self, py: Python<'_>) -> bool {
-        self.state.with(py, |state| state.discard)
+        self.state.with(py, |state| state.session.discards())
     }
 
     #[setter]
     fn set_discard(slf: &Bound<'_, Self>, value: bool) {
-        Self::discard_messages(slf, value);
+        delivery::set_discard(slf, value);
     }
 
     #[getter]
     fn get_binary_type(&self, py: Python<'_>) -> &'static str {
-        match self.state.with(py, |state| state.binary_type) {
-            BinaryType::Bytes => "nodebuffer",
-            BinaryType::ByteArray => "arraybuffer",
-            BinaryType::Fragments => "fragments",
+        match self.state.with(py, |state| state.session.form()) {
+            Form::ByteArray => "arraybuffer",
+            Form::Fragments => "fragments",
+            Form::Bytes | Form::Text => "nodebuffer",
         }
     }
 
     #[setter]
     fn set_binary_type(&self, py: Python<'_>, value: &str) -> PyResult<()> {
-        let binary_type = match value {
-            "nodebuffer" => BinaryType::Bytes,
-            "arraybuffer" => BinaryType::ByteArray,
-            "fragments" => BinaryType::Fragments,
+        let form = match value {
+            "nodebuffer" => Form::Bytes,
+            "arraybuffer" => Form::ByteArray,
+            "fragments" => Form::Fragments,
             other => return Err(PyValueError::new_err(format!("unknown binary type {other:?}"))),
         };
-        self.state.with(py, |state| {
-            state.binary_type = binary_type;
-            state.receiver.set_fragments(binary_type == BinaryType::Fragments);
-        });
+        self.state.with(py, |state| state.session.set_form(form));
         Ok(())
     }
 
@@ -349,7 +319,7 @@ impl Connection {
         #[pyo3(from_py_with = send_args::mask)] mask: Option<bool>,
         #[pyo3(from_py_with = send_args::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        Self::send_now(slf, data, (binary, compress, fin, mask), callback)
+        send::send(slf, data, (binary, compress, fin, mask), callback)
     }
 
     #[pyo3(signature = (data = None, mask = None, callback = None))]
@@ -360,8 +330,7 @@ impl Connection {
         #[pyo3(from_py_with = send_args::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let payload = Payload::of_optional(data)?;
-        let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
-        Self::queue_control_with(slf, FrameKind::Ping, payload.as_slice(), mask, callback)
+        control::send_control(slf, Opcode::Ping, payload.as_slice(), mask, callback)
     }
 
     #[pyo3(signature = (data = None, mask = None, callback = None))]
@@ -372,8 +341,7 @@ impl Connection {
         #[pyo3(from_py_with = send_args::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let payload = Payload::of_optional(data)?;
-        let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
-        Self::queue_control_with(slf, FrameKind::Pong, payload.as_slice(), mask, callback)
+        control::send_control(slf, Opcode::Pong, payload.as_slice(), mask, callback)
     }
 
     #[pyo3(signature = (code, reason, mask = None, callback = None))]
@@ -384,34 +352,32 @@ impl Connection {
         #[pyo3(from_py_with = send_args::mask)] mask: Option<bool>,
         #[pyo3(from_py_with = send_args::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<()> {
-        let mask = mask.unwrap_or_else(|| !slf.get().is_server(slf.py()));
-        Self::queue_close(slf, code, reason, mask, callback)
+        control::send_close(slf, code, reason, mask, callback)
     }
 
     #[getter]
     fn buffered_amount(&self, py: Python<'_>) -> usize {
-        self.queued_bytes(py)
+        flush::buffered_amount(self, py)
     }
 
     #[getter]
     fn refused(&self, py: Python<'_>) -> u64 {
-        self.state.with(py, |state| state.counts.refused)
+        self.state.with(py, |state| state.session.counters().refused())
     }
 
     // The end ------------------------------------------------------------------------------------
 
-    #[pyo3(name = "end")]
-    fn py_end(slf: &Bound<'_, Self>) {
-        Self::end_wire(slf);
+    fn end(slf: &Bound<'_, Self>) {
+        asyncio_protocol::end(slf);
     }
 
     fn abort(slf: &Bound<'_, Self>) {
-        Self::abort_wire(slf);
+        asyncio_protocol::abort(slf);
     }
 
     #[getter]
     fn transport(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        self.state.with(py, |state| state.transport.as_ref().map(|one| one.clone_ref(py)))
+        self.transport_object(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -422,15 +388,7 @@ impl Connection {
     /// Breaks the cycles that a listener and its WebSocket make.
     fn __clear__(&self) {
         Python::attach(|py| {
-            let parts = self.state.with(py, |state| {
-                (
-                    (state.transport.take(), state.owner.take(), state.listener.take()),
-                    (state.generate_mask.take(), state.finish.take(), state.lost_error.take()),
-                    (std::mem::take(&mut state.queue), std::mem::take(&mut state.writes)),
-                    (std::mem::take(&mut state.drains), state.recv.take(), state.next.take()),
-                    state.outgoing.take(),
-                )
-            });
+            let parts = self.state.with(py, State::take_objects);
             drop(parts);
         });
     }

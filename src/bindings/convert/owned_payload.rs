@@ -17,13 +17,13 @@ enum Kept {
 }
 
 /// Bytes that nobody changes. A thread without the GIL may read and drop it.
-pub struct Source(Kept);
+pub struct OwnedPayload(Kept);
 
 // SAFETY: the pointer is only read; it points into an object that is immutable and that the reference
 // keeps alive. pyo3 puts off what a thread without the GIL drops.
-unsafe impl Send for Source {}
+unsafe impl Send for OwnedPayload {}
 
-impl Source {
+impl OwnedPayload {
     /// What is immutable is kept, anything else is copied: its owner may change it.
     pub fn of(payload: &Payload<'_>) -> Self {
         let data = payload.as_slice();
@@ -39,15 +39,6 @@ impl Source {
         Self(Kept::Copy(data.to_vec()))
     }
 
-    pub fn as_slice(&self) -> &[u8] {
-        match &self.0 {
-            // SAFETY: the object lives as long as `self`; the bytes of a `bytes`, and the UTF-8 form of a
-            // `str`, stay where they are and what they are while it does.
-            Kept::Object { data, len, .. } => unsafe { std::slice::from_raw_parts(*data, *len) },
-            Kept::Copy(data) => data,
-        }
-    }
-
     /// The object, where it is a `bytes`.
     pub fn bytes<'py>(&self, py: Python<'py>) -> Option<Payload<'py>> {
         match &self.0 {
@@ -57,6 +48,17 @@ impl Source {
                 .ok()
                 .map(|one| Payload::Bytes(one.clone())),
             Kept::Copy(_) => None,
+        }
+    }
+}
+
+impl AsRef<[u8]> for OwnedPayload {
+    fn as_ref(&self) -> &[u8] {
+        match &self.0 {
+            // SAFETY: the object lives as long as `self`; the bytes of a `bytes`, and the UTF-8 form of a
+            // `str`, stay where they are and what they are while it does.
+            Kept::Object { data, len, .. } => unsafe { std::slice::from_raw_parts(*data, *len) },
+            Kept::Copy(data) => data,
         }
     }
 }

@@ -5,6 +5,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBool;
 
+/// `binary`, `compress`, `fin`, `mask`.
+pub type SendArgs = (Option<bool>, Option<bool>, bool, Option<bool>);
+
 fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     let found = value.cast_exact::<PyBool>().map(|one| one.is_true());
     found.or_else(|_| {

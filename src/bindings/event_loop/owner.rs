@@ -5,6 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bindings::connection::Connection;
+use crate::bindings::connection::outbound::flush;
 use crate::bindings::event_loop::sockets::DEFAULT_LIMITS;
 
 /// What is called when something happens to the socket.
@@ -88,7 +89,7 @@ impl Client {
     /// Whom to tell of a write. A connection without callbacks and waiting senders need not know.
     pub fn wants_to_know(&self, py: Python<'_>) -> Option<Kind> {
         match &self.kind {
-            Kind::Native(connection) if !connection.get().awaits_writes(py) => None,
+            Kind::Native(connection) if !flush::awaits_writes(connection.get(), py) => None,
             kind => Some(kind.clone_ref(py)),
         }
     }

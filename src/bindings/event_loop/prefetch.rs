@@ -9,7 +9,8 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFunction, PyTuple, PyType};
 
 use crate::bindings::connection::Connection;
-use crate::bindings::connection::state::State;
+use crate::bindings::connection::state::{PyObjects, State};
+use crate::session::Session;
 use crate::simd::prefetch::prefetch;
 
 /// Bytes of a Python function, and of a WebSocket, as far as they are used.
@@ -85,21 +86,21 @@ impl Connection {
     #[inline]
     pub fn look_ahead(&self, py: Python<'_>) {
         let (listener, owner) = self.state.with(py, |state| {
-            let address = |object: &Option<Py<PyAny>>| {
-                object.as_ref().map_or(std::ptr::null_mut(), Py::as_ptr)
-            };
+            let address =
+                |object: Option<&Py<PyAny>>| object.map_or(std::ptr::null_mut(), Py::as_ptr);
             state.reach.fetch();
-            (address(&state.listener), address(&state.owner))
+            (address(state.session.listener()), address(state.owner.as_ref()))
         });
         prefetch(listener, LISTENER);
         prefetch(owner, WEBSOCKET);
     }
 
-    /// Before its write: what [`Self::awaits_writes`] reads.
+    /// Before its write: what `flush::awaits_writes` reads.
     #[inline]
     pub fn look_ahead_to_write(&self) {
         let state = self.state.address();
-        for offset in [0, offset_of!(State, writes), offset_of!(State, drains)] {
+        let marks = offset_of!(State, session) + Session::<PyObjects>::marks_offset();
+        for offset in [0, marks, offset_of!(State, senders)] {
             prefetch(state.wrapping_byte_add(offset), 1);
         }
     }

@@ -10,6 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyWeakrefReference};
 
 use crate::bindings::connection::Connection;
+use crate::bindings::connection::outbound::flush;
 use crate::bindings::event_loop::shared::Shared;
 #[cfg(unix)]
 use crate::bindings::event_loop::sockets::Sockets;
@@ -224,7 +225,7 @@ impl Reactor {
         crate::bindings::serve::write::flush_dirty(slf);
         let batch = this.agenda.with(py, |agenda| std::mem::take(&mut agenda.dirty));
         for connection in batch {
-            Connection::flush(connection.bind(py));
+            flush::flush(connection.bind(py));
         }
     }
 

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bindings::connection::Connection;
-use crate::bindings::connection::counts::keep_written;
+use crate::bindings::connection::wire::count_written;
 use crate::bindings::event_loop::owner::{Client, Kind, WriteLimits};
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::transport::EngineTransport;
@@ -262,7 +262,7 @@ pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
     });
     let Some(client) = client else { return };
     if let Kind::Native(connection) = &client.kind {
-        keep_written(py, connection.get(), written);
+        count_written(py, connection.get(), written);
     }
     let argument = match error {
         Some(error) => error.into_value(py).into_any(),

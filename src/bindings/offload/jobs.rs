@@ -15,6 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bindings::connection::Connection;
+use crate::bindings::connection::outbound::compress_queue;
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::offload::thread_pool::{Job, Mailbox, Task, Waker, submit};
 
@@ -109,7 +110,7 @@ pub fn done(reactor: &Bound<'_, Reactor>) {
     });
     for (connection, job) in done {
         if let Some(connection) = connection {
-            Connection::job_done(connection.bind(py), job.task);
+            compress_queue::job_done(connection.bind(py), job.task);
         }
     }
     #[cfg(unix)]

@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::bindings::convert::bytes_buffer::{BytesBuffer, Room};
-use crate::bindings::convert::owned_payload::Source;
+use crate::bindings::convert::owned_payload::OwnedPayload;
 use crate::bindings::event_loop::shared::forks;
 use crate::bindings::py::gil_cell::GilCell;
 use crate::protocol::deflate::{Codec, CodecLimits, Deflater};
@@ -28,9 +28,6 @@ use crate::protocol::receiver::Work;
 use crate::protocol::sender::DataFrame;
 use crate::simd::mask;
 
-/// Bytes of a message beyond which it is compressed by a thread, and of output beyond which it is inflated
-/// by one.
-pub const LONG: usize = 64 * 1024;
 /// Bytes after which a job looks whether it is still wanted.
 const PIECE: usize = 1024 * 1024;
 /// How long a thread without work stays, and what it keeps of a compressor with it.
@@ -45,7 +42,7 @@ pub struct Deflation {
     pub deflater: Deflater,
     pub frame: DataFrame,
     pub mask: Option<[u8; 4]>,
-    pub source: Source,
+    pub payload: OwnedPayload,
     /// The payload of the frame, masked.
     pub out: Vec<u8>,
     pub outcome: Result<(), ProtocolError>,
@@ -140,7 +137,7 @@ impl Job {
 
 impl Deflation {
     fn run(&mut self, codec: &mut Codec, cancelled: &AtomicBool) {
-        let data = self.source.as_slice();
+        let data = self.payload.as_ref();
         let pieces = data.len().div_ceil(PIECE);
         for (index, piece) in data.chunks(PIECE).enumerate() {
             if cancelled.load(Ordering::Relaxed) {

@@ -8,10 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bindings::connection::Connection;
+use crate::bindings::connection::inbound::direct_read::receive_direct;
 use crate::bindings::event_loop::owner::Kind;
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::sockets::{close, lose};
 use crate::engine::{Read, Token};
+use crate::session::delivery;
 
 /// Reads of a socket per readiness: with the shared buffer's 256 KiB, at most 1 MiB.
 const READS: usize = 4;
@@ -80,10 +82,10 @@ pub fn read_once(
             sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, into))
         })
     };
-    if let Some(read) = connection.receive_direct(py, DIRECT_MIN, read) {
+    if let Some(read) = receive_direct(connection, py, DIRECT_MIN, read) {
         return (read, 0);
     }
-    let room = connection.room_to_read(py).min(spare.len());
+    let room = connection.state.with(py, |state| state.session.room_to_read()).min(spare.len());
     // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
     let into = unsafe { std::slice::from_raw_parts_mut(spare.as_mut_ptr().cast(), room) };
     let read = read(into);
@@ -101,7 +103,7 @@ fn read_native(
         this.with_shared(py, crate::bindings::event_loop::shared::Shared::take_read_buffer);
     let (read, n) = read_once(reactor, token, connection.get(), &mut buffer);
     if matches!(read, Read::Data { .. }) {
-        Connection::feed(connection, &mut buffer[..n]);
+        delivery::feed(connection, &mut buffer[..n]);
     }
     this.with_shared(py, |shared| shared.give_read_buffer(buffer));
     Ok(read)
@@ -169,7 +171,10 @@ fn read_shared(
 fn at_eof(reactor: &Bound<'_, Reactor>, token: Token, kind: &Kind) {
     let py = reactor.py();
     let keep = match kind {
-        Kind::Native(connection) => Ok(Connection::at_eof(connection.bind(py))),
+        Kind::Native(connection) => {
+            delivery::receive_eof(connection.bind(py));
+            Ok(true) // it stays open until what came before is delivered
+        }
         Kind::Stream(protocol) | Kind::Buffered(protocol) => protocol
             .bind(py)
             .call_method0(intern!(py, "eof_received"))

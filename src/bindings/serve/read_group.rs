@@ -9,6 +9,7 @@ use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::shared::Shared;
 use crate::bindings::serve::read::{read_on, read_once};
 use crate::engine::{Read, Token};
+use crate::session::delivery;
 
 /// Sockets of a group, at most.
 pub const GROUP: usize = 32;
@@ -78,7 +79,7 @@ impl Arrivals {
             let bytes = &mut buffer[delivered..delivered + buffered];
             delivered += buffered;
             if matches!(read, Read::Data { .. }) {
-                Connection::feed(connection.bind(py), bytes);
+                delivery::feed(connection.bind(py), bytes);
             }
             if list.as_slice().is_empty() {
                 // Before the last reads on: it would need another.

@@ -4,6 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::bindings::connection::Connection;
+use crate::bindings::connection::outbound::flush;
 use crate::bindings::event_loop::owner::Kind;
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::sockets::lose;
@@ -25,7 +26,7 @@ pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
 
 /// Writes what one socket has queued, and tells its client how it went.
 pub fn flush(reactor: &Bound<'_, Reactor>, token: Token) {
-    flush_and_tell(reactor, token, Connection::written);
+    flush_and_tell(reactor, token, flush::written);
 }
 
 /// Writes what one socket has queued; `tell` is told of it for a connection that wants to know.

@@ -1,285 +1,182 @@
-//! From bytes to listeners: frames are taken one by one from the receiver, and each is handed over
-//! with no borrow held, so that a listener may do anything with its connection.
+//! What the session of a connection asks of Python: objects of messages, calls of listeners and of the owner.
+//! The walk itself is `session/delivery.rs`.
 
 use pyo3::exceptions::PyException;
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyByteArray, PyBytes, PyList, PyString};
 
-use crate::bindings::connection::Connection;
+use super::{inbox, inflate};
 use crate::bindings::connection::awaitable::{Awaitable, Done};
-use crate::bindings::connection::inbound::step::{Step, next_step, place};
-use crate::bindings::connection::outbound::control::FrameKind;
-use crate::bindings::connection::state::State;
-use crate::bindings::event_loop::reactor::Reactor;
-use crate::protocol::receiver::Input;
+use crate::bindings::connection::outbound::{control, flush};
+use crate::bindings::connection::state::PyObjects;
+use crate::bindings::connection::{Connection, asyncio_protocol};
+use crate::bindings::convert::bytes_buffer::BytesBuffer;
+use crate::bindings::convert::text::decode;
+use crate::protocol::buffer::MessageBuffer;
+use crate::protocol::deflate::Codec;
+use crate::protocol::receiver::{Data, Work};
+use crate::session::{Form, Host, News, Session, Soon};
 
-impl Connection {
-    /// Takes bytes from the wire (after those that wait already) and delivers what it can.
-    pub fn feed(slf: &Bound<'_, Self>, bytes: &mut [u8]) {
-        let (py, this) = (slf.py(), slf.get());
-        let (ignore, keep) = this.state.with(py, |state| {
-            state.flow.active = true;
-            state.counts.wire_received += bytes.len() as u64;
-            let ignore = state.flow.lost || state.flow.concluded;
-            let keep = state.flow.delivering || !state.pending.is_empty() || !state.may_deliver();
-            if keep && !ignore {
-                state.pending.extend_from_slice(bytes);
-            }
-            (ignore, keep)
-        });
-        if ignore {
-            return;
-        }
-        if !keep {
-            Self::deliver(slf, bytes);
-        }
-        Self::deliver_pending(slf);
-        Self::after_delivery(slf);
-    }
+impl Host for Bound<'_, Connection> {
+    type Objects = PyObjects;
 
-    /// Receives into the message itself, if a long frame is on its way; None where it is not.
-    #[cfg(unix)]
-    pub fn receive_direct(
-        &self,
-        py: Python<'_>,
-        at_least: usize,
-        read: impl FnOnce(&mut [std::mem::MaybeUninit<u8>]) -> crate::engine::Read,
-    ) -> Option<crate::engine::Read> {
-        self.state.with(py, |state| {
-            if !state.pending.is_empty() || !state.may_deliver() || state.flow.delivering {
-                return None;
-            }
-            let read = match crate::bindings::connection::inbound::direct_read::receive(
-                &mut state.receiver,
-                at_least,
-                read,
-            ) {
-                Ok(read) => {
-                    if let Some(crate::engine::Read::Data { n, .. }) = read {
-                        state.counts.wire_received += n as u64;
-                    }
-                    read
-                }
-                Err(fault) => {
-                    state.fault = Some(fault);
-                    Some(crate::engine::Read::Data { n: 0, drained: true })
-                }
-            };
-            // Until it is delivered the program may pause, or take a message that came before.
-            if read.is_some() {
-                state.note_ready();
-            }
-            read
-        })
-    }
-
-    /// Delivers what waits, as far as it may; also what comes while it does.
-    pub fn deliver_pending(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        while let Some(mut bytes) = this.state.with(py, |state| {
-            let something = !state.pending.is_empty() || state.flow.has_ready();
-            if !something || state.flow.delivering || !state.may_deliver() {
-                return None;
-            }
-            state.flow.forget_ready();
-            Some(std::mem::take(&mut state.pending))
-        }) {
-            Self::deliver(slf, &mut bytes);
-            // A message that waited for the listener went first, or the queue had no room.
-            this.state.with(py, State::note_ready);
-        }
-    }
-
-    fn deliver(slf: &Bound<'_, Self>, bytes: &mut [u8]) {
-        let (py, this) = (slf.py(), slf.get());
-        let reactor = this.reactor(py);
-        this.state.with(py, |state| state.flow.delivering = true);
-        let mut input = Input::new(bytes);
-        loop {
-            let step = reactor.with_shared(py, |shared| {
-                this.state.with(py, |s| next_step(py, s, shared, &mut input))
-            });
-            match step {
-                Step::Wait => break,
-                Step::NeedMore => {
-                    if Self::goes_on_elsewhere(slf) {
-                        break;
-                    }
-                }
-                Step::Queued => {}
-                Step::Full => {
-                    Self::wake_receiver(slf);
-                    if this.state.with(py, |state| {
-                        state.flow.stalled = state.queue_full();
-                        state.flow.stalled
-                    }) {
-                        break;
-                    }
-                }
-                Step::Pieces { pieces, size, to_queue } => {
-                    let step = match PyList::new(py, pieces) {
-                        Ok(list) => this.state.with(py, |state| {
-                            place(py, state, list.into_any().unbind(), size, true, to_queue)
-                        }),
-                        Err(error) => Step::Error(error),
-                    };
-                    Self::hand_over(slf, reactor, step);
-                }
-                other => Self::hand_over(slf, reactor, other),
-            }
-            // The usual end: one message came, and nothing behind it.
-            if input.remaining() == 0 && this.state.with(py, |state| state.has_nothing_else()) {
-                break;
-            }
-        }
-        let read = input.position();
-        let rest = &bytes[read..];
-        this.state.with(py, |state| {
-            state.flow.delivering = false;
-            if state.ahead.as_mut().is_some_and(|ahead| rest.is_empty() || !ahead.consume(read)) {
-                state.ahead = None;
-            }
-            if !rest.is_empty() && !state.flow.concluded {
-                let newer = std::mem::take(&mut state.pending);
-                state.pending = [rest, &newer].concat();
-            }
-        });
-        Self::wake_receiver(slf);
-    }
-
-    /// Calls whoever the frame is for.
-    fn hand_over(slf: &Bound<'_, Self>, reactor: &Reactor, step: Step) {
-        let (py, this) = (slf.py(), slf.get());
-        match step {
-            Step::Message { listener, data, binary } => {
-                Self::call_listener(slf, reactor, &listener, data, binary);
-            }
-            Step::Ping { data, tell, pong } => {
-                if pong {
-                    Self::queue_control(slf, FrameKind::AutoPong, data.as_bytes(py));
-                }
-                if tell {
-                    this.tell_owner(py, "_on_ping", (data,));
-                }
-            }
-            Step::Pong { data, tell } => {
-                if tell {
-                    this.tell_owner(py, "_on_pong", (data,));
-                }
-            }
-            Step::Close { code, reason } => {
-                this.state.with(py, |state| state.flow.concluded = true);
-                this.tell_owner(py, "_on_close_frame", (code, reason));
-                return;
-            }
-            Step::Fail(error) => {
-                this.state.with(py, |state| state.flow.concluded = true);
-                let said = (error.code(), error.close_code(), error.to_string());
-                this.tell_owner(py, "_on_fail", said);
-                return;
-            }
-            Step::Error(error) => reactor.report(py, "a message could not be delivered", error),
-            Step::NeedMore | Step::Wait | Step::Full | Step::Queued | Step::Pieces { .. } => return,
-        }
-        Self::end_of_tick(slf, reactor);
+    #[inline]
+    fn with<R>(&self, act: impl FnOnce(&mut Session<PyObjects>) -> R) -> R {
+        self.get().state.with(self.py(), |state| act(&mut state.session))
     }
 
     #[inline]
-    pub fn call_listener(
-        slf: &Bound<'_, Self>,
-        reactor: &Reactor,
-        listener: &Py<PyAny>,
-        data: Py<PyAny>,
-        binary: bool,
-    ) {
-        let (py, this) = (slf.py(), slf.get());
-        match listener.call1(py, (data, binary)) {
+    fn with_codec<R>(&self, act: impl FnOnce(&mut Session<PyObjects>, &mut Codec) -> R) -> R {
+        let (py, this) = (self.py(), self.get());
+        this.reactor(py).with_shared(py, |shared| {
+            this.state.with(py, |state| act(&mut state.session, &mut shared.codec))
+        })
+    }
+
+    #[inline]
+    fn make_listener(&self, kept: &Py<PyAny>) -> Py<PyAny> {
+        kept.clone_ref(self.py())
+    }
+
+    #[inline]
+    fn make_bytes(&self, data: &[u8]) -> Py<PyBytes> {
+        PyBytes::new(self.py(), data).unbind()
+    }
+
+    /// Bytes, str or bytearray, none of which the garbage collector knows.
+    #[inline(always)] // its one caller is the way of every message
+    fn make_message(&self, data: Data<'_, BytesBuffer>, form: Form) -> PyResult<Py<PyAny>> {
+        let py = self.py();
+        let object = |bytes: &[u8]| match form {
+            Form::Text => decode(py, bytes, false),
+            Form::ByteArray => Ok(PyByteArray::new(py, bytes).into_any().unbind()),
+            Form::Bytes | Form::Fragments => Ok(PyBytes::new(py, bytes).into_any().unbind()),
+        };
+        match data {
+            Data::Slice(bytes) => object(bytes),
+            Data::Buffer(buffer) if form == Form::Bytes => {
+                Ok(buffer.into_bytes(py)?.into_any().unbind())
+            }
+            Data::Buffer(buffer) => object(MessageBuffer::as_slice(&buffer)),
+            Data::Fragments(pieces) => {
+                let slices: Vec<&[u8]> = pieces.iter().map(MessageBuffer::as_slice).collect();
+                object(&slices.concat())
+            }
+        }
+    }
+
+    fn make_pieces(&self, data: Data<'_, BytesBuffer>) -> PyResult<Vec<Py<PyBytes>>> {
+        let py = self.py();
+        match data {
+            Data::Slice(bytes) => Ok(vec![PyBytes::new(py, bytes).unbind()]),
+            Data::Buffer(buffer) => Ok(vec![buffer.into_bytes(py)?.unbind()]),
+            Data::Fragments(pieces) => {
+                pieces.into_iter().map(|one| Ok(one.into_bytes(py)?.unbind())).collect()
+            }
+        }
+    }
+
+    fn make_listener_form(&self, message: &Py<PyAny>) -> Py<PyAny> {
+        let py = self.py();
+        let text = message.bind(py).cast::<PyString>().ok().and_then(|text| text.to_str().ok());
+        text.map_or_else(
+            || message.clone_ref(py),
+            |text| PyBytes::new(py, text.as_bytes()).into_any().unbind(),
+        )
+    }
+
+    fn join_pieces(&self, pieces: Vec<Py<PyBytes>>) -> PyResult<Py<PyAny>> {
+        Ok(PyList::new(self.py(), pieces)?.into_any().unbind())
+    }
+
+    fn as_slice<'a>(&'a self, bytes: &'a Py<PyBytes>) -> &'a [u8] {
+        bytes.as_bytes(self.py())
+    }
+
+    #[inline]
+    fn call_listener(&self, listener: Py<PyAny>, message: Py<PyAny>, binary: bool) {
+        let (py, this) = (self.py(), self.get());
+        match listener.call1(py, (message, binary)) {
             Ok(result) if is_of_no_interest(result.bind(py)) => {}
             Ok(result) => this.tell_owner(py, "_on_listener_result", (result,)),
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 this.tell_owner(py, "_on_listener_error", (error.into_value(py),));
             }
-            Err(error) => reactor.keep_error(py, error),
+            Err(error) => this.reactor(py).keep_error(py, error),
         }
     }
 
-    /// With `allow_synchronous_events=False` the next event waits for the next tick, as in ws.
-    #[inline]
-    pub fn end_of_tick(slf: &Bound<'_, Self>, reactor: &Reactor) {
-        let (py, this) = (slf.py(), slf.get());
-        if this.state.with(py, |state| {
-            if state.settings.allow_synchronous_events {
-                state.flow.wait_for_tick(false);
-                return false;
+    fn tell(&self, news: News<PyObjects>) {
+        let (py, this) = (self.py(), self.get());
+        match news {
+            News::Ping(data) => this.tell_owner(py, "_on_ping", (data,)),
+            News::Pong(data) => this.tell_owner(py, "_on_pong", (data,)),
+            News::Close(code, reason) => this.tell_owner(py, "_on_close_frame", (code, reason)),
+            News::Fail(error) => {
+                let said = (error.code(), error.close_code(), error.to_string());
+                this.tell_owner(py, "_on_fail", said);
             }
-            let waits = state.flow.waits_for_tick();
-            state.flow.wait_for_tick(true);
-            !waits
-        }) {
-            reactor.call_method_soon(slf.as_any(), "_next_tick", slf.as_any());
+            News::End => this.tell_owner(py, "_on_end", ()),
+            News::Lost => {
+                let error = this.state.with(py, |state| state.lost_error.take());
+                this.tell_owner(py, "_on_lost", (error,));
+            }
         }
     }
 
-    /// After a delivery: reads on or not, tells of the end if it has come.
-    pub fn after_delivery(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        Self::answer_ahead(slf);
-        Self::adjust_reading(slf);
-        if this.state.with(py, |state| state.has_end_to_tell()) {
-            Self::tell_end(slf);
-        }
+    fn report(&self, error: PyErr) {
+        let reactor = self.get().reactor(self.py());
+        reactor.report(self.py(), "a message could not be delivered", error);
     }
 
-    /// Tells the owner of the peer's FIN, and of the loss, when all before it is delivered.
+    fn send_pong(&self, data: &[u8]) {
+        control::send_auto_pong(self, data);
+    }
+
+    #[inline]
+    fn wake_receiver(&self) {
+        inbox::wake_receiver(self);
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.get().state.with(self.py(), |state| state.receivers.is_waiting(self.py()))
+    }
+
+    fn soon(&self, what: Soon) {
+        let method = match what {
+            Soon::NextTick => "_next_tick",
+            Soon::GoOn => "_go_on",
+        };
+        self.get().reactor(self.py()).call_method_soon(self.as_any(), method, self.as_any());
+    }
+
     #[cold]
-    fn tell_end(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        if this.state.with(py, |state| state.ends_to_tell_now()) == (false, false) {
-            return;
-        }
-        // What was sent before the end was known leaves before it is told.
-        Self::flush_answers(slf);
-        let (eof, lost) = this.state.with(py, |state| {
-            let (eof, lost) = state.ends_to_tell_now();
-            state.flow.eof_told |= eof;
-            state.flow.lost_told |= lost;
-            (eof, lost)
-        });
-        if eof {
-            this.tell_owner(py, "_on_end", ());
-            Self::close_wire(slf);
-        }
-        if lost {
-            let error = this.state.with(py, |state| state.lost_error.take());
-            this.tell_owner(py, "_on_lost", (error,));
+    fn switch_reading(&self, off: bool) {
+        let (py, this) = (self.py(), self.get());
+        let Some(transport) = this.transport_object(py) else { return };
+        let method = if off { intern!(py, "pause_reading") } else { intern!(py, "resume_reading") };
+        // Some loops' transports refuse it when they are closing.
+        let closing = transport.call_method0(py, intern!(py, "is_closing"));
+        let outcome = match closing.and_then(|closing| closing.is_truthy(py)) {
+            Ok(false) => transport.call_method0(py, method).map(drop),
+            other => other.map(drop),
+        };
+        if let Err(error) = outcome {
+            this.reactor(py).report(py, "the transport's flow control failed", error);
         }
     }
 
-    /// Answers pings among the bytes that wait while the program takes nothing; they are told to it, and
-    /// not answered again, when it is their turn.
-    #[inline]
-    fn answer_ahead(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        while let Some((ping, pong)) = this.state.with(py, |state| {
-            let wanted = state.settings.read_ahead > 0
-                && state.settings.auto_pong
-                && state.is_held()
-                && !state.flow.lost
-                && state.flow.started
-                && !(state.flow.delivering || state.flow.concluded || state.pending.is_empty());
-            if !wanted {
-                return None;
-            }
-            let receiver = &state.receiver;
-            let ahead = state.ahead.get_or_insert_with(|| Box::new(receiver.ahead()));
-            let limit = state.settings.max_pending_auto_pongs;
-            let ping = ahead.next_ping(&state.pending)?;
-            Some((ping, limit == 0 || state.pongs < limit))
-        }) {
-            if pong {
-                Self::queue_control(slf, FrameKind::AutoPong, ping.as_ref());
-            }
-        }
+    fn inflate(&self, work: Box<Work<BytesBuffer>>) -> bool {
+        inflate::inflate(self, work)
+    }
+
+    fn flush_answers(&self) {
+        flush::flush_answers(self);
+    }
+
+    fn close_wire(&self) {
+        asyncio_protocol::close(self);
     }
 }
 

@@ -1,140 +1,152 @@
-//! From the queue to the tasks that wait for messages, or to a listener that came later.
+//! From the inbox to the tasks that wait for messages.
 
 use pyo3::exceptions::PyStopAsyncIteration;
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bindings::connection::Connection;
 use crate::bindings::connection::awaitable::{Awaitable, Found, Waiter, Wish};
-use crate::bindings::connection::inbound::step::{Step, take_queued};
+use crate::bindings::connection::outbound::flush;
 use crate::bindings::convert::text::decode;
+use crate::session::{Host, Soon};
 
-impl Connection {
-    /// The connection's one awaitable for `wish`.
-    pub fn waiter(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Py<Awaitable>> {
-        let (py, this) = (slf.py(), slf.get());
-        let found = this.state.with(py, |state| {
-            state.flow.claimed = true;
-            let slot = if wish == Wish::Next { &state.next } else { &state.recv };
-            let usable = slot.as_ref().filter(|made| !made.get().waiter.get().is_spent(py));
-            usable.map(|made| made.clone_ref(py))
-        });
-        if let Some(waiter) = found {
-            return Ok(waiter);
-        }
-        let waiter = Py::new(py, Waiter::new(slf.clone().unbind(), wish))?;
-        let made = Py::new(py, Awaitable { waiter })?;
-        let kept = made.clone_ref(py);
-        let spent = this.state.with(py, |state| {
-            let slot = if wish == Wish::Next { &mut state.next } else { &mut state.recv };
-            slot.replace(kept)
-        });
-        drop(spent);
-        Ok(made)
+/// How the messages end.
+struct Finish {
+    error: Py<PyAny>,
+    orderly: bool,
+}
+
+/// The awaitables of tasks that wait for messages, one for each kind, and what they find at the end.
+#[derive(Default)]
+pub struct Receivers {
+    recv: Option<Py<Awaitable>>,
+    next: Option<Py<Awaitable>>,
+    finish: Option<Finish>,
+}
+
+impl Receivers {
+    /// Whether a task waits for a message.
+    pub fn is_waiting(&self, py: Python<'_>) -> bool {
+        [&self.recv, &self.next].into_iter().flatten().any(|made| waiter_of(made).is_waiting(py))
     }
 
-    /// Whether a task waits for a message, or was woken and has not come for it.
-    pub fn is_claimed_by_task(slf: &Bound<'_, Self>) -> bool {
-        slf.get().state.with(slf.py(), |state| state.is_claimed_by_task(slf.py()))
+    /// The waiters of the tasks that wait.
+    fn waiting(&self, py: Python<'_>) -> [Option<Py<Waiter>>; 2] {
+        [&self.recv, &self.next].map(|slot| {
+            let waiter = &slot.as_ref()?.get().waiter;
+            waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
+        })
     }
 
-    /// Wakes the task that waits for a message, if there is something for it.
-    #[inline]
-    pub fn wake_receiver(slf: &Bound<'_, Self>) {
-        if slf.get().state.with(slf.py(), |state| !state.queue.is_empty() || state.finish.is_some())
-        {
-            Self::wake_waiting(slf);
-        }
+    const fn slot(&mut self, wish: Wish) -> &mut Option<Py<Awaitable>> {
+        if matches!(wish, Wish::Next) { &mut self.next } else { &mut self.recv }
     }
 
-    fn wake_waiting(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        let waiters = this.state.with(py, |state| {
-            let clone = |awaitable: &Option<Py<Awaitable>>| {
-                let waiter = &awaitable.as_ref()?.get().waiter;
-                waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
-            };
-            let waiters = [clone(&state.recv), clone(&state.next)];
-            state.flow.owed |= waiters.iter().any(Option::is_some);
-            waiters
-        });
-        for waiter in waiters.into_iter().flatten() {
-            Waiter::wake(waiter.bind(py), this.reactor(py));
-        }
-    }
-
-    /// What a waiter finds: the next message, room to write, the end, or nothing yet.
-    pub fn look(slf: &Bound<'_, Self>, wish: Wish) -> PyResult<Found> {
-        let (py, this) = (slf.py(), slf.get());
-        if wish == Wish::Room {
-            return Self::look_for_room(slf);
-        }
-        let (message, resume, end) = this.state.with(py, |state| {
-            state.flow.claimed = true;
-            state.flow.owed = false;
-            let message = state.queue.pop_front();
-            if let Some((_, size, _)) = &message {
-                state.queued_bytes -= size;
-            }
-            let resume = state.flow.stalled && state.queue.is_empty();
-            if resume {
-                state.flow.stalled = false;
-            }
-            let end = match &state.finish {
-                Some(finish) if message.is_none() => {
-                    Some((finish.error.clone_ref(py), finish.orderly))
-                }
-                _ => None,
-            };
-            (message, resume, end)
-        });
-        if resume {
-            this.reactor(py).call_method_soon(slf.as_any(), "_go_on", slf.as_any());
-        }
-        match (message, end) {
-            (Some((data, _, false)), _) => as_text(py, data).map(Found::Value),
-            (Some((data, _, true)), _) => Ok(Found::Value(data)),
-            (None, Some((_, true))) if wish == Wish::Next => Err(PyStopAsyncIteration::new_err(())),
-            (None, Some((error, _))) => Err(PyErr::from_value(error.into_bound(py))),
-            (None, None) => Ok(Found::Nothing),
-        }
-    }
-
-    /// Gives messages that waited for `recv` to a listener that has come since.
-    pub fn deliver_queued(slf: &Bound<'_, Self>) {
-        let (py, this) = (slf.py(), slf.get());
-        loop {
-            let next = this.state.with(py, |state| {
-                let flow = &state.flow;
-                let held = flow.waits_for_tick() || (flow.paused && !flow.lost);
-                if flow.claimed || flow.delivering || held {
-                    return None;
-                }
-                let step = take_queued(py, state)?;
-                state.flow.delivering = true;
-                Some(step)
-            });
-            let Some(Step::Message { listener, data, binary }) = next else { break };
-            Self::call_listener(slf, this.reactor(py), &listener, data, binary);
-            this.state.with(py, |state| state.flow.delivering = false);
-            Self::end_of_tick(slf, this.reactor(py));
-        }
-        let resume = this.state.with(py, |state| {
-            let resume = state.flow.stalled && state.queue.is_empty();
-            state.flow.stalled &= !resume;
-            resume
-        });
-        if resume {
-            Self::deliver_pending(slf);
-            Self::after_delivery(slf);
-        }
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.recv)?;
+        visit.call(&self.next)?;
+        self.finish.as_ref().map_or(Ok(()), |finish| visit.call(&finish.error))
     }
 }
 
-/// A text message of the queue as str: bytes there are text that was not validated.
-fn as_text(py: Python<'_>, data: Py<PyAny>) -> PyResult<Py<PyAny>> {
-    match data.bind(py).cast::<PyBytes>() {
+fn waiter_of(made: &Py<Awaitable>) -> &Waiter {
+    made.get().waiter.get()
+}
+
+/// The connection's one awaitable for `wish`.
+#[inline]
+pub fn recv(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Py<Awaitable>> {
+    let (py, this) = (connection.py(), connection.get());
+    let found = this.state.with(py, |state| {
+        state.session.claim();
+        let usable = state.receivers.slot(wish).as_ref();
+        usable.filter(|made| !waiter_of(made).is_spent(py)).map(|made| made.clone_ref(py))
+    });
+    if let Some(made) = found {
+        return Ok(made);
+    }
+    let waiter = Py::new(py, Waiter::new(connection.clone().unbind(), wish))?;
+    let made = Py::new(py, Awaitable { waiter })?;
+    let kept = made.clone_ref(py);
+    let spent = this.state.with(py, |state| state.receivers.slot(wish).replace(kept));
+    drop(spent);
+    Ok(made)
+}
+
+/// No further message will come: tasks that wait get those in the inbox, then `error`.
+pub fn finish(connection: &Bound<'_, Connection>, error: Py<PyAny>, orderly: bool) {
+    let old = connection
+        .get()
+        .state
+        .with(connection.py(), |state| state.receivers.finish.replace(Finish { error, orderly }));
+    drop(old);
+    wake_receiver(connection);
+}
+
+/// Whether a task waits for a message, or was woken and has not come: the next message is that task's.
+pub fn is_claimed_by_task(connection: &Bound<'_, Connection>) -> bool {
+    let py = connection.py();
+    connection
+        .get()
+        .state
+        .with(py, |state| state.session.is_owed() || state.receivers.is_waiting(py))
+}
+
+/// Wakes the task that waits for a message, if there is something for it.
+#[inline]
+pub fn wake_receiver(connection: &Bound<'_, Connection>) {
+    if connection.get().state.with(connection.py(), |state| {
+        state.session.has_messages() || state.receivers.finish.is_some()
+    }) {
+        wake_waiting(connection);
+    }
+}
+
+fn wake_waiting(connection: &Bound<'_, Connection>) {
+    let (py, this) = (connection.py(), connection.get());
+    let waiters = this.state.with(py, |state| {
+        let waiters = state.receivers.waiting(py);
+        if waiters.iter().any(Option::is_some) {
+            state.session.owe(true);
+        }
+        waiters
+    });
+    for waiter in waiters.into_iter().flatten() {
+        Waiter::wake(waiter.bind(py), this.reactor(py));
+    }
+}
+
+/// What a waiter finds: the next message, room to write, the end, or nothing yet.
+pub fn look(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Found> {
+    let (py, this) = (connection.py(), connection.get());
+    if wish == Wish::Room {
+        return Ok(flush::look_for_room(connection));
+    }
+    let (message, goes_on, end) = this.state.with(py, |state| {
+        let (message, goes_on) = state.session.take_message();
+        let end = match &state.receivers.finish {
+            Some(finish) if message.is_none() => Some((finish.error.clone_ref(py), finish.orderly)),
+            _ => None,
+        };
+        (message, goes_on, end)
+    });
+    if goes_on {
+        connection.soon(Soon::GoOn);
+    }
+    match (message, end) {
+        (Some((message, false)), _) => as_text(py, message).map(Found::Value),
+        (Some((message, true)), _) => Ok(Found::Value(message)),
+        (None, Some((_, true))) if wish == Wish::Next => Err(PyStopAsyncIteration::new_err(())),
+        (None, Some((error, _))) => Err(PyErr::from_value(error.into_bound(py))),
+        (None, None) => Ok(Found::Nothing),
+    }
+}
+
+/// A text message of the inbox as str: bytes there are text that was not validated.
+fn as_text(py: Python<'_>, message: Py<PyAny>) -> PyResult<Py<PyAny>> {
+    match message.bind(py).cast::<PyBytes>() {
         Ok(bytes) => decode(py, bytes.as_bytes(), true),
-        Err(_) => Ok(data),
+        Err(_) => Ok(message),
     }
 }

@@ -1,9 +1,7 @@
-//! From bytes to listeners.
+//! From bytes to listeners and to tasks that wait for messages.
 
 pub mod delivery;
 #[cfg(unix)]
 pub mod direct_read;
-pub mod hold;
 pub mod inbox;
 pub mod inflate;
-pub mod step;

@@ -4,8 +4,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::frame_sink::{enqueue, settle};
+use super::send::{is_full, send_anyway};
 use crate::bindings::connection::Connection;
-use crate::bindings::connection::state::{Ending, Wire};
 use crate::bindings::convert::payload::Payload;
 use crate::bindings::convert::send_args;
 #[cfg(unix)]
@@ -14,6 +15,7 @@ use crate::protocol::deflate::Deflater;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::frame::{FrameHeader, Opcode, write_header};
 use crate::protocol::sender::SendOptions;
+use crate::session::{BroadcastTo, Host};
 
 /// A queue of the loop's transports is written from one buffer: nothing is held for it.
 #[cfg(not(unix))]
@@ -46,8 +48,7 @@ enum Outcome {
     Sent,
     /// More than the high-water mark is queued.
     Slow,
-    /// A fragmented message is under way: "the fragments of one message MUST NOT be interleaved between
-    /// the fragments of another message" (RFC 6455 section 5.4).
+    /// A fragmented message is under way.
     Busy,
     Gone,
 }
@@ -102,56 +103,42 @@ pub fn broadcast(
 impl Message<'_> {
     fn send(&mut self, connection: &Bound<'_, Connection>) -> PyResult<Outcome> {
         let (py, this) = (connection.py(), connection.get());
-        if self.skip_slow && is_slow(connection) {
-            this.state.with(py, |state| state.counts.skipped += 1);
+        if self.skip_slow && is_full(connection) {
+            connection.with(|session| session.counters_mut().skip());
             return Ok(Outcome::Slow);
         }
-        let (gone, busy, apart) = this.state.with(py, |state| {
-            let gone = matches!(state.wire, Wire::None) || state.flow.ending != Ending::Open;
-            let busy = !gone && state.sender.is_in_message();
-            state.counts.skipped += u64::from(busy);
-            // Nothing overtakes what a thread compresses for this connection.
-            let apart = !state.settings.is_server || state.flow.is_behind();
-            (gone, busy, apart)
-        });
-        if gone || busy {
-            return Ok(if gone { Outcome::Gone } else { Outcome::Busy });
-        }
-        if apart {
-            return self.send_apart(connection);
+        match connection.with(|session| session.broadcast_to()) {
+            BroadcastTo::Shared => {}
+            BroadcastTo::Apart => return self.send_apart(connection),
+            BroadcastTo::Busy => return Ok(Outcome::Busy),
+            BroadcastTo::Gone => return Ok(Outcome::Gone),
         }
         let data = self.data.clone();
         let (frame, compressed) = self.frame_for(connection)?;
-        let queued = this.enqueue(py, |state, shared, out| {
-            out.put_shared(py, frame);
-            state.counts.sent(data.as_bytes().len(), true);
-            if compressed {
-                state.sender.skip(&mut shared.codec, data.as_bytes());
-            }
+        let queued = enqueue(this, py, |(session, shared), sink| {
+            sink.put_shared(py, frame);
+            session.send_shared(&mut shared.codec, data.as_bytes(), compressed);
         });
         let Some(((), queued)) = queued else { return Ok(Outcome::Gone) };
-        Connection::settle(connection, &queued);
+        settle(connection, &queued);
         Ok(Outcome::Sent)
     }
 
-    /// A frame of its own. A client's must have one: "the masking key needs to be unpredictable" (RFC 6455
-    /// section 5.3). Whether the peer is too slow was asked before, if it was to be.
+    /// Sends a frame of its own. Whether the peer is too slow was asked before, if it was to be.
     fn send_apart(&self, connection: &Bound<'_, Connection>) -> PyResult<Outcome> {
         let options = SendOptions { binary: self.binary, compress: self.compress, fin: true };
         let payload = Payload::Bytes(self.data.clone());
-        let mask = !connection.get().is_server(connection.py());
-        Connection::queue_anyway(connection, &payload, options, mask, None)?;
+        send_anyway(connection, &payload, options, None, None)?;
         Ok(Outcome::Sent)
     }
 
     /// The frame for a server's connection, and whether it is compressed.
     fn frame_for(&mut self, connection: &Bound<'_, Connection>) -> PyResult<(&SharedFrame, bool)> {
-        let (py, this) = (connection.py(), connection.get());
         let len = self.data.as_bytes().len();
         let known = &self.compressed;
         // The place of the form, or the compressor that has to make it.
-        let form = this.state.with(py, |state| {
-            let compressor = state.sender.shares(len).filter(|_| self.compress)?;
+        let form = connection.with(|session| {
+            let compressor = session.shares(len).filter(|_| self.compress)?;
             let place = known.iter().position(|(one, _)| one.is_like(compressor));
             Some(place.ok_or_else(|| compressor.apart()))
         });
@@ -176,9 +163,9 @@ impl Message<'_> {
         mut compressor: Deflater,
     ) -> PyResult<()> {
         let (py, data) = (connection.py(), self.data.as_bytes());
-        let made = connection.get().reactor(py).with_shared(py, |shared| {
-            let mut out = shared.codec.take_scratch();
-            compressor.deflate(&mut shared.codec, data, true, &mut out)?;
+        let made = connection.with_codec(|_, codec| {
+            let mut out = codec.take_scratch();
+            compressor.deflate(codec, data, true, &mut out)?;
             Ok::<_, ProtocolError>(out)
         });
         let made = made.map_err(|error| PyValueError::new_err(error.to_string()))?;
@@ -186,19 +173,8 @@ impl Message<'_> {
             let opcode = if self.binary { Opcode::Binary } else { Opcode::Text };
             SharedFrame::new(opcode, true, &PyBytes::new(py, &made))
         });
-        connection.get().reactor(py).with_shared(py, |shared| shared.codec.give_scratch(made));
+        connection.with_codec(|_, codec| codec.give_scratch(made));
         self.compressed.push((compressor, frame));
         Ok(())
     }
-}
-
-/// Whether more than the high-water mark is queued, when all that the kernel takes is written.
-fn is_slow(connection: &Bound<'_, Connection>) -> bool {
-    let (py, this) = (connection.py(), connection.get());
-    let high = this.state.with(py, |state| state.settings.high_water_mark);
-    if this.queued_bytes(py) <= high {
-        return false;
-    }
-    Connection::write_out(connection);
-    this.queued_bytes(py) > high
 }

@@ -1,4 +1,4 @@
-//! A look ahead: pings in bytes that are not to be delivered yet.
+//! A scan for pings in bytes that are not to be delivered yet.
 //!
 //! A peer that gets no pong takes us for dead, though the program has only paused. So the frames that
 //! wait are walked over, header by header, without being read: what they are worth is decided when it
@@ -12,19 +12,19 @@ use crate::protocol::frame::{
 use crate::simd::mask;
 
 /// The payload of a ping, unmasked.
-pub struct PingAhead {
+pub struct ScannedPing {
     payload: [u8; MAX_CONTROL_PAYLOAD],
     length: usize,
 }
 
-impl AsRef<[u8]> for PingAhead {
+impl AsRef<[u8]> for ScannedPing {
     fn as_ref(&self) -> &[u8] {
         &self.payload[..self.length]
     }
 }
 
 /// How far the bytes that wait were looked at.
-pub struct Ahead {
+pub struct PingScan {
     rules: HeaderRules,
     /// The start of the first header, which the receiver has already.
     partial: PartialHeader,
@@ -43,7 +43,7 @@ pub struct Ahead {
 impl<B: MessageBuffer> Receiver<B> {
     /// A look at the bytes that follow what was read so far.
     #[must_use]
-    pub fn ahead(&self) -> Ahead {
+    pub fn ping_scan(&self) -> PingScan {
         let (skip, in_message) = match (self.expect, &self.message) {
             (Expect::Control, message) => {
                 let missing = self.control.as_ref().map_or(0, |control| control.missing());
@@ -58,13 +58,13 @@ impl<B: MessageBuffer> Receiver<B> {
         let over = self.is_finished();
         let control = self.control.as_ref().filter(|_| self.expect == Expect::Control);
         let begun = control.is_some_and(|control| control.opcode == Opcode::Ping);
-        Ahead { rules, partial: self.partial, at: 0, skip, over, begun, seen: 0 }
+        PingScan { rules, partial: self.partial, at: 0, skip, over, begun, seen: 0 }
     }
 }
 
-impl Ahead {
+impl PingScan {
     /// The next ping in `bytes`, all that waits; `None` where there is no whole one any more.
-    pub fn next_ping(&mut self, bytes: &[u8]) -> Option<PingAhead> {
+    pub fn next_ping(&mut self, bytes: &[u8]) -> Option<ScannedPing> {
         loop {
             let rest = bytes.get(self.at..).unwrap_or_default();
             let passed = usize::try_from(self.skip).unwrap_or(usize::MAX).min(rest.len());
@@ -91,7 +91,7 @@ impl Ahead {
             let payload = rest.get(size..size + length)?;
             self.pass(&header, size);
             self.seen += 1;
-            let mut ping = PingAhead { payload: [0; MAX_CONTROL_PAYLOAD], length };
+            let mut ping = ScannedPing { payload: [0; MAX_CONTROL_PAYLOAD], length };
             ping.payload[..length].copy_from_slice(payload);
             if let Some(key) = header.mask {
                 mask::mask_in_place(&mut ping.payload[..length], key, 0);
@@ -166,23 +166,23 @@ mod tests {
                     before.push(data.to_vec());
                 }
             }
-            let mut ahead = receiver.ahead();
+            let mut scan = receiver.ping_scan();
             let mut seen = before.clone();
             for end in read..=BYTES.len() {
-                while let Some(ping) = ahead.next_ping(&BYTES[read..end]) {
+                while let Some(ping) = scan.next_ping(&BYTES[read..end]) {
                     seen.push(ping.as_ref().to_vec());
                 }
             }
             // A ping that was cut off is the receiver's: it has its start.
-            let cut = ahead.begun;
+            let cut = scan.begun;
             let mut wanted = vec![b"A".to_vec(), b"".to_vec(), b"BC".to_vec()];
             if cut {
                 wanted.remove(before.len());
-                assert!(!ahead.met());
+                assert!(!scan.met());
             }
             assert_eq!(seen, wanted, "read {read}");
             assert_eq!(
-                (before.len()..seen.len()).filter(|_| ahead.met()).count(),
+                (before.len()..seen.len()).filter(|_| scan.met()).count(),
                 seen.len() - before.len()
             );
         }
@@ -190,18 +190,18 @@ mod tests {
 
     #[test]
     fn nothing_is_seen_behind_a_fault() {
-        let mut ahead = receiver().ahead();
-        assert!(ahead.next_ping(b"\x83\x00\x89\x00").is_none());
-        assert!(ahead.next_ping(b"\x83\x00\x89\x00\x89\x00").is_none());
+        let mut scan = receiver().ping_scan();
+        assert!(scan.next_ping(b"\x83\x00\x89\x00").is_none());
+        assert!(scan.next_ping(b"\x83\x00\x89\x00\x89\x00").is_none());
     }
 
     #[test]
     fn pings_that_were_seen_are_met_once() {
-        let mut ahead = receiver().ahead();
-        while ahead.next_ping(BYTES).is_some() {}
-        assert!(ahead.consume(4));
-        assert!(ahead.met() && ahead.met() && ahead.met());
-        assert!(!ahead.met());
-        assert!(!ahead.consume(BYTES.len()));
+        let mut scan = receiver().ping_scan();
+        while scan.next_ping(BYTES).is_some() {}
+        assert!(scan.consume(4));
+        assert!(scan.met() && scan.met() && scan.met());
+        assert!(!scan.met());
+        assert!(!scan.consume(BYTES.len()));
     }
 }

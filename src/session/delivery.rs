@@ -1,0 +1,266 @@
+//! The walk from bytes to listeners: events are taken one by one, and each is handed over with nothing lent,
+//! so that a listener may do anything with its connection.
+//!
+//! Rules kept here:
+//! - delivery is a loop that is never entered twice: what a listener causes is left to the outer loop;
+//! - what came waits in order: messages of the inbox, then the backlog, then what comes;
+//! - the owner is told of the end when all before it is delivered, and of nothing after it.
+
+use super::Step;
+use super::hold::Resume;
+use super::host::{Host, Listener, News, Soon};
+use super::inbound::{AfterInput, Intake};
+use crate::protocol::receiver::Input;
+
+/// Takes bytes from the wire (after those that wait already) and delivers what it can.
+pub fn feed<H: Host>(host: &H, bytes: &mut [u8]) {
+    match host.with(|session| session.receive(bytes)) {
+        Intake::Dropped => return,
+        Intake::Kept => {}
+        Intake::Delivered => deliver(host, bytes),
+    }
+    deliver_backlog(host);
+    after_delivery(host);
+}
+
+/// Begins to deliver: `head` first.
+pub fn start<H: Host>(host: &H, head: &[u8]) {
+    host.with(|session| session.start(head));
+    deliver_backlog(host);
+    after_delivery(host);
+    host.flush_answers();
+}
+
+/// Delivers nothing until [`resume`].
+pub fn pause<H: Host>(host: &H) {
+    host.with(|session| session.pause());
+    after_delivery(host);
+}
+
+/// Ends a pause.
+///
+/// The transport reads again once what waits is delivered, in [`go_on`]: read now, it would be added to that,
+/// and with a listener that pauses at each message there would be ever more.
+pub fn resume<H: Host>(host: &H) {
+    match host.with(|session| session.resume()) {
+        Resume::Nothing => {}
+        Resume::GoOn => host.soon(Soon::GoOn),
+        Resume::NextTick => host.soon(Soon::NextTick),
+    }
+}
+
+/// Messages go to `listener` from now on; those that wait, for none has claimed them, come first. Returns the
+/// listener before it.
+#[must_use]
+pub fn set_listener<H: Host>(host: &H, listener: Option<Listener<H>>) -> Option<Listener<H>> {
+    let is_awaited = host.is_awaited();
+    let (old, waiting) = host.with(|session| session.set_listener(listener, is_awaited));
+    if waiting {
+        host.soon(Soon::GoOn);
+    }
+    old
+}
+
+/// Whether messages that find no room are dropped.
+pub fn set_discard<H: Host>(host: &H, discard: bool) {
+    if host.with(|session| session.set_discard(discard)) {
+        host.soon(Soon::GoOn);
+    }
+}
+
+/// The tick has come that the next event waits for.
+pub fn next_tick<H: Host>(host: &H) {
+    host.with(|session| session.end_tick());
+    go_on(host);
+}
+
+/// Goes on with what waits.
+pub fn go_on<H: Host>(host: &H) {
+    deliver_inbox(host);
+    deliver_backlog(host);
+    stall_if_full(host);
+    after_delivery(host);
+    host.flush_answers();
+}
+
+/// The peer's FIN.
+pub fn receive_eof<H: Host>(host: &H) {
+    host.with(|session| session.receive_eof());
+    after_delivery(host);
+}
+
+/// A thread has inflated what the receiver left.
+pub fn inflated<H: Host>(host: &H) {
+    deliver_backlog(host);
+    stall_if_full(host);
+    after_delivery(host);
+    host.flush_answers();
+}
+
+/// Delivers what waits in the backlog, as far as it may; also what comes while it does.
+pub fn deliver_backlog<H: Host>(host: &H) {
+    while let Some(mut bytes) = host.with(|session| session.take_backlog()) {
+        deliver(host, &mut bytes);
+        // A message that waited for the listener went first, or the inbox had no room.
+        host.with(|session| session.note_ready());
+    }
+}
+
+/// Gives messages that waited for `recv` to a listener that has come since.
+pub fn deliver_inbox<H: Host>(host: &H) {
+    while let Some(Step::Message { listener, message, binary }) =
+        host.with(|session| session.begin_from_inbox(|session| session.step_from_inbox(host)))
+    {
+        host.call_listener(listener, message, binary);
+        host.with(|session| session.end_from_inbox());
+        end_event(host);
+    }
+    if host.with(|session| session.unstall()) {
+        deliver_backlog(host);
+        after_delivery(host);
+    }
+}
+
+fn stall_if_full<H: Host>(host: &H) {
+    if host.with(|session| session.stall_if_full()) {
+        drop_unwanted(host, false);
+    }
+}
+
+#[cold]
+fn drop_unwanted<H: Host>(host: &H, for_next: bool) {
+    let is_awaited = host.is_awaited();
+    host.with(|session| session.drop_unwanted(is_awaited, for_next));
+}
+
+fn deliver<H: Host>(host: &H, bytes: &mut [u8]) {
+    host.with(|session| session.begin_delivery());
+    let mut input = Input::new(bytes);
+    loop {
+        match host.with_codec(|session, codec| session.next(host, codec, &mut input)) {
+            Step::Wait => break,
+            Step::NeedMore => {
+                if !goes_on_after_input(host) {
+                    break;
+                }
+            }
+            Step::Queued => {}
+            Step::Overflow => drop_unwanted(host, true),
+            Step::Full => {
+                host.wake_receiver();
+                if host.with(|session| session.stall()) {
+                    break;
+                }
+            }
+            Step::Pieces { pieces, size } => {
+                let step = match host.join_pieces(pieces) {
+                    Ok(message) => host.with(|session| {
+                        let to_inbox = session.takes_to_inbox();
+                        session.place(host, message, size, true, to_inbox)
+                    }),
+                    Err(error) => Step::Error(error),
+                };
+                hand_over(host, step);
+            }
+            other => hand_over(host, other),
+        }
+        // The usual end: one message came, and nothing behind it.
+        if input.remaining() == 0 && host.with(|session| session.has_nothing_else()) {
+            break;
+        }
+    }
+    let read = input.position();
+    host.with(|session| session.end_delivery(read, &bytes[read..]));
+    host.wake_receiver();
+}
+
+/// The receiver has no event: whether it has one now, because what it had left is inflated.
+#[cold]
+fn goes_on_after_input<H: Host>(host: &H) -> bool {
+    match host.with_codec(|session, codec| session.after_input(codec)) {
+        AfterInput::NeedsBytes => false,
+        AfterInput::HasWork(work) => host.inflate(work),
+    }
+}
+
+/// Calls whom the event is for.
+fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) {
+    match step {
+        Step::Message { listener, message, binary } => {
+            host.call_listener(listener, message, binary);
+        }
+        Step::Ping { data, tell, pong } => {
+            if pong {
+                host.send_pong(host.as_slice(&data));
+            }
+            if tell {
+                host.tell(News::Ping(data));
+            }
+        }
+        Step::Pong { data, tell } => {
+            if tell {
+                host.tell(News::Pong(data));
+            }
+        }
+        Step::Close { code, reason } => {
+            host.with(|session| session.conclude());
+            host.tell(News::Close(code, reason));
+            return;
+        }
+        Step::Fail(error) => {
+            host.with(|session| session.conclude());
+            host.tell(News::Fail(error));
+            return;
+        }
+        Step::Error(error) => host.report(error),
+        Step::NeedMore
+        | Step::Wait
+        | Step::Full
+        | Step::Overflow
+        | Step::Queued
+        | Step::Pieces { .. } => return,
+    }
+    end_event(host);
+}
+
+/// With `allow_synchronous_events=False` the next event waits for the next tick, as in ws.
+#[inline]
+fn end_event<H: Host>(host: &H) {
+    if host.with(|session| session.end_event()) {
+        host.soon(Soon::NextTick);
+    }
+}
+
+/// After a delivery: answers pings among what waits, reads on or not, tells of the end if it has come.
+#[inline]
+pub fn after_delivery<H: Host>(host: &H) {
+    while let Some((ping, answered)) = host.with(|session| session.next_held_ping()) {
+        if answered {
+            host.send_pong(ping.as_ref());
+        }
+    }
+    if let Some(off) = host.with(|session| session.change_reading()) {
+        host.switch_reading(off);
+    }
+    if host.with(|session| session.has_end_to_tell()) {
+        tell_end(host);
+    }
+}
+
+/// Tells the owner of the peer's FIN, and of the loss, when all before it is delivered.
+#[cold]
+fn tell_end<H: Host>(host: &H) {
+    if !host.with(|session| session.ends_due()).any() {
+        return;
+    }
+    // What was sent before the end was known leaves before it is told.
+    host.flush_answers();
+    let ends = host.with(|session| session.tell_ends());
+    if ends.eof {
+        host.tell(News::End);
+        host.close_wire();
+    }
+    if ends.lost {
+        host.tell(News::Lost);
+    }
+}

@@ -1,0 +1,211 @@
+//! Why nothing is delivered now. All reasons are in one byte, since every message asks for them.
+//!
+//! | reason | set by | cleared by |
+//! | --- | --- | --- |
+//! | `NOT_STARTED` | the beginning | `start` |
+//! | `PAUSED` | `pause` | `resume`; the loss of the transport |
+//! | `STALLED` | a full inbox | the last message being taken; `discard` |
+//! | `NEXT_TICK` | an event, without `allow_synchronous_events`; `resume`, with `read_ahead` | the next tick |
+//! | `INFLATING` | a message that a thread inflates | its end |
+//! | `CONCLUDED` | a close frame, a fault, `abort` | nothing |
+
+const NOT_STARTED: u8 = 1;
+const PAUSED: u8 = 2;
+const STALLED: u8 = 4;
+const NEXT_TICK: u8 = 8;
+const INFLATING: u8 = 16;
+const CONCLUDED: u8 = 32;
+const REASONS: u8 = NOT_STARTED | PAUSED | STALLED | NEXT_TICK | INFLATING | CONCLUDED;
+/// No reason to wait, but kept beside them: something can be delivered without more bytes from the peer. It is
+/// what a thread made, or what was received directly.
+const READY: u8 = 64;
+
+/// What follows a `resume`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// Nothing: there was no pause.
+    Nothing,
+    /// The next tick goes on.
+    GoOn,
+    /// Nothing may be delivered before the next tick, which goes on.
+    NextTick,
+}
+
+/// Why nothing is delivered now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    bits: u8,
+    /// The program called `pause`, and not `resume`, whatever became of the transport.
+    is_paused: bool,
+    /// Events are being delivered: a nested call leaves the rest to the outer one.
+    is_delivering: bool,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self { bits: NOT_STARTED, is_paused: false, is_delivering: false }
+    }
+}
+
+impl Hold {
+    #[inline]
+    const fn has(&self, bits: u8) -> bool {
+        self.bits & bits != 0
+    }
+
+    #[inline]
+    const fn set(&mut self, bits: u8, value: bool) {
+        self.bits = if value { self.bits | bits } else { self.bits & !bits };
+    }
+
+    /// Whether the next event may be delivered.
+    #[inline]
+    pub const fn allows_delivery(&self) -> bool {
+        !self.has(REASONS)
+    }
+
+    /// Delivery begins.
+    pub const fn start(&mut self) {
+        self.set(NOT_STARTED, false);
+    }
+
+    /// Whether delivery has begun.
+    #[inline]
+    pub const fn is_started(&self) -> bool {
+        !self.has(NOT_STARTED)
+    }
+
+    /// The program pauses. After the loss of the transport it only says so: what came is delivered.
+    pub const fn pause(&mut self, is_lost: bool) {
+        self.is_paused = true;
+        self.set(PAUSED, !is_lost);
+    }
+
+    /// The program resumes. Where bytes are read ahead, nothing that comes until the next tick may overtake
+    /// what waits.
+    pub const fn resume(&mut self, reads_ahead: bool) -> Resume {
+        self.is_paused = false;
+        if !self.has(PAUSED) {
+            return Resume::Nothing;
+        }
+        self.set(PAUSED, false);
+        if reads_ahead && !self.has(NEXT_TICK) {
+            self.set(NEXT_TICK, true);
+            return Resume::NextTick;
+        }
+        Resume::GoOn
+    }
+
+    /// Whether the program called `pause`, and not `resume`.
+    pub const fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// The transport is gone: what came before is delivered even to a program that has paused.
+    pub const fn lose(&mut self) {
+        self.set(PAUSED, false);
+    }
+
+    /// The inbox is full, or has room again.
+    pub const fn stall(&mut self, is_full: bool) {
+        self.set(STALLED, is_full);
+    }
+
+    /// Whether the inbox is full.
+    #[inline]
+    pub const fn is_stalled(&self) -> bool {
+        self.has(STALLED)
+    }
+
+    /// Whether the program takes nothing now.
+    #[inline]
+    pub const fn is_held(&self) -> bool {
+        self.has(PAUSED | STALLED)
+    }
+
+    /// Whether a pause or the next tick keeps messages of the inbox from a listener.
+    #[inline]
+    pub const fn keeps_inbox(&self) -> bool {
+        self.has(PAUSED | NEXT_TICK)
+    }
+
+    /// Whether the program has paused, and the transport is not gone.
+    pub const fn holds_paused(&self) -> bool {
+        self.has(PAUSED)
+    }
+
+    /// The next event waits for the next tick, or not any more.
+    #[inline]
+    pub const fn wait_for_tick(&mut self, wait: bool) {
+        self.set(NEXT_TICK, wait);
+    }
+
+    /// Whether the next event waits for the next tick.
+    #[inline]
+    pub const fn waits_for_tick(&self) -> bool {
+        self.has(NEXT_TICK)
+    }
+
+    /// A thread begins to inflate.
+    pub const fn begin_inflating(&mut self) {
+        self.set(READY, false);
+        self.set(INFLATING, true);
+    }
+
+    /// The thread is done: there is something to deliver.
+    pub const fn end_inflating(&mut self) {
+        self.set(INFLATING, false);
+        self.set(READY, true);
+    }
+
+    /// Something can be delivered without more bytes.
+    pub const fn keep_ready(&mut self) {
+        self.set(READY, true);
+    }
+
+    /// It is delivered now, or never will be.
+    pub const fn forget_ready(&mut self) {
+        self.set(READY | INFLATING, false);
+    }
+
+    /// Whether something can be delivered without more bytes.
+    #[inline]
+    pub const fn has_ready(&self) -> bool {
+        self.has(READY)
+    }
+
+    /// Whether the next tick, a thread or what is ready brings something to deliver.
+    #[inline]
+    pub const fn awaits_delivery(&self) -> bool {
+        self.has(NEXT_TICK | INFLATING | READY)
+    }
+
+    /// Whether the next event waits for `start`, for the next tick or for a thread.
+    #[inline]
+    pub const fn must_wait(&self) -> bool {
+        self.has(NOT_STARTED | NEXT_TICK | INFLATING)
+    }
+
+    /// What follows is no frame any more.
+    pub const fn conclude(&mut self) {
+        self.set(CONCLUDED, true);
+    }
+
+    /// Whether no frame comes any more.
+    #[inline]
+    pub const fn is_concluded(&self) -> bool {
+        self.has(CONCLUDED)
+    }
+
+    /// A delivery begins, or has ended.
+    #[inline]
+    pub const fn deliver(&mut self, begins: bool) {
+        self.is_delivering = begins;
+    }
+
+    /// Whether a delivery is under way.
+    #[inline]
+    pub const fn is_delivering(&self) -> bool {
+        self.is_delivering
+    }
+}

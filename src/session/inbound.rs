@@ -1,0 +1,462 @@
+//! What comes: bytes, pauses, listeners, tasks that take messages, the end.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::end::Ends;
+use super::hold::Resume;
+use super::host::{Form, Objects};
+use super::{Session, Step};
+use crate::protocol::deflate::Codec;
+use crate::protocol::error::ProtocolError;
+use crate::protocol::receiver::{Receiver, ScannedPing, Work};
+
+/// Bytes read ahead of `start`, and while each event waits for its tick (`allow_synchronous_events=False`).
+const READ_AHEAD: usize = 64 * 1024;
+
+/// What becomes of bytes that come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// Nothing: no frame comes any more.
+    Dropped,
+    /// They wait.
+    Kept,
+    /// They are delivered now.
+    Delivered,
+}
+
+/// How a delivery goes on whose input is used up.
+pub enum AfterInput<O: Objects> {
+    /// It ends: more bytes are needed.
+    NeedsBytes,
+    /// The receiver has left work that a thread may do.
+    HasWork(Box<Work<O::Buffer>>),
+}
+
+impl<O: Objects> Session<O> {
+    // The wire -----------------------------------------------------------------------------------
+
+    /// There is a transport, or a socket, which had `written` bytes queued or written before.
+    pub fn connect(&mut self, written: u64) {
+        self.end.connect();
+        self.counters.begin_wire(written);
+    }
+
+    /// Takes bytes of the wire. They are kept here if they have to wait.
+    #[inline]
+    pub fn receive(&mut self, bytes: &[u8]) -> Intake {
+        self.active = true;
+        self.counters.receive_wire(bytes.len());
+        if self.end.is_lost() || self.hold.is_concluded() {
+            return Intake::Dropped;
+        }
+        if self.hold.is_delivering() || !self.backlog.is_empty() || !self.hold.allows_delivery() {
+            self.backlog.push(bytes);
+            return Intake::Kept;
+        }
+        Intake::Delivered
+    }
+
+    /// The receiver, to read into its message itself; None while what comes has to wait.
+    #[inline]
+    pub fn direct_receiver(&mut self) -> Option<&mut Receiver<O::Buffer>> {
+        let free =
+            self.backlog.is_empty() && self.hold.allows_delivery() && !self.hold.is_delivering();
+        free.then_some(&mut self.receiver)
+    }
+
+    /// What reading into the message came to: bytes, or the fault that they were. Until it is delivered the
+    /// program may pause, or take a message that came before.
+    pub fn direct_received(&mut self, outcome: Result<usize, ProtocolError>) {
+        match outcome {
+            Ok(bytes) => self.counters.receive_wire(bytes),
+            Err(fault) => self.fault = Some(fault),
+        }
+        self.note_ready();
+    }
+
+    /// The most bytes to be read at once: while the program takes nothing, as many as are read ahead.
+    #[inline]
+    pub fn room_to_read(&self) -> usize {
+        if self.settings.read_ahead > 0 && self.hold.is_held() {
+            self.settings.read_ahead.saturating_sub(self.backlog.len()).max(1)
+        } else {
+            usize::MAX
+        }
+    }
+
+    /// Whether the transport's reading is to change: it reads while frames can be delivered, and not else.
+    #[inline]
+    pub fn change_reading(&mut self) -> Option<bool> {
+        let waiting = self.backlog.len();
+        let ahead = self.hold.must_wait() && waiting > READ_AHEAD;
+        let held = self.hold.is_held() && waiting >= self.settings.read_ahead;
+        let off = !self.hold.is_concluded() && (held || ahead);
+        if off == self.reading_off || !self.end.is_connected() {
+            return None;
+        }
+        self.reading_off = off;
+        self.active = true;
+        Some(off)
+    }
+
+    /// Whether bytes came, or none could because reading was off, since the last call.
+    pub fn take_activity(&mut self) -> bool {
+        std::mem::take(&mut self.active) || self.reading_off
+    }
+
+    // The program --------------------------------------------------------------------------------
+
+    /// Delivery may begin; `head` came before all that waits.
+    pub fn start(&mut self, head: &[u8]) {
+        self.hold.start();
+        if !head.is_empty() {
+            self.counters.receive_wire(head.len());
+            self.backlog.push_front(head);
+        }
+    }
+
+    /// Whether a delivery is under way.
+    #[inline]
+    pub const fn is_delivering(&self) -> bool {
+        self.hold.is_delivering()
+    }
+
+    /// Nothing is delivered until [`Session::resume`].
+    pub fn pause(&mut self) {
+        self.hold.pause(self.end.is_lost());
+    }
+
+    /// Ends a pause; what waits is delivered from the next tick on.
+    pub fn resume(&mut self) -> Resume {
+        self.hold.resume(self.settings.read_ahead > 0)
+    }
+
+    /// Whether the program has paused.
+    pub const fn is_paused(&self) -> bool {
+        self.hold.is_paused()
+    }
+
+    /// Which pings and pongs the owner is told of.
+    pub const fn wants_ping(&self) -> bool {
+        self.wants_ping
+    }
+
+    /// Which pings and pongs the owner is told of.
+    pub const fn set_wants_ping(&mut self, value: bool) {
+        self.wants_ping = value;
+    }
+
+    /// Which pings and pongs the owner is told of.
+    pub const fn wants_pong(&self) -> bool {
+        self.wants_pong
+    }
+
+    /// Which pings and pongs the owner is told of.
+    pub const fn set_wants_pong(&mut self, value: bool) {
+        self.wants_pong = value;
+    }
+
+    /// The form of binary messages.
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// The form of binary messages from now on; of [`Form::Fragments`], from the next message on.
+    pub fn set_form(&mut self, form: Form) {
+        self.form = form;
+        self.receiver.set_fragments(form == Form::Fragments);
+    }
+
+    /// The program's listener for messages.
+    pub const fn listener(&self) -> Option<&O::Listener> {
+        self.listener.as_ref()
+    }
+
+    /// Messages go to `listener` from now on. One that comes while no task waits (`is_awaited`) takes over from
+    /// a `recv` that has been. Returns the listener before it, to be dropped with nothing lent, and whether
+    /// messages wait for it.
+    #[must_use]
+    pub fn set_listener(
+        &mut self,
+        listener: Option<O::Listener>,
+        is_awaited: bool,
+    ) -> (Option<O::Listener>, bool) {
+        let listens = listener.is_some();
+        if listens && self.listener.is_none() && !is_awaited && !self.inbox.is_owed() {
+            self.inbox.unclaim();
+        }
+        let waiting = listens && !self.inbox.is_empty() && !self.inbox.is_claimed();
+        (std::mem::replace(&mut self.listener, listener), waiting)
+    }
+
+    /// Whether messages that find no room are dropped.
+    pub const fn discards(&self) -> bool {
+        self.inbox.discards()
+    }
+
+    /// Whether messages that find no room are dropped. True: delivery goes on with it.
+    #[must_use]
+    pub const fn set_discard(&mut self, discard: bool) -> bool {
+        self.inbox.set_discard(discard);
+        let goes_on = discard && self.hold.is_stalled();
+        if goes_on {
+            self.hold.stall(false);
+        }
+        goes_on
+    }
+
+    // The inbox ----------------------------------------------------------------------------------
+
+    /// Somebody iterates, or calls `recv`.
+    #[inline]
+    pub const fn claim(&mut self) {
+        self.inbox.claim();
+    }
+
+    /// A task was woken for the next message, or is cancelled before it has come.
+    #[inline]
+    pub const fn owe(&mut self, is_owed: bool) {
+        self.inbox.owe(is_owed);
+    }
+
+    /// Whether a task was woken for a message, and has not come.
+    pub const fn is_owed(&self) -> bool {
+        self.inbox.is_owed()
+    }
+
+    /// Whether messages wait.
+    #[inline]
+    pub fn has_messages(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// A task comes for the next message, which is returned with whether it is binary. True: the inbox is empty
+    /// now, and delivery goes on.
+    #[inline]
+    pub fn take_message(&mut self) -> (Option<(O::Message, bool)>, bool) {
+        self.inbox.claim();
+        self.inbox.owe(false);
+        let message = self.inbox.pop();
+        (message, self.unstall())
+    }
+
+    /// Ends the stall if the inbox is empty: whether that is so.
+    pub(super) fn unstall(&mut self) -> bool {
+        let goes_on = self.hold.is_stalled() && self.inbox.is_empty();
+        if goes_on {
+            self.hold.stall(false);
+        }
+        goes_on
+    }
+
+    /// The inbox was full when a step asked: whether it is still, now that the task that waits was woken.
+    pub(super) fn stall(&mut self) -> bool {
+        let is_full = self.inbox.is_full();
+        self.hold.stall(is_full);
+        is_full
+    }
+
+    /// The last message that a tick delivered may have filled the inbox: then delivery stalls. True: what
+    /// nobody takes is to be dropped instead.
+    pub(super) fn stall_if_full(&mut self) -> bool {
+        let is_full = self.takes_to_inbox() && self.hold.allows_delivery() && self.inbox.is_full();
+        if is_full && !self.inbox.discards() {
+            self.hold.stall(true);
+        }
+        is_full && self.inbox.discards()
+    }
+
+    /// Drops the messages that wait, but for the first if it is a task's; `for_next`: one is about to come.
+    pub(super) fn drop_unwanted(&mut self, is_awaited: bool, for_next: bool) {
+        self.inbox.drop_unwanted(is_awaited, for_next);
+    }
+
+    /// The next message that waits for a listener that has come since; a delivery has begun with it.
+    pub(super) fn begin_from_inbox(
+        &mut self,
+        take: impl FnOnce(&mut Self) -> Option<Step<O>>,
+    ) -> Option<Step<O>> {
+        let hold = &self.hold;
+        if self.inbox.is_claimed() || hold.is_delivering() || hold.keeps_inbox() {
+            return None;
+        }
+        let step = take(self)?;
+        self.hold.deliver(true);
+        Some(step)
+    }
+
+    /// The listener has had it.
+    pub(super) const fn end_from_inbox(&mut self) {
+        self.hold.deliver(false);
+    }
+
+    // Delivery -----------------------------------------------------------------------------------
+
+    /// What waits and may be delivered now.
+    pub(super) fn take_backlog(&mut self) -> Option<Vec<u8>> {
+        let something = !self.backlog.is_empty() || self.hold.has_ready();
+        if !something || self.hold.is_delivering() || !self.hold.allows_delivery() {
+            return None;
+        }
+        self.hold.forget_ready();
+        Some(self.backlog.take())
+    }
+
+    /// Notes whether something can be delivered without more bytes: nothing else would bring it forth.
+    #[inline]
+    pub(super) fn note_ready(&mut self) {
+        if self.fault.is_some() || self.receiver.has_ready() {
+            self.hold.keep_ready();
+        }
+    }
+
+    /// A delivery begins.
+    #[inline]
+    pub(super) const fn begin_delivery(&mut self) {
+        self.hold.deliver(true);
+    }
+
+    /// A delivery ends that has read `read` bytes; `rest` was not read.
+    #[inline]
+    pub(super) fn end_delivery(&mut self, read: usize, rest: &[u8]) {
+        self.hold.deliver(false);
+        self.backlog.consume(read, rest.is_empty());
+        if !rest.is_empty() && !self.hold.is_concluded() {
+            self.backlog.push_front(rest);
+        }
+    }
+
+    /// Whether nothing that was received is waiting to be delivered, beside the input.
+    #[inline]
+    pub(super) fn has_nothing_else(&self) -> bool {
+        self.inbox.is_empty() && self.fault.is_none()
+    }
+
+    /// What follows when the receiver has no event.
+    #[cold]
+    pub(super) fn after_input(&mut self, codec: &mut Codec) -> AfterInput<O> {
+        let work = if self.receiver.is_working() { self.receiver.take_work(codec) } else { None };
+        work.map_or(AfterInput::NeedsBytes, AfterInput::HasWork)
+    }
+
+    /// What follows is no frame any more.
+    pub(super) const fn conclude(&mut self) {
+        self.hold.conclude();
+    }
+
+    /// After an event: whether a tick has to be asked for, which the next one waits for.
+    #[inline]
+    pub(super) const fn end_event(&mut self) -> bool {
+        if self.settings.allow_synchronous_events {
+            self.hold.wait_for_tick(false);
+            return false;
+        }
+        let waits = self.hold.waits_for_tick();
+        self.hold.wait_for_tick(true);
+        !waits
+    }
+
+    /// The tick has come.
+    pub(super) const fn end_tick(&mut self) {
+        self.hold.wait_for_tick(false);
+    }
+
+    /// The next ping among the bytes that wait while the program takes nothing, and whether it is answered. It
+    /// is told, and not answered again, when it is its turn.
+    #[inline]
+    pub(super) fn next_held_ping(&mut self) -> Option<(ScannedPing, bool)> {
+        let hold = &self.hold;
+        let wanted = hold.is_held()
+            && self.settings.read_ahead > 0
+            && self.settings.auto_pong
+            && hold.is_started()
+            && !self.end.is_lost()
+            && !(hold.is_delivering() || hold.is_concluded() || self.backlog.is_empty());
+        if !wanted {
+            return None;
+        }
+        let ping = self.backlog.next_ping(&self.receiver)?;
+        Some((ping, self.outbox.has_room_for_pong(self.settings.max_pending_auto_pongs)))
+    }
+
+    // Threads that inflate -----------------------------------------------------------------------
+
+    /// A thread begins to inflate: what stops it, and how many may at once.
+    pub fn begin_inflating(&mut self) -> (Arc<AtomicBool>, usize) {
+        self.hold.begin_inflating();
+        let cancelled = self.inflating.get_or_insert_default();
+        (Arc::clone(cancelled), self.settings.concurrency_limit)
+    }
+
+    /// What the receiver left is done, by whomever.
+    pub fn end_inflating(&mut self, work: Box<Work<O::Buffer>>, codec: &mut Codec) {
+        self.inflating = None;
+        self.hold.end_inflating();
+        self.receiver.give_work(work, codec);
+    }
+
+    /// A thread is done with what nobody wants any more: whether that is so.
+    pub fn is_inflated_in_vain(&mut self) -> bool {
+        let in_vain = self.hold.is_concluded();
+        if in_vain {
+            self.inflating = None;
+            self.hold.forget_ready();
+        }
+        in_vain
+    }
+
+    // The end ------------------------------------------------------------------------------------
+
+    /// The peer's FIN came.
+    pub(super) const fn receive_eof(&mut self) {
+        self.end.receive_eof();
+    }
+
+    /// Ends everything at once; nothing more is delivered. True: the loss of the transport, which is told
+    /// behind what the inbox had no room for, is to be told now that this is given up.
+    #[must_use]
+    pub fn abort(&mut self) -> bool {
+        self.hold.conclude();
+        self.stop_jobs();
+        self.end.disconnect();
+        let waits = self.end.untold().lost;
+        if waits {
+            drop(self.backlog.take());
+        }
+        waits
+    }
+
+    /// Whether the owner has not been told of the peer's FIN, or of the loss.
+    #[inline]
+    pub(super) const fn has_end_to_tell(&self) -> bool {
+        self.end.untold().any()
+    }
+
+    /// What the owner is to be told of the end, all before it being delivered.
+    pub(super) fn ends_due(&self) -> Ends {
+        let hold = &self.hold;
+        let all_delivered =
+            hold.is_concluded() || (self.backlog.is_empty() && !hold.awaits_delivery());
+        if !hold.is_started() || hold.is_delivering() || !all_delivered || self.owes_listener() {
+            return Ends::default();
+        }
+        let Ends { eof, lost } = self.end.untold();
+        // Reading ahead may find the FIN while the program has paused.
+        let held = hold.holds_paused() && !hold.is_concluded();
+        Ends { eof: eof && !held, lost }
+    }
+
+    /// Whether messages that waited for `recv` are on their way to a listener that has come since.
+    fn owes_listener(&self) -> bool {
+        let held = self.hold.holds_paused() && !self.hold.waits_for_tick();
+        self.listener.is_some() && !self.inbox.is_claimed() && !self.inbox.is_empty() && !held
+    }
+
+    /// The owner is told of what is due.
+    pub(super) fn tell_ends(&mut self) -> Ends {
+        let ends = self.ends_due();
+        self.end.tell(ends);
+        ends
+    }
+}

@@ -1,0 +1,211 @@
+//! What a connection decides, without Python, without a socket and without `unsafe`.
+//!
+//! - [`Hold`]: why nothing is delivered now.
+//! - [`Inbox`]: the messages that wait for `recv`, and its bounds.
+//! - [`Backlog`]: the bytes that wait while nothing is delivered, and the pings among them.
+//! - [`Outbox`]: the bounds of what is queued, refusals, the frames whose writing somebody wants to hear of,
+//!   automatic pongs. [`CompressQueue`]: the frames that wait for a thread.
+//! - [`End`]: how the incoming half ends and what of it was told; how the outgoing half ends.
+//! - [`Counters`]: what was sent and received.
+//!
+//! [`Session`] puts them together: `inbound.rs` for what comes, `outbound.rs` for what goes. The walk itself,
+//! from bytes to listeners, is in [`delivery`]. Objects of the language that runs a session are passed
+//! through and never looked into: [`Objects`] names their types and [`Host`] makes and calls them.
+#![forbid(unsafe_code)]
+
+mod backlog;
+mod compress_queue;
+mod counters;
+pub mod delivery;
+mod end;
+mod hold;
+mod host;
+mod inbound;
+mod inbox;
+mod outbound;
+mod outbox;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use backlog::Backlog;
+pub use compress_queue::{CompressQueue, Turn, Waiting};
+pub use counters::Counters;
+pub use end::{End, Ending, Ends};
+pub use hold::{Hold, Resume};
+pub use host::{Form, Host, News, Objects, Soon};
+pub use inbound::{AfterInput, Intake};
+pub use inbox::Inbox;
+pub use outbound::{BroadcastTo, LONG};
+pub use outbox::Outbox;
+pub use step::Step;
+
+use crate::protocol::Role;
+use crate::protocol::deflate::{DeflateParams, InflateParams};
+use crate::protocol::error::ProtocolError;
+use crate::protocol::receiver::{Receiver, ReceiverOptions};
+use crate::protocol::sender::Sender;
+
+/// The options of a session. They stay what they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Which side we are.
+    pub role: Role,
+    /// Pings are answered.
+    pub auto_pong: bool,
+    /// Messages of one read are delivered in one tick; else each event has a tick of its own, as in ws.
+    pub allow_synchronous_events: bool,
+    /// Text is not validated.
+    pub skip_utf8_validation: bool,
+    /// Automatic pongs that may be queued at once; 0: any number.
+    pub max_pending_auto_pongs: usize,
+    /// Bytes that may be queued before a sender has to wait.
+    pub high_water_mark: usize,
+    /// A message is refused while more bytes than the mark are queued.
+    pub refuse_above_mark: bool,
+    /// Bytes that are read while nothing is delivered, so that pings among them are answered.
+    pub read_ahead: usize,
+    /// Messages that threads may compress or inflate at once.
+    pub concurrency_limit: usize,
+}
+
+/// What the peer's messages are limited to; 0 switches a limit off, as in ws.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a message, as sent and as inflated.
+    pub max_payload: u64,
+    /// Frames of a message.
+    pub max_fragments: u32,
+    /// Separately held pieces of a message.
+    pub max_buffered_chunks: u32,
+}
+
+/// One connection's decisions.
+pub struct Session<O: Objects> {
+    receiver: Receiver<O::Buffer>,
+    sender: Sender,
+    settings: Settings,
+    hold: Hold,
+    end: End,
+    /// Bytes came since somebody asked.
+    active: bool,
+    /// The transport's reading is off.
+    reading_off: bool,
+    wants_ping: bool,
+    wants_pong: bool,
+    form: Form,
+    listener: Option<O::Listener>,
+    inbox: Inbox<O::Message>,
+    backlog: Backlog,
+    /// A fault found while a frame was received in place, and not told yet.
+    fault: Option<ProtocolError>,
+    outbox: Outbox<O::Callback>,
+    /// There only while a thread compresses; nothing overtakes it.
+    compress_queue: Option<Box<CompressQueue<O>>>,
+    /// Set to true, the thread that inflates stops.
+    inflating: Option<Arc<AtomicBool>>,
+    counters: Counters,
+}
+
+impl<O: Objects> Session<O> {
+    /// A session at the start of a connection; `deflate` are the agreed parameters of permessage-deflate.
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        limits: Limits,
+        deflate: Option<(InflateParams, DeflateParams)>,
+    ) -> Self {
+        let (inflate, deflate) = deflate.unzip();
+        let mut receiver = Receiver::new(ReceiverOptions {
+            role: settings.role,
+            max_payload: limits.max_payload,
+            max_fragments: limits.max_fragments,
+            max_buffered_chunks: limits.max_buffered_chunks,
+            skip_utf8_validation: settings.skip_utf8_validation,
+            inflate,
+        });
+        receiver.set_mark(LONG);
+        Self {
+            receiver,
+            sender: Sender::new(settings.role, deflate),
+            settings,
+            hold: Hold::default(),
+            end: End::default(),
+            active: false,
+            reading_off: false,
+            wants_ping: false,
+            wants_pong: false,
+            form: Form::Bytes,
+            listener: None,
+            inbox: Inbox::default(),
+            backlog: Backlog::default(),
+            fault: None,
+            outbox: Outbox::default(),
+            compress_queue: None,
+            inflating: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The options.
+    #[inline]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether we are the server, whose frames need no mask (RFC 6455 section 5.1).
+    #[inline]
+    pub fn is_server(&self) -> bool {
+        self.settings.role == Role::Server
+    }
+
+    /// What was counted.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What was counted, to add to.
+    pub const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// Lets the threads that work for this session know that nobody wants their results any more.
+    pub fn stop_jobs(&self) {
+        if let Some(queue) = &self.compress_queue {
+            queue.cancel();
+        }
+        if let Some(cancelled) = &self.inflating {
+            cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Where in the session the marks of its outbox begin: read before each write.
+    #[must_use]
+    pub const fn marks_offset() -> usize {
+        std::mem::offset_of!(Self, outbox) + Outbox::<O::Callback>::marks_offset()
+    }
+
+    /// The objects that a garbage collector has to know: the listener, messages, callbacks.
+    pub fn objects(
+        &self,
+    ) -> (Option<&O::Listener>, impl Iterator<Item = &O::Message>, impl Iterator<Item = &O::Callback>)
+    {
+        let waiting = self.compress_queue.iter().flat_map(|queue| queue.callbacks());
+        (self.listener.as_ref(), self.inbox.messages(), self.outbox.callbacks().chain(waiting))
+    }
+
+    /// Gives up those objects: the caller drops them with nothing borrowed.
+    #[must_use]
+    pub fn take_objects(&mut self) -> impl Sized + use<O> {
+        self.outbox.open_gate();
+        (
+            self.listener.take(),
+            std::mem::take(&mut self.inbox),
+            std::mem::take(&mut self.outbox),
+            self.compress_queue.take(),
+        )
+    }
+}

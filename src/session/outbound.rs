@@ -1,0 +1,297 @@
+//! What goes: frames, refusals, senders that wait for room, what a thread compresses, the end.
+
+use super::Session;
+use super::compress_queue::{CompressQueue, Turn, Waiting};
+use super::end::Ending;
+use super::host::Objects;
+use crate::protocol::deflate::{Codec, Deflater};
+use crate::protocol::error::ProtocolError;
+use crate::protocol::frame::{FrameHeader, append_frame};
+use crate::protocol::sender::{DataFrame, SendOptions};
+
+/// Bytes of a message beyond which a thread compresses it, and of output beyond which one inflates it.
+pub const LONG: usize = 64 * 1024;
+
+/// How a broadcast reaches a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BroadcastTo {
+    /// By the frame that all get.
+    Shared,
+    /// By a frame of its own. A client's frame must have one: "the masking key needs to be unpredictable"
+    /// (RFC 6455 section 5.3); and nothing overtakes what a thread compresses for this connection.
+    Apart,
+    /// Not at all. A fragmented message is under way: "the fragments of one message MUST NOT be interleaved
+    /// between the fragments of another message" (RFC 6455 section 5.4).
+    Busy,
+    /// Not at all: the connection is gone, or its end was asked for.
+    Gone,
+}
+
+impl<O: Objects> Session<O> {
+    // Frames -------------------------------------------------------------------------------------
+
+    /// Whether a frame may be queued now: the end was not asked for, and none waits for a thread.
+    #[inline]
+    pub const fn takes_frames_now(&self) -> bool {
+        self.outbox.takes_frames_now()
+    }
+
+    /// Whether a frame can still be sent, if after those that wait for a thread. Where none waits, a frame was
+    /// not queued because the socket is gone, of which the connection is yet to be told.
+    pub fn takes_frames_behind(&self) -> bool {
+        self.outbox.is_behind() && self.end.is_open() && self.end.is_connected()
+    }
+
+    /// Whether there is a transport, or a socket.
+    #[inline]
+    pub const fn is_connected(&self) -> bool {
+        self.end.is_connected()
+    }
+
+    /// A message or fragment of `len` bytes is sent: what its header says.
+    #[inline]
+    pub fn begin_message(&mut self, len: usize, options: &SendOptions) -> DataFrame {
+        self.counters.send(len, options.fin);
+        self.sender.begin(len, options)
+    }
+
+    /// Appends a compressed frame to `queue`.
+    ///
+    /// # Errors
+    /// There is no memory for a compressor.
+    #[inline(never)]
+    pub fn append_compressed(
+        &mut self,
+        codec: &mut Codec,
+        (frame, header): (&DataFrame, &FrameHeader),
+        data: &[u8],
+        queue: &mut Vec<u8>,
+    ) -> Result<(), ProtocolError> {
+        let mut scratch = codec.take_scratch();
+        let outcome = self.sender.compress(codec, frame, data, &mut scratch);
+        if outcome.is_ok() {
+            let header = FrameHeader { length: scratch.len() as u64, ..*header };
+            append_frame(queue, &header, &scratch);
+        }
+        codec.give_scratch(scratch);
+        outcome
+    }
+
+    /// Notes what is to happen once the frame that ends at `at` is written out.
+    #[inline]
+    pub fn mark(&mut self, at: u64, callback: Option<O::Callback>, auto_pong: bool) {
+        self.outbox.mark(at, callback, auto_pong);
+    }
+
+    /// A control frame is queued, or waits for a thread.
+    pub fn count_control(&mut self, auto_pong: bool, ping: Option<&[u8]>) {
+        if auto_pong {
+            self.outbox.count_pong();
+        }
+        if let Some(data) = ping {
+            self.counters.send_ping(data);
+        }
+    }
+
+    // Broadcasts ---------------------------------------------------------------------------------
+
+    /// How a broadcast reaches this connection. One that is left out is counted.
+    pub fn broadcast_to(&mut self) -> BroadcastTo {
+        if !self.end.is_connected() || !self.end.is_open() {
+            return BroadcastTo::Gone;
+        }
+        if self.sender.is_in_message() {
+            self.counters.skip();
+            return BroadcastTo::Busy;
+        }
+        if !self.is_server() || self.outbox.is_behind() {
+            return BroadcastTo::Apart;
+        }
+        BroadcastTo::Shared
+    }
+
+    /// The compressor whose parameters decide how a whole message of `len` bytes is compressed that others get
+    /// too; None: it goes as it is.
+    pub fn shares(&self, len: usize) -> Option<&Deflater> {
+        self.sender.shares(len)
+    }
+
+    /// The whole message `data` is sent in a frame that others get too.
+    #[inline]
+    pub fn send_shared(&mut self, codec: &mut Codec, data: &[u8], compressed: bool) {
+        self.counters.send(data.len(), true);
+        if compressed {
+            self.sender.skip(codec, data);
+        }
+    }
+
+    // Bounds -------------------------------------------------------------------------------------
+
+    /// Whether more than the mark may be queued for the message or fragment that is sent next: a message that
+    /// was begun is ended.
+    #[inline]
+    pub fn may_refuse(&self) -> bool {
+        self.settings.refuse_above_mark && !self.sender.is_in_message() && self.end.is_connected()
+    }
+
+    /// Whether the rest of a message is refused, because its beginning was.
+    pub const fn is_refusing(&self) -> bool {
+        self.outbox.is_refusing()
+    }
+
+    /// Whether `queued` bytes are more than a sender need not wait for.
+    #[inline]
+    pub const fn is_above_mark(&self, queued: usize) -> bool {
+        queued > self.settings.high_water_mark
+    }
+
+    /// Decides on a message or fragment: `full`, even after what can be written has been. It counts once for
+    /// a message.
+    pub const fn refuse(&mut self, full: bool, fin: bool) {
+        if full && !self.outbox.is_refusing() {
+            self.counters.refuse();
+        }
+        self.outbox.refuse(full, fin);
+    }
+
+    /// Whether a sender that waits may go on where `left` bytes are queued for the wire.
+    pub fn has_room_after(&self, left: usize) -> bool {
+        left + self.bytes_behind() <= self.settings.high_water_mark / 4
+    }
+
+    /// Bytes of payload that wait for a thread.
+    #[inline]
+    fn bytes_behind(&self) -> usize {
+        self.compress_queue.as_ref().map_or(0, |queue| queue.bytes())
+    }
+
+    /// The same; without a wire they wait for nothing but to be dropped.
+    #[inline]
+    pub fn bytes_waiting(&self) -> usize {
+        if self.end.is_connected() { self.bytes_behind() } else { 0 }
+    }
+
+    // What is written ----------------------------------------------------------------------------
+
+    /// Whether the writing of a frame has to be told.
+    #[inline]
+    pub fn has_marks(&self) -> bool {
+        self.outbox.has_marks()
+    }
+
+    /// Takes the next frame that ends at `total` or before: its callback, if it has one.
+    pub fn take_written(&mut self, total: u64) -> Option<Option<O::Callback>> {
+        self.outbox.take_written(total)
+    }
+
+    /// A call of the program's has written up to `total`, and `room` was made for senders that wait. Whether a
+    /// tick has to be asked for, to tell of it.
+    pub fn write(&mut self, total: u64, room: bool) -> bool {
+        let due = room || self.outbox.is_due(total);
+        self.outbox.write(total, due)
+    }
+
+    /// Up to where that tick tells what was written; None where it was told.
+    pub fn take_told(&mut self) -> Option<u64> {
+        self.outbox.take_told()
+    }
+
+    // Threads that compress ----------------------------------------------------------------------
+
+    /// Whether frames wait for a thread.
+    pub const fn is_behind(&self) -> bool {
+        self.outbox.is_behind()
+    }
+
+    /// Takes the compressor for a payload of `len` bytes that a thread is to compress; what is sent from now
+    /// on waits for it. None where no compression was agreed.
+    pub fn begin_compressing(
+        &mut self,
+        codec: &mut Codec,
+        len: usize,
+        callback: Option<O::Callback>,
+    ) -> Option<(Deflater, &CompressQueue<O>)> {
+        let deflater = self.sender.take_deflater(codec)?;
+        match &mut self.compress_queue {
+            Some(queue) => queue.begin(len, callback),
+            None => {
+                self.compress_queue = Some(Box::new(CompressQueue::new(len, callback)));
+                self.outbox.set_behind(true);
+            }
+        }
+        Some((deflater, self.compress_queue.as_deref()?))
+    }
+
+    /// The thread is done: gives the compressor back. The callback of its frame; None where all was given up.
+    pub fn end_compressing(
+        &mut self,
+        codec: &mut Codec,
+        deflater: Deflater,
+    ) -> Option<Option<O::Callback>> {
+        self.sender.give_deflater(deflater, codec);
+        self.compress_queue.as_mut().map(|queue| queue.end())
+    }
+
+    /// Has `frame` wait for the thread that compresses a message before it.
+    pub fn wait_behind(&mut self, frame: Waiting<O>) {
+        if let Some(queue) = &mut self.compress_queue {
+            queue.push(frame);
+        }
+    }
+
+    /// Whose turn it is now that the thread is done.
+    pub fn next_behind(&mut self) -> Turn<O> {
+        let turn = self.compress_queue.as_mut().map_or(Turn::Over, |queue| queue.next_turn());
+        if matches!(turn, Turn::Over) {
+            self.outbox.set_behind(false);
+            // It has given everything away: nothing runs when it is dropped.
+            self.compress_queue = None;
+        }
+        turn
+    }
+
+    /// The socket is gone, and the loss yet to be told: the callback of a frame with it. What is returned is
+    /// dropped with nothing lent.
+    #[must_use]
+    pub fn keep_callback(&mut self, callback: Option<O::Callback>) -> Option<O::Callback> {
+        match &mut self.compress_queue {
+            Some(queue) => queue.keep(callback),
+            None => callback,
+        }
+    }
+
+    // The end ------------------------------------------------------------------------------------
+
+    /// Nothing is queued from now on; when all is written, the transport ends as `how` says.
+    pub fn end(&mut self, how: Ending) {
+        if self.end.is_connected() {
+            self.end.ask(how);
+            self.outbox.close_gate();
+        }
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_ending(&self) -> bool {
+        !self.end.is_open()
+    }
+
+    /// Whether we have not ended the transport: if it ends, that is by itself.
+    pub fn is_transport_open(&self) -> bool {
+        self.end.is_undone()
+    }
+
+    /// How to end the transport now; None where it is not to be, or there is something to write first.
+    pub fn take_ending(&mut self, all_written: bool) -> Option<Ending> {
+        if !all_written || self.outbox.is_behind() { None } else { self.end.take_due() }
+    }
+
+    /// The transport is gone: the callbacks of what was not written, in order.
+    #[must_use]
+    pub fn lose(&mut self) -> Vec<O::Callback> {
+        self.hold.lose();
+        self.end.lose();
+        self.outbox.set_behind(false);
+        let waiting = self.compress_queue.take().map(|queue| queue.lose());
+        self.outbox.lose().chain(waiting.into_iter().flatten()).collect()
+    }
+}

@@ -1,0 +1,1 @@
+//! What a session decides, in tables.

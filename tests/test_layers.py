@@ -144,7 +144,6 @@ LONG: Reasons = {
     "Its state is to be divided by what owns it": (
         "python/wsrs/_pure/delivery.py",
         "python/wsrs/_pure/receiver.py",
-        "src/bindings/connection/mod.rs",
     ),
     "What long messages do in four kinds of situation, on the one pair of ends that it makes": (
         "tests/websocket/test_long_messages.py",

@@ -8,7 +8,8 @@
 //! - [`End`]: how the incoming half ends and what of it was told; how the outgoing half ends.
 //! - [`Counters`]: what was sent and received.
 //!
-//! [`Session`] puts them together: `inbound.rs` for what comes, `outbound.rs` for what goes. The walk itself,
+//! [`Session`] puts them together: `inbound.rs` for what comes, `program.rs`
+//! for what the program asks of that, `outbound.rs` for what goes. The walk itself,
 //! from bytes to listeners, is in [`delivery`]. Objects of the language that runs a session are passed
 //! through and never looked into: [`Objects`] names their types and [`Host`] makes and calls them.
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ mod inbound;
 mod inbox;
 mod outbound;
 mod outbox;
+mod program;
 mod step;
 #[cfg(test)]
 mod tests;

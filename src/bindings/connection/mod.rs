@@ -9,12 +9,11 @@ pub mod outbound;
 pub mod state;
 pub mod wire;
 
-use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyTuple, PyType};
+use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyType};
 
 use self::awaitable::{Awaitable, Wish};
 use self::inbound::inbox::{self, Receivers};
@@ -72,21 +71,6 @@ impl Connection {
     ) -> Option<R> {
         let token = self.token(py)?;
         self.reactor(py).sockets.with(py, |sockets| sockets.engine()?.out_ref(token).map(look))
-    }
-
-    /// Calls a method of the owner; what it raises goes to the loop's exception handler.
-    pub fn tell_owner<'py>(
-        &self,
-        py: Python<'py>,
-        method: &str,
-        arguments: impl PyCallArgs<'py> + IntoPyObject<'py, Target = PyTuple>,
-    ) {
-        let owner = self.state.with(py, |state| state.owner.as_ref().map(|one| one.clone_ref(py)));
-        if let Some(owner) = owner
-            && let Err(error) = owner.call_method1(py, method, arguments)
-        {
-            self.reactor(py).report(py, "a WebSocket's event failed", error);
-        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The state of a connection: its session, and the objects around it. Each part keeps its fields to itself.
 
+use pyo3::call::PyCallArgs;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::Connection;
 use super::inbound::inbox::Receivers;
@@ -84,5 +85,20 @@ impl Connection {
     /// Whether there is a transport, or a socket.
     pub fn is_connected(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| state.session.is_connected())
+    }
+
+    /// Calls a method of the owner; what it raises goes to the loop's exception handler.
+    pub fn tell_owner<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        arguments: impl PyCallArgs<'py> + IntoPyObject<'py, Target = PyTuple>,
+    ) {
+        let owner = self.state.with(py, |state| state.owner.as_ref().map(|one| one.clone_ref(py)));
+        if let Some(owner) = owner
+            && let Err(error) = owner.call_method1(py, method, arguments)
+        {
+            self.reactor(py).report(py, "a WebSocket's event failed", error);
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use super::Step;
 use super::hold::Resume;
-use super::host::{Host, Listener, News, Soon};
+use super::host::{Bytes, Host, Listener, News, Soon};
 use super::inbound::{AfterInput, Intake};
 use crate::protocol::receiver::Input;
 
@@ -112,8 +112,9 @@ pub fn deliver_inbox<H: Host>(host: &H) {
         host.with(|session| session.begin_from_inbox(|session| session.step_from_inbox(host)))
     {
         host.call_listener(listener, message, binary);
-        host.with(|session| session.end_from_inbox());
-        end_event(host);
+        if host.with(|session| session.end_from_inbox()) {
+            host.soon(Soon::NextTick);
+        }
     }
     if host.with(|session| session.unstall()) {
         deliver_backlog(host);
@@ -133,45 +134,58 @@ fn drop_unwanted<H: Host>(host: &H, for_next: bool) {
     host.with(|session| session.drop_unwanted(is_awaited, for_next));
 }
 
+/// Delivers what is in `bytes`; the session knows that a delivery has begun.
 fn deliver<H: Host>(host: &H, bytes: &mut [u8]) {
-    host.with(|session| session.begin_delivery());
     let mut input = Input::new(bytes);
     loop {
-        match host.with_codec(|session, codec| session.next(host, codec, &mut input)) {
+        let step = host.with_codec(|session, codec| session.next(host, codec, &mut input));
+        let told = match step {
             Step::Wait => break,
             Step::NeedMore => {
                 if !goes_on_after_input(host) {
                     break;
                 }
+                false
             }
-            Step::Queued => {}
-            Step::Overflow => drop_unwanted(host, true),
             Step::Full => {
                 host.wake_receiver();
                 if host.with(|session| session.stall()) {
                     break;
                 }
+                false
             }
-            Step::Pieces { pieces, size } => {
-                let step = match host.join_pieces(pieces) {
-                    Ok(message) => host.with(|session| {
-                        let to_inbox = session.takes_to_inbox();
-                        session.place(host, message, size, true, to_inbox)
-                    }),
-                    Err(error) => Step::Error(error),
-                };
-                hand_over(host, step);
+            Step::Overflow => {
+                drop_unwanted(host, true);
+                false
             }
+            Step::Queued => false,
+            Step::Pieces { pieces, size } => hand_over(host, join_pieces(host, pieces, size)),
             other => hand_over(host, other),
+        };
+        let (needs_tick, nothing_else) = host.with(|session| session.end_step(told));
+        if needs_tick {
+            host.soon(Soon::NextTick);
         }
         // The usual end: one message came, and nothing behind it.
-        if input.remaining() == 0 && host.with(|session| session.has_nothing_else()) {
+        if nothing_else && input.remaining() == 0 {
             break;
         }
     }
     let read = input.position();
-    host.with(|session| session.end_delivery(read, &bytes[read..]));
-    host.wake_receiver();
+    if host.with(|session| session.end_delivery(read, &bytes[read..])) {
+        host.wake_receiver();
+    }
+}
+
+#[cold]
+fn join_pieces<H: Host>(host: &H, pieces: Vec<Bytes<H>>, size: usize) -> Step<H::Objects> {
+    match host.join_pieces(pieces) {
+        Ok(message) => host.with(|session| {
+            let to_inbox = session.takes_to_inbox();
+            session.place(host, message, size, true, to_inbox)
+        }),
+        Err(error) => Step::Error(error),
+    }
 }
 
 /// The receiver has no event: whether it has one now, because what it had left is inflated.
@@ -183,8 +197,8 @@ fn goes_on_after_input<H: Host>(host: &H) -> bool {
     }
 }
 
-/// Calls whom the event is for.
-fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) {
+/// Calls whom the event is for. Whether the next event may have to wait for its tick.
+fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) -> bool {
     match step {
         Step::Message { listener, message, binary } => {
             host.call_listener(listener, message, binary);
@@ -205,12 +219,12 @@ fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) {
         Step::Close { code, reason } => {
             host.with(|session| session.conclude());
             host.tell(News::Close(code, reason));
-            return;
+            return false;
         }
         Step::Fail(error) => {
             host.with(|session| session.conclude());
             host.tell(News::Fail(error));
-            return;
+            return false;
         }
         Step::Error(error) => host.report(error),
         Step::NeedMore
@@ -218,22 +232,20 @@ fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) {
         | Step::Full
         | Step::Overflow
         | Step::Queued
-        | Step::Pieces { .. } => return,
+        | Step::Pieces { .. } => return false,
     }
-    end_event(host);
-}
-
-/// With `allow_synchronous_events=False` the next event waits for the next tick, as in ws.
-#[inline]
-fn end_event<H: Host>(host: &H) {
-    if host.with(|session| session.end_event()) {
-        host.soon(Soon::NextTick);
-    }
+    true
 }
 
 /// After a delivery: answers pings among what waits, reads on or not, tells of the end if it has come.
 #[inline]
 pub fn after_delivery<H: Host>(host: &H) {
+    if !host.with(|session| session.is_settled()) {
+        settle(host);
+    }
+}
+
+fn settle<H: Host>(host: &H) {
     while let Some((ping, answered)) = host.with(|session| session.next_held_ping()) {
         if answered {
             host.send_pong(ping.as_ref());

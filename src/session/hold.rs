@@ -64,6 +64,12 @@ impl Hold {
         !self.has(REASONS)
     }
 
+    /// Whether there is no reason to wait, and nothing is ready either.
+    #[inline]
+    pub const fn is_free(&self) -> bool {
+        self.bits == 0
+    }
+
     /// Delivery begins.
     pub const fn start(&mut self) {
         self.set(NOT_STARTED, false);

@@ -124,7 +124,7 @@ pub trait Host {
     /// Answers a ping with its data.
     fn send_pong(&self, data: &[u8]);
 
-    /// Wakes the task that waits for a message, if there is something for it.
+    /// Wakes the task that waits for a message, if one does.
     fn wake_receiver(&self);
 
     /// Whether a task waits for a message at this moment.

@@ -20,7 +20,7 @@ pub enum Intake {
     Dropped,
     /// They wait.
     Kept,
-    /// They are delivered now.
+    /// They are delivered now: a delivery has begun.
     Delivered,
 }
 
@@ -53,6 +53,7 @@ impl<O: Objects> Session<O> {
             self.backlog.push(bytes);
             return Intake::Kept;
         }
+        self.hold.deliver(true);
         Intake::Delivered
     }
 
@@ -166,20 +167,22 @@ impl<O: Objects> Session<O> {
         Some(step)
     }
 
-    /// The listener has had it.
-    pub(super) const fn end_from_inbox(&mut self) {
+    /// The listener has had it: whether a tick has to be asked for, which the next event waits for.
+    pub(super) const fn end_from_inbox(&mut self) -> bool {
         self.hold.deliver(false);
+        self.end_event()
     }
 
     // Delivery -----------------------------------------------------------------------------------
 
-    /// What waits and may be delivered now.
+    /// What waits and may be delivered now: a delivery begins with it.
     pub(super) fn take_backlog(&mut self) -> Option<Vec<u8>> {
         let something = !self.backlog.is_empty() || self.hold.has_ready();
         if !something || self.hold.is_delivering() || !self.hold.allows_delivery() {
             return None;
         }
         self.hold.forget_ready();
+        self.hold.deliver(true);
         Some(self.backlog.take())
     }
 
@@ -191,26 +194,15 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// A delivery begins.
+    /// A delivery ends that has read `read` bytes; `rest` was not read. Whether messages wait for a task.
     #[inline]
-    pub(super) const fn begin_delivery(&mut self) {
-        self.hold.deliver(true);
-    }
-
-    /// A delivery ends that has read `read` bytes; `rest` was not read.
-    #[inline]
-    pub(super) fn end_delivery(&mut self, read: usize, rest: &[u8]) {
+    pub(super) fn end_delivery(&mut self, read: usize, rest: &[u8]) -> bool {
         self.hold.deliver(false);
         self.backlog.consume(read, rest.is_empty());
         if !rest.is_empty() && !self.hold.is_concluded() {
             self.backlog.push_front(rest);
         }
-    }
-
-    /// Whether nothing that was received is waiting to be delivered, beside the input.
-    #[inline]
-    pub(super) fn has_nothing_else(&self) -> bool {
-        self.inbox.is_empty() && self.fault.is_none()
+        !self.inbox.is_empty()
     }
 
     /// What follows when the receiver has no event.
@@ -223,6 +215,15 @@ impl<O: Objects> Session<O> {
     /// What follows is no frame any more.
     pub(super) const fn conclude(&mut self) {
         self.hold.conclude();
+    }
+
+    /// After a step. `told`: somebody was told of an event, and with `allow_synchronous_events=False` the next one
+    /// waits for the next tick, as in ws. Whether that tick has to be asked for, and whether nothing that was
+    /// received waits to be delivered, beside the input.
+    #[inline]
+    pub(super) fn end_step(&mut self, told: bool) -> (bool, bool) {
+        let needs_tick = told && self.end_event();
+        (needs_tick, self.inbox.is_empty() && self.fault.is_none())
     }
 
     /// After an event: whether a tick has to be asked for, which the next one waits for.
@@ -240,6 +241,13 @@ impl<O: Objects> Session<O> {
     /// The tick has come.
     pub(super) const fn end_tick(&mut self) {
         self.hold.wait_for_tick(false);
+    }
+
+    /// Whether a delivery leaves nothing to do: nothing is held back, reading is on, and no end is to be told. It
+    /// is the usual case.
+    #[inline]
+    pub(super) const fn is_settled(&self) -> bool {
+        self.hold.is_free() && !self.reading_off && !self.end.untold().any()
     }
 
     /// The next ping among the bytes that wait while the program takes nothing, and whether it is answered. It

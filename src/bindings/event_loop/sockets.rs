@@ -18,7 +18,7 @@ use crate::bindings::connection::wire::count_written;
 use crate::bindings::event_loop::owner::{Client, Kind, WriteLimits};
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::transport::EngineTransport;
-use crate::engine::{Engine, Os, Token};
+use crate::engine::{Engine, Os, Ready, Token};
 use crate::simd::prefetch::prefetch;
 
 /// A payload that is written from where it is.
@@ -90,12 +90,28 @@ impl Sockets {
         self.clients.get_mut(token.index())?.take().map(|(_, client)| client)
     }
 
+    /// The next socket that is ready; the processor is made to fetch what belongs to those after it.
+    #[inline]
+    pub fn next_ready(&mut self) -> Option<Ready> {
+        let ready = self.engine.as_mut()?.next_ready();
+        self.look_ahead();
+        ready
+    }
+
+    /// The next socket to write, likewise.
+    #[inline]
+    pub fn take_dirty(&mut self) -> Option<Token> {
+        let token = self.engine.as_mut()?.take_dirty();
+        self.look_ahead_to_write();
+        token
+    }
+
     /// Has the processor fetch what the sockets read next are made of, each kind of thing some events
     /// ahead of its use, since each is found by way of the one before: the table's entries, then the
     /// connection. With a thousand sockets ready they have left its cache since their last turn. The
     /// listener and its WebSocket follow before the delivery.
     #[inline]
-    pub fn look_ahead(&self) {
+    fn look_ahead(&self) {
         let Some(engine) = &self.engine else { return };
         if let Some(token) = engine.upcoming(6) {
             let (slot, size) = engine.entry_address(token);
@@ -110,7 +126,7 @@ impl Sockets {
     /// The same for the sockets written next: the table's entries, and what of the connection says whom to
     /// tell. They were read a moment ago, but what a write takes the kernel has come since.
     #[inline]
-    pub fn look_ahead_to_write(&self) {
+    fn look_ahead_to_write(&self) {
         let Some(engine) = &self.engine else { return };
         if let Some(token) = engine.upcoming_dirty(1) {
             let (slot, size) = engine.entry_address(token);

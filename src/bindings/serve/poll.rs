@@ -52,8 +52,7 @@ fn serve_ready(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
     let mut arrivals = this.arrivals.with(py, std::mem::take);
     let mut served = 0;
-    while let Some(ready) = this.sockets.with(py, |sockets| sockets.engine()?.next_ready()) {
-        this.sockets.with(py, |sockets| sockets.look_ahead());
+    while let Some(ready) = this.sockets.with(py, |sockets| sockets.next_ready()) {
         let read = match ready {
             Ready::Socket { token, readable: true, writable: false, hangup: false } => {
                 arrivals.read(reactor, token)

@@ -2,18 +2,20 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::MaybeUninit;
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bindings::connection::Connection;
-use crate::bindings::connection::inbound::direct_read::receive_direct;
+use crate::bindings::connection::state::PyObjects;
 use crate::bindings::event_loop::owner::Kind;
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::sockets::{close, lose};
 use crate::engine::{Read, Token};
-use crate::session::delivery;
+use crate::session::{Session, delivery};
 
 /// Reads of a socket per readiness: with the shared buffer's 256 KiB, at most 1 MiB.
 const READS: usize = 4;
@@ -77,20 +79,53 @@ pub fn read_once(
     spare: &mut [u8],
 ) -> (Read, usize) {
     let (py, this) = (reactor.py(), reactor.get());
-    let read = |into: &mut [std::mem::MaybeUninit<u8>]| {
+    let read = |into: &mut [MaybeUninit<u8>]| {
         this.sockets.with(py, |sockets| {
             sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, into))
         })
     };
-    if let Some(read) = receive_direct(connection, py, DIRECT_MIN, read) {
-        return (read, 0);
+    connection.state.with(py, |state| {
+        if let Some(read) = read_into_message(&mut state.session, read) {
+            return (read, 0);
+        }
+        let room = state.session.room_to_read().min(spare.len());
+        // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
+        let into = unsafe { std::slice::from_raw_parts_mut(spare.as_mut_ptr().cast(), room) };
+        let read = read(into);
+        let n = if let Read::Data { n, .. } = read { n } else { 0 };
+        (read, n)
+    })
+}
+
+/// Reads into the `bytes` that the listener will get, where a long frame is on its way that need not wait.
+#[inline]
+fn read_into_message(
+    session: &mut Session<PyObjects>,
+    read: impl FnOnce(&mut [MaybeUninit<u8>]) -> Read,
+) -> Option<Read> {
+    let receiver = session.direct_receiver()?;
+    let receive = || {
+        let Some((buffer, limit)) = receiver.direct(DIRECT_MIN)? else { return Ok(None) };
+        let outcome = read(buffer.spare(limit));
+        if let Read::Data { n, .. } = outcome {
+            // SAFETY: the engine has written the first `n` bytes of the slice it was given.
+            unsafe { buffer.advance(n) };
+            receiver.direct_received(n)?;
+            return Ok(Some((outcome, n)));
+        }
+        Ok(Some((outcome, 0)))
+    };
+    match receive() {
+        Ok(None) => None,
+        Ok(Some((outcome, n))) => {
+            session.direct_received(Ok(n));
+            Some(outcome)
+        }
+        Err(fault) => {
+            session.direct_received(Err(fault));
+            Some(Read::Data { n: 0, drained: true })
+        }
     }
-    let room = connection.state.with(py, |state| state.session.room_to_read()).min(spare.len());
-    // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
-    let into = unsafe { std::slice::from_raw_parts_mut(spare.as_mut_ptr().cast(), room) };
-    let read = read(into);
-    let n = if let Read::Data { n, .. } = read { n } else { 0 };
-    (read, n)
 }
 
 fn read_native(

@@ -16,10 +16,9 @@ pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
     let dirty = this.sockets.with(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
     for _ in 0..dirty {
-        let Some(token) = this.sockets.with(py, |sockets| sockets.engine()?.take_dirty()) else {
+        let Some(token) = this.sockets.with(py, |sockets| sockets.take_dirty()) else {
             return;
         };
-        this.sockets.with(py, |sockets| sockets.look_ahead_to_write());
         flush(reactor, token);
     }
 }

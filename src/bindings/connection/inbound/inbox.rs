@@ -93,17 +93,8 @@ pub fn is_claimed_by_task(connection: &Bound<'_, Connection>) -> bool {
         .with(py, |state| state.session.is_owed() || state.receivers.is_waiting(py))
 }
 
-/// Wakes the task that waits for a message, if there is something for it.
-#[inline]
+/// Wakes the task that waits for a message, if one does.
 pub fn wake_receiver(connection: &Bound<'_, Connection>) {
-    if connection.get().state.with(connection.py(), |state| {
-        state.session.has_messages() || state.receivers.finish.is_some()
-    }) {
-        wake_waiting(connection);
-    }
-}
-
-fn wake_waiting(connection: &Bound<'_, Connection>) {
     let (py, this) = (connection.py(), connection.get());
     let waiters = this.state.with(py, |state| {
         let waiters = state.receivers.waiting(py);

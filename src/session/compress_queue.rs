@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::host::Objects;
-use super::outbound::LONG;
 use crate::protocol::sender::DataFrame;
+
+/// Bytes of a message beyond which a thread compresses it, and of output beyond which one inflates it.
+pub const LONG: usize = 64 * 1024;
 
 /// A frame that waits for those before it.
 pub struct Waiting<O: Objects> {

@@ -34,14 +34,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use backlog::Backlog;
-pub use compress_queue::{CompressQueue, Turn, Waiting};
+pub use compress_queue::{CompressQueue, LONG, Turn, Waiting};
 pub use counters::Counters;
 pub use end::{End, Ending, Ends};
 pub use hold::{Hold, Resume};
 pub use host::{Form, Host, News, Objects, Soon};
 pub use inbound::{AfterInput, Intake};
 pub use inbox::Inbox;
-pub use outbound::{BroadcastTo, LONG};
+pub use outbound::BroadcastTo;
 pub use outbox::Outbox;
 pub use step::Step;
 

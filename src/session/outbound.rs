@@ -9,9 +9,6 @@ use crate::protocol::error::ProtocolError;
 use crate::protocol::frame::{FrameHeader, append_frame};
 use crate::protocol::sender::{DataFrame, SendOptions};
 
-/// Bytes of a message beyond which a thread compresses it, and of output beyond which one inflates it.
-pub const LONG: usize = 64 * 1024;
-
 /// How a broadcast reaches a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BroadcastTo {

@@ -25,7 +25,7 @@ use crate::bindings::api::per_message_deflate::PerMessageDeflate;
 use crate::bindings::convert::payload::Payload;
 use crate::bindings::convert::send_args;
 #[cfg(unix)]
-use crate::bindings::event_loop::prefetch::Reach;
+use crate::bindings::event_loop::prefetch::Prefetch;
 use crate::bindings::event_loop::reactor::Reactor;
 #[cfg(unix)]
 use crate::bindings::event_loop::sockets::Held;
@@ -120,7 +120,7 @@ impl Connection {
             senders: Senders::default(),
             receivers: Receivers::default(),
             #[cfg(unix)]
-            reach: Reach::default(),
+            prefetch: Prefetch::default(),
             owner: Some(owner),
             generate_mask,
             lost_error: None,
@@ -234,8 +234,8 @@ impl Connection {
     fn set_message_listener(slf: &Bound<'_, Self>, value: Option<Py<PyAny>>) {
         #[cfg(unix)]
         {
-            let reach = value.as_ref().map(|listener| Reach::of(listener.bind(slf.py())));
-            slf.get().state.with(slf.py(), |state| state.reach = reach.unwrap_or_default());
+            let prefetch = value.as_ref().map(|listener| Prefetch::of(listener.bind(slf.py())));
+            slf.get().state.with(slf.py(), |state| state.prefetch = prefetch.unwrap_or_default());
         }
         drop(delivery::set_listener(slf, value));
     }

@@ -1,5 +1,8 @@
 //! The state of a connection: its session, and the objects around it. Each part keeps its fields to itself.
 
+#[cfg(unix)]
+use std::mem::offset_of;
+
 use pyo3::call::PyCallArgs;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -12,8 +15,16 @@ use super::wire::Wire;
 use crate::bindings::convert::bytes_buffer::BytesBuffer;
 use crate::bindings::convert::owned_payload::OwnedPayload;
 #[cfg(unix)]
-use crate::bindings::event_loop::prefetch::Reach;
+use crate::bindings::event_loop::prefetch::Prefetch;
 use crate::session::{Objects, Session};
+#[cfg(unix)]
+use crate::simd::prefetch::prefetch;
+
+/// Bytes of a Python function, and of a WebSocket, as far as they are used.
+#[cfg(unix)]
+const LISTENER: usize = 128;
+#[cfg(unix)]
+const WEBSOCKET: usize = 160;
 
 /// The objects of Python that a session passes through.
 pub struct PyObjects;
@@ -36,7 +47,7 @@ pub struct State {
     pub receivers: Receivers,
     /// What the listener reads first.
     #[cfg(unix)]
-    pub reach: Reach,
+    pub prefetch: Prefetch,
     /// Whom events are told.
     pub owner: Option<Py<PyAny>>,
     /// The program's function that fills in masking keys.
@@ -99,6 +110,38 @@ impl Connection {
             && let Err(error) = owner.call_method1(py, method, arguments)
         {
             self.reactor(py).report(py, "a WebSocket's event failed", error);
+        }
+    }
+
+    /// Has the processor fetch the connection itself, before it is read.
+    #[cfg(unix)]
+    #[inline]
+    pub fn fetch(&self) {
+        prefetch(std::ptr::from_ref(self), size_of::<Self>());
+    }
+
+    /// Has it fetch the listener and what that refers to, and the WebSocket, before the delivery.
+    #[cfg(unix)]
+    #[inline]
+    pub fn look_ahead(&self, py: Python<'_>) {
+        let (listener, owner) = self.state.with(py, |state| {
+            let address =
+                |object: Option<&Py<PyAny>>| object.map_or(std::ptr::null_mut(), Py::as_ptr);
+            state.prefetch.fetch();
+            (address(state.session.listener()), address(state.owner.as_ref()))
+        });
+        prefetch(listener, LISTENER);
+        prefetch(owner, WEBSOCKET);
+    }
+
+    /// Has it fetch what `flush::awaits_writes` reads, before the write.
+    #[cfg(unix)]
+    #[inline]
+    pub fn look_ahead_to_write(&self) {
+        let state = self.state.address();
+        let marks = offset_of!(State, session) + Session::<PyObjects>::marks_offset();
+        for offset in [0, marks, offset_of!(State, senders)] {
+            prefetch(state.wrapping_byte_add(offset), 1);
         }
     }
 }

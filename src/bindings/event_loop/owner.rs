@@ -1,12 +1,13 @@
-//! Who a socket of the engine belongs to.
+//! Who a socket of the engine belongs to. The event loop knows its connections by this file alone.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 
-use crate::bindings::connection::Connection;
+pub use crate::bindings::connection::Connection;
 use crate::bindings::connection::outbound::flush;
-use crate::bindings::event_loop::sockets::DEFAULT_LIMITS;
+pub use crate::bindings::connection::outbound::flush::flush;
+pub use crate::bindings::connection::wire::count_written;
 
 /// What is called when something happens to the socket.
 pub enum Kind {
@@ -55,38 +56,72 @@ impl Kind {
     }
 }
 
+/// The default marks of asyncio, in bytes.
+pub const HIGH: usize = 64 * 1024;
+pub const LOW: usize = 16 * 1024;
+
 /// The marks between which a protocol in Python is asked to pause its writing.
-pub struct WriteLimits {
-    pub high: usize,
-    pub low: usize,
-    pub paused: bool,
+struct WriteLimits {
+    low: usize,
+    high: usize,
+    is_paused: bool,
 }
 
-impl WriteLimits {
-    /// What to tell the protocol now that `left` bytes are queued: pause (true), resume, or nothing.
-    pub fn cross(&mut self, left: usize) -> Option<bool> {
-        let change = if self.paused { left <= self.low } else { left > self.high };
-        change.then(|| {
-            self.paused = !self.paused;
-            self.paused
-        })
+/// The owner of one socket.
+pub struct Owner {
+    kind: Kind,
+    limits: WriteLimits,
+    is_closing: bool,
+}
+
+impl Owner {
+    pub const fn new(kind: Kind) -> Self {
+        let limits = WriteLimits { low: LOW, high: HIGH, is_paused: false };
+        Self { kind, limits, is_closing: false }
     }
-}
 
-/// The client of one socket.
-pub struct Client {
-    pub kind: Kind,
-    pub limits: WriteLimits,
-    /// Close when what is queued is written.
-    pub closing: bool,
-}
+    #[inline]
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
+    }
 
-impl Client {
-    pub fn new(kind: Kind) -> Self {
-        Self { kind, limits: DEFAULT_LIMITS, closing: false }
+    /// Gives the socket to another protocol; what it had is returned, to be dropped with nothing borrowed.
+    #[must_use]
+    pub const fn replace(&mut self, kind: Kind) -> Kind {
+        std::mem::replace(&mut self.kind, kind)
+    }
+
+    /// The socket is closed when what is queued is written.
+    pub const fn close(&mut self) {
+        self.is_closing = true;
+    }
+
+    #[inline]
+    pub const fn is_closing(&self) -> bool {
+        self.is_closing
+    }
+
+    /// The low and the high mark, in bytes.
+    pub const fn limits(&self) -> (usize, usize) {
+        (self.limits.low, self.limits.high)
+    }
+
+    pub const fn set_limits(&mut self, low: usize, high: usize) {
+        (self.limits.low, self.limits.high) = (low, high);
+    }
+
+    /// What to tell a protocol now that `left` bytes are queued: pause (true), resume, or nothing.
+    pub fn cross(&mut self, left: usize) -> Option<bool> {
+        let limits = &mut self.limits;
+        let change = if limits.is_paused { left <= limits.low } else { left > limits.high };
+        change.then(|| {
+            limits.is_paused = !limits.is_paused;
+            limits.is_paused
+        })
     }
 
     /// Whom to tell of a write. A connection without callbacks and waiting senders need not know.
+    #[inline]
     pub fn wants_to_know(&self, py: Python<'_>) -> Option<Kind> {
         match &self.kind {
             Kind::Native(connection) if !flush::awaits_writes(connection.get(), py) => None,

@@ -1,21 +1,12 @@
 //! What a connection's turn reads first, for the processor to fetch before it comes: with a thousand sockets
 //! ready it has left the cache since the last one.
 
-use std::mem::offset_of;
-
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFunction, PyTuple, PyType};
 
-use crate::bindings::connection::Connection;
-use crate::bindings::connection::state::{PyObjects, State};
-use crate::session::Session;
 use crate::simd::prefetch::prefetch;
-
-/// Bytes of a Python function, and of a WebSocket, as far as they are used.
-const LISTENER: usize = 128;
-const WEBSOCKET: usize = 160;
 
 /// Objects noted of a listener: of a function its closure, and two cells with what is in them.
 const NOTED: usize = 5;
@@ -26,14 +17,14 @@ const SIZE: usize = 48;
 /// nothing alive, and one whose object is gone does no harm. The interpreter finds one by way of the other,
 /// and would wait for each.
 #[derive(Default)]
-pub struct Reach([usize; NOTED]);
+pub struct Prefetch([usize; NOTED]);
 
-impl Reach {
+impl Prefetch {
     /// What `listener` refers to: a closure with its variables, or what a method is bound to. Nothing for any
     /// other callable.
     pub fn of(listener: &Bound<'_, PyAny>) -> Self {
-        let mut reach = Self::default();
-        let mut places = reach.0.iter_mut();
+        let mut noted = Self::default();
+        let mut places = noted.0.iter_mut();
         let mut note = |object: &Bound<'_, PyAny>| {
             if let Some(place) = places.next() {
                 *place = object.as_ptr() as usize;
@@ -56,7 +47,7 @@ impl Reach {
         {
             note(&bound_to);
         }
-        reach
+        noted
     }
 
     /// Has the processor fetch them.
@@ -73,35 +64,4 @@ fn is_bound_method(listener: &Bound<'_, PyAny>) -> bool {
     METHOD
         .import(listener.py(), "types", "MethodType")
         .is_ok_and(|method| listener.get_type().is(method))
-}
-
-impl Connection {
-    /// Before anything else: the connection itself.
-    #[inline]
-    pub fn fetch(&self) {
-        prefetch(std::ptr::from_ref(self), size_of::<Self>());
-    }
-
-    /// Before its delivery: the listener and what that refers to, and its WebSocket.
-    #[inline]
-    pub fn look_ahead(&self, py: Python<'_>) {
-        let (listener, owner) = self.state.with(py, |state| {
-            let address =
-                |object: Option<&Py<PyAny>>| object.map_or(std::ptr::null_mut(), Py::as_ptr);
-            state.reach.fetch();
-            (address(state.session.listener()), address(state.owner.as_ref()))
-        });
-        prefetch(listener, LISTENER);
-        prefetch(owner, WEBSOCKET);
-    }
-
-    /// Before its write: what `flush::awaits_writes` reads.
-    #[inline]
-    pub fn look_ahead_to_write(&self) {
-        let state = self.state.address();
-        let marks = offset_of!(State, session) + Session::<PyObjects>::marks_offset();
-        for offset in [0, marks, offset_of!(State, senders)] {
-            prefetch(state.wrapping_byte_add(offset), 1);
-        }
-    }
 }

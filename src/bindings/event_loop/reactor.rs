@@ -9,15 +9,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyWeakrefReference};
 
-use crate::bindings::connection::Connection;
-use crate::bindings::connection::outbound::flush;
+use crate::bindings::event_loop::owner::{self, Connection};
 use crate::bindings::event_loop::shared::Shared;
 #[cfg(unix)]
 use crate::bindings::event_loop::sockets::Sockets;
 use crate::bindings::offload::jobs::Jobs;
 use crate::bindings::py::gil_cell::GilCell;
 #[cfg(unix)]
-use crate::bindings::serve::read_group::Arrivals;
+use crate::bindings::serve::read_group::ReadGroup;
 
 /// Connections with something to write at the end of the tick, and errors for the loop itself.
 #[derive(Default)]
@@ -39,7 +38,7 @@ pub struct Reactor {
     pub sockets: GilCell<Sockets>,
     /// Empty but for its room.
     #[cfg(unix)]
-    pub arrivals: GilCell<Arrivals>,
+    pub read_group: GilCell<ReadGroup>,
 }
 
 impl Reactor {
@@ -74,7 +73,7 @@ impl Reactor {
             #[cfg(unix)]
             sockets: GilCell::new(Sockets::default()),
             #[cfg(unix)]
-            arrivals: GilCell::new(Arrivals::default()),
+            read_group: GilCell::new(ReadGroup::default()),
         })
     }
 
@@ -225,7 +224,7 @@ impl Reactor {
         crate::bindings::serve::write::flush_dirty(slf);
         let batch = this.agenda.with(py, |agenda| std::mem::take(&mut agenda.dirty));
         for connection in batch {
-            flush::flush(connection.bind(py));
+            owner::flush(connection.bind(py));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The engine's sockets and their owners. What happens to them is in `serve/`.
 //!
-//! A socket's client is a `Connection`, reached without Python, or any asyncio protocol (which reads
-//! the handshake's head). The engine never calls back, and no borrow is held while a client runs.
+//! A socket's owner is a `Connection`, reached without Python, or any asyncio protocol (which reads
+//! the handshake's head). The engine never calls back, and no borrow is held while a owner runs.
 
 #![allow(unsafe_code)]
 
@@ -13,9 +13,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::bindings::connection::Connection;
-use crate::bindings::connection::wire::count_written;
-use crate::bindings::event_loop::owner::{Client, Kind, WriteLimits};
+use crate::bindings::event_loop::owner::{Connection, Kind, Owner, count_written};
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::transport::EngineTransport;
 use crate::engine::{Engine, Os, Ready, Token};
@@ -42,13 +40,13 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-type Entry = Option<(Token, Client)>;
+type Entry = Option<(Token, Owner)>;
 
-/// The engine and, by slot, the clients of its sockets.
+/// The engine and, by slot, the owners of its sockets.
 #[derive(Default)]
 pub struct Sockets {
     engine: Option<Engine<Os, Held>>,
-    clients: Vec<Entry>,
+    owners: Vec<Entry>,
 }
 
 impl Sockets {
@@ -61,33 +59,33 @@ impl Sockets {
     }
 
     #[inline]
-    pub fn client(&mut self, token: Token) -> Option<&mut Client> {
-        match self.clients.get_mut(token.index()) {
-            Some(Some((owner, client))) if *owner == token => Some(client),
+    pub fn owner(&mut self, token: Token) -> Option<&mut Owner> {
+        match self.owners.get_mut(token.index()) {
+            Some(Some((held, owner))) if *held == token => Some(owner),
             _ => None,
         }
     }
 
-    /// The connection whose socket is to be read; None where the client is another, or must not be read.
+    /// The connection whose socket is to be read; None where the owner is another, or must not be read.
     #[inline]
     pub fn readable(&mut self, py: Python<'_>, token: Token) -> Option<Py<Connection>> {
-        if self.engine.as_ref()?.is_paused(token) || self.client(token)?.closing {
+        if self.engine.as_ref()?.is_paused(token) || self.owner(token)?.is_closing() {
             return None;
         }
         self.connection(token).map(|connection| connection.clone_ref(py))
     }
 
-    fn put(&mut self, token: Token, client: Client) {
+    fn put(&mut self, token: Token, owner: Owner) {
         let index = token.index();
-        if self.clients.len() <= index {
-            self.clients.resize_with(index + 1, || None);
+        if self.owners.len() <= index {
+            self.owners.resize_with(index + 1, || None);
         }
-        self.clients[index] = Some((token, client));
+        self.owners[index] = Some((token, owner));
     }
 
-    fn take(&mut self, token: Token) -> Option<Client> {
-        self.client(token)?;
-        self.clients.get_mut(token.index())?.take().map(|(_, client)| client)
+    fn take(&mut self, token: Token) -> Option<Owner> {
+        self.owner(token)?;
+        self.owners.get_mut(token.index())?.take().map(|(_, owner)| owner)
     }
 
     /// The next socket that is ready; the processor is made to fetch what belongs to those after it.
@@ -116,7 +114,7 @@ impl Sockets {
         if let Some(token) = engine.upcoming(6) {
             let (slot, size) = engine.entry_address(token);
             prefetch(slot, size);
-            prefetch(self.clients.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
+            prefetch(self.owners.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
         }
         if let Some(connection) = engine.upcoming(4).and_then(|token| self.connection(token)) {
             connection.get().fetch();
@@ -131,7 +129,7 @@ impl Sockets {
         if let Some(token) = engine.upcoming_dirty(1) {
             let (slot, size) = engine.entry_address(token);
             prefetch(slot, size);
-            prefetch(self.clients.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
+            prefetch(self.owners.as_ptr().wrapping_add(token.index()), size_of::<Entry>());
         }
         if let Some(connection) = engine.upcoming_dirty(0).and_then(|token| self.connection(token))
         {
@@ -141,14 +139,17 @@ impl Sockets {
 
     #[inline]
     fn connection(&self, token: Token) -> Option<&Py<Connection>> {
-        match self.clients.get(token.index()) {
-            Some(Some((_, Client { kind: Kind::Native(connection), .. }))) => Some(connection),
+        match self.owners.get(token.index()) {
+            Some(Some((_, owner))) => match owner.kind() {
+                Kind::Native(connection) => Some(connection),
+                _ => None,
+            },
             _ => None,
         }
     }
 
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.clients.iter().flatten().try_for_each(|(_, client)| client.traverse(visit))
+        self.owners.iter().flatten().try_for_each(|(_, owner)| owner.traverse(visit))
     }
 }
 
@@ -163,13 +164,13 @@ pub struct Listener {
 impl Listener {
     /// Stops accepting. The socket itself stays its owner's to close.
     fn close(&self, py: Python<'_>) {
-        let client = self.reactor.get().sockets.with(py, |sockets| {
+        let owner = self.reactor.get().sockets.with(py, |sockets| {
             if let Some(engine) = &mut sockets.engine {
                 engine.unlisten(self.token);
             }
             sockets.take(self.token)
         });
-        drop(client);
+        drop(owner);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -214,7 +215,7 @@ pub fn listen(
     let own = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()?;
     let token = reactor.get().sockets.with(py, |sockets| {
         let token = sockets.engine.as_mut().ok_or_else(no_engine)?.listen(own)?;
-        sockets.put(token, Client::new(Kind::Listener(factory)));
+        sockets.put(token, Owner::new(Kind::Listener(factory)));
         PyResult::Ok(token)
     })?;
     Ok(Listener { reactor: reactor.clone().unbind(), token })
@@ -244,8 +245,8 @@ pub fn make_transport(
 ) -> PyResult<Py<EngineTransport>> {
     let py = reactor.py();
     let transport = Py::new(py, EngineTransport::new(reactor.clone().unbind(), token))?;
-    let client = Client::new(Kind::of(protocol)?);
-    reactor.get().sockets.with(py, |sockets| sockets.put(token, client));
+    let owner = Owner::new(Kind::of(protocol)?);
+    reactor.get().sockets.with(py, |sockets| sockets.put(token, owner));
     protocol.call_method1(intern!(py, "connection_made"), (transport.bind(py),))?;
     Ok(transport)
 }
@@ -254,8 +255,8 @@ pub fn make_transport(
 pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
     let (py, this) = (reactor.py(), reactor.get());
     let empty = this.sockets.with(py, |sockets| {
-        let Some(client) = sockets.client(token) else { return false };
-        client.closing = true;
+        let Some(owner) = sockets.owner(token) else { return false };
+        owner.close();
         let Some(engine) = &mut sockets.engine else { return true };
         engine.pause(token);
         engine.out_ref(token).is_none_or(|out| out.is_empty())
@@ -265,10 +266,10 @@ pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
     }
 }
 
-/// Closes a socket at once; its client's `connection_lost` follows in the next tick, only once.
+/// Closes a socket at once; its owner's `connection_lost` follows in the next tick, only once.
 pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let (client, written) = this.sockets.with(py, |sockets| {
+    let (owner, written) = this.sockets.with(py, |sockets| {
         let written = sockets.engine.as_mut().map_or(0, |engine| {
             let written = engine.out_ref(token).map_or(0, |out| out.total_written());
             engine.close(token);
@@ -276,15 +277,15 @@ pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
         });
         (sockets.take(token), written)
     });
-    let Some(client) = client else { return };
-    if let Kind::Native(connection) = &client.kind {
+    let Some(owner) = owner else { return };
+    if let Kind::Native(connection) = owner.kind() {
         count_written(py, connection.get(), written);
     }
     let argument = match error {
         Some(error) => error.into_value(py).into_any(),
         None => py.None(),
     };
-    if let Some(protocol) = client.kind.protocol(py) {
+    if let Some(protocol) = owner.kind().protocol(py) {
         this.call_method_soon(&protocol, "connection_lost", argument.bind(py));
     }
 }
@@ -296,13 +297,10 @@ pub fn set_protocol(
     protocol: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     let kind = Kind::of(protocol)?;
-    let old = reactor.get().sockets.with(reactor.py(), |sockets| {
-        sockets.client(token).map(|client| std::mem::replace(&mut client.kind, kind))
-    });
+    let old = reactor
+        .get()
+        .sockets
+        .with(reactor.py(), |sockets| sockets.owner(token).map(|owner| owner.replace(kind)));
     drop(old);
     Ok(())
 }
-
-/// The default marks of asyncio.
-pub const DEFAULT_LIMITS: WriteLimits =
-    WriteLimits { high: 64 * 1024, low: 16 * 1024, paused: false };

@@ -6,8 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::bindings::convert::payload::Payload;
+use crate::bindings::event_loop::owner;
 use crate::bindings::event_loop::reactor::Reactor;
-use crate::bindings::event_loop::sockets::{self, DEFAULT_LIMITS, Held};
+use crate::bindings::event_loop::sockets::{self, Held};
 use crate::bindings::serve::write;
 use crate::engine::{Address, FLUSH_AT, Token};
 
@@ -34,12 +35,12 @@ impl EngineTransport {
         self.token
     }
 
-    fn with_client<R>(
+    fn with_owner<R>(
         &self,
         py: Python<'_>,
-        act: impl FnOnce(&mut crate::bindings::event_loop::owner::Client) -> R,
+        act: impl FnOnce(&mut crate::bindings::event_loop::owner::Owner) -> R,
     ) -> Option<R> {
-        self.reactor.get().sockets.with(py, |sockets| sockets.client(self.token).map(act))
+        self.reactor.get().sockets.with(py, |sockets| sockets.owner(self.token).map(act))
     }
 
     /// The socket as Python's `socket.socket`, a duplicate for options and addresses.
@@ -151,7 +152,7 @@ impl EngineTransport {
     }
 
     fn is_closing(&self, py: Python<'_>) -> bool {
-        self.with_client(py, |client| client.closing).unwrap_or(true)
+        self.with_owner(py, |owner| owner.is_closing()).unwrap_or(true)
     }
 
     fn pause_reading(&self, py: Python<'_>) {
@@ -165,7 +166,7 @@ impl EngineTransport {
     /// Reads again. OSError where the system's poller refuses the socket.
     fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
         self.reactor.get().sockets.with(py, |sockets| {
-            if sockets.client(self.token).is_some_and(|client| client.closing) {
+            if sockets.owner(self.token).is_some_and(|owner| owner.is_closing()) {
                 return Ok(());
             }
             if let Some(engine) = sockets.engine() {
@@ -177,7 +178,7 @@ impl EngineTransport {
 
     fn is_reading(&self, py: Python<'_>) -> bool {
         self.reactor.get().sockets.with(py, |sockets| {
-            sockets.client(self.token).is_some_and(|client| !client.closing)
+            sockets.owner(self.token).is_some_and(|owner| !owner.is_closing())
                 && sockets.engine().is_some_and(|engine| !engine.is_paused(self.token))
         })
     }
@@ -187,7 +188,7 @@ impl EngineTransport {
     }
 
     fn get_protocol<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
-        self.with_client(py, |client| client.kind.protocol(py)).flatten()
+        self.with_owner(py, |owner| owner.kind().protocol(py)).flatten()
     }
 
     /// `peername`, `sockname` or `socket` (a duplicate, to be closed by whoever asked).
@@ -219,8 +220,7 @@ impl EngineTransport {
 
     /// (low, high) in bytes.
     fn get_write_buffer_limits(&self, py: Python<'_>) -> (usize, usize) {
-        self.with_client(py, |client| (client.limits.low, client.limits.high))
-            .unwrap_or((DEFAULT_LIMITS.low, DEFAULT_LIMITS.high))
+        self.with_owner(py, |owner| owner.limits()).unwrap_or((owner::LOW, owner::HIGH))
     }
 
     /// The marks in bytes; None means asyncio's defaults. ValueError unless high >= low.
@@ -231,14 +231,14 @@ impl EngineTransport {
         high: Option<usize>,
         low: Option<usize>,
     ) -> PyResult<()> {
-        let high = high.unwrap_or_else(|| low.map_or(DEFAULT_LIMITS.high, |low| 4 * low));
+        let high = high.unwrap_or_else(|| low.map_or(owner::HIGH, |low| 4 * low));
         let low = low.unwrap_or(high / 4);
         if high < low {
             return Err(PyValueError::new_err(format!(
                 "high ({high}) must be at least low ({low})"
             )));
         }
-        self.with_client(py, |client| (client.limits.low, client.limits.high) = (low, high));
+        self.with_owner(py, |owner| owner.set_limits(low, high));
         Ok(())
     }
 

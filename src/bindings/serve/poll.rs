@@ -50,28 +50,28 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
 /// Serves the sockets that are ready, a group at a time: all are read, then delivered, then written.
 fn serve_ready(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let mut arrivals = this.arrivals.with(py, std::mem::take);
+    let mut read_group = this.read_group.with(py, std::mem::take);
     let mut served = 0;
     while let Some(ready) = this.sockets.with(py, |sockets| sockets.next_ready()) {
         let read = match ready {
             Ready::Socket { token, readable: true, writable: false, hangup: false } => {
-                arrivals.read(reactor, token)
+                read_group.read(reactor, token)
             }
             _ => false,
         };
         if !read {
-            arrivals.deliver(reactor);
+            read_group.deliver(reactor);
             serve(reactor, ready);
         }
         served += 1;
-        if served >= GROUP || arrivals.are_enough() {
-            arrivals.deliver(reactor);
+        if served >= GROUP || read_group.are_enough() {
+            read_group.deliver(reactor);
             flush_dirty(reactor);
             served = 0;
         }
     }
-    arrivals.deliver(reactor);
-    this.arrivals.with(py, |kept| *kept = arrivals);
+    read_group.deliver(reactor);
+    this.read_group.with(py, |kept| *kept = read_group);
 }
 
 /// What is ready and is not read with the others.
@@ -93,7 +93,7 @@ fn accept(reactor: &Bound<'_, Reactor>, listener: Token) {
     let (py, this) = (reactor.py(), reactor.get());
     for _ in 0..ACCEPTS {
         let (accepted, factory) = this.sockets.with(py, |sockets| {
-            let factory = match sockets.client(listener).map(|client| &client.kind) {
+            let factory = match sockets.owner(listener).map(|owner| owner.kind()) {
                 Some(Kind::Listener(factory)) => Some(factory.clone_ref(py)),
                 _ => None,
             };

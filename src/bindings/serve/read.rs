@@ -1,4 +1,4 @@
-//! Reading a socket, for each kind of client.
+//! Reading a socket, for each kind of owner.
 
 #![allow(unsafe_code)]
 
@@ -32,8 +32,8 @@ fn read_up_to(reactor: &Bound<'_, Reactor>, token: Token, reads: usize) {
     for _ in 0..reads {
         let kind = this.sockets.with(py, |sockets| {
             let paused = sockets.engine().is_none_or(|engine| engine.is_paused(token));
-            let client = sockets.client(token).filter(|client| !paused && !client.closing);
-            client.map(|client| client.kind.clone_ref(py))
+            let owner = sockets.owner(token).filter(|owner| !paused && !owner.is_closing());
+            owner.map(|owner| owner.kind().clone_ref(py))
         });
         let Some(kind) = kind else { return };
         let read = match &kind {

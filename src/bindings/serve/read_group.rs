@@ -18,7 +18,7 @@ pub const GROUP: usize = 32;
 const ENOUGH: usize = 64 * 1024;
 
 /// What one read came to.
-struct Arrived {
+struct ReadOnce {
     token: Token,
     connection: Py<Connection>,
     read: Read,
@@ -28,8 +28,8 @@ struct Arrived {
 
 /// What was read and is not delivered yet, in the order of reading.
 #[derive(Default)]
-pub struct Arrivals {
-    list: Vec<Arrived>,
+pub struct ReadGroup {
+    list: Vec<ReadOnce>,
     /// The read buffer of the loop, while there is a group.
     buffer: Box<[u8]>,
     used: usize,
@@ -37,8 +37,8 @@ pub struct Arrivals {
     bytes: usize,
 }
 
-impl Arrivals {
-    /// Reads a socket once. False where its client is no connection, or is not to be read.
+impl ReadGroup {
+    /// Reads a socket once. False where its owner is no connection, or is not to be read.
     #[inline]
     pub fn read(&mut self, reactor: &Bound<'_, Reactor>, token: Token) -> bool {
         let (py, this) = (reactor.py(), reactor.get());
@@ -54,7 +54,7 @@ impl Arrivals {
         if let Read::Data { n, .. } = read {
             self.bytes += n;
         }
-        self.list.push(Arrived { token, connection, read, buffered });
+        self.list.push(ReadOnce { token, connection, read, buffered });
         true
     }
 
@@ -72,7 +72,7 @@ impl Arrivals {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut delivered = 0;
         let mut list = self.list.drain(..);
-        while let Some(Arrived { token, connection, read, buffered }) = list.next() {
+        while let Some(ReadOnce { token, connection, read, buffered }) = list.next() {
             if let Some(later) = list.as_slice().get(1) {
                 later.connection.get().look_ahead(py);
             }

@@ -1,4 +1,4 @@
-//! Writing what sockets have queued, and telling their clients.
+//! Writing what sockets have queued, and telling their owners.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -23,7 +23,7 @@ pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
     }
 }
 
-/// Writes what one socket has queued, and tells its client how it went.
+/// Writes what one socket has queued, and tells its owner how it went.
 pub fn flush(reactor: &Bound<'_, Reactor>, token: Token) {
     flush_and_tell(reactor, token, flush::written);
 }
@@ -37,10 +37,10 @@ pub fn flush_and_tell(
     let (py, this) = (reactor.py(), reactor.get());
     let (outcome, kind, closing) = this.sockets.with(py, |sockets| {
         let outcome = sockets.engine().map(|engine| engine.flush(token));
-        match sockets.client(token) {
-            Some(client) => {
-                let told = client.wants_to_know(py);
-                (outcome, told, client.closing)
+        match sockets.owner(token) {
+            Some(owner) => {
+                let told = owner.wants_to_know(py);
+                (outcome, told, owner.is_closing())
             }
             None => (None, None, false),
         }
@@ -71,9 +71,8 @@ fn control_writing(
     left: usize,
 ) {
     let (py, this) = (reactor.py(), reactor.get());
-    let change = this
-        .sockets
-        .with(py, |sockets| sockets.client(token).and_then(|client| client.limits.cross(left)));
+    let change =
+        this.sockets.with(py, |sockets| sockets.owner(token).and_then(|owner| owner.cross(left)));
     let outcome = match change {
         Some(true) => protocol.call_method0(intern!(py, "pause_writing")),
         Some(false) => protocol.call_method0(intern!(py, "resume_writing")),

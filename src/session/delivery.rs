@@ -17,7 +17,11 @@ pub fn feed<H: Host>(host: &H, bytes: &mut [u8]) {
     match host.with(|session| session.receive(bytes)) {
         Intake::Dropped => return,
         Intake::Kept => {}
-        Intake::Delivered => deliver(host, bytes),
+        Intake::Delivered => {
+            if deliver(host, bytes) {
+                return;
+            }
+        }
     }
     deliver_backlog(host);
     after_delivery(host);
@@ -134,8 +138,9 @@ fn drop_unwanted<H: Host>(host: &H, for_next: bool) {
     host.with(|session| session.drop_unwanted(is_awaited, for_next));
 }
 
-/// Delivers what is in `bytes`; the session knows that a delivery has begun.
-fn deliver<H: Host>(host: &H, bytes: &mut [u8]) {
+/// Delivers what is in `bytes`; the session knows that a delivery has begun. Whether the session is at rest, so
+/// that nothing is left to do.
+fn deliver<H: Host>(host: &H, bytes: &mut [u8]) -> bool {
     let mut input = Input::new(bytes);
     loop {
         let step = host.with_codec(|session, codec| session.next(host, codec, &mut input));
@@ -172,9 +177,12 @@ fn deliver<H: Host>(host: &H, bytes: &mut [u8]) {
         }
     }
     let read = input.position();
-    if host.with(|session| session.end_delivery(read, &bytes[read..])) {
-        host.wake_receiver();
+    let (wakes, is_at_rest) = host.with(|session| session.end_delivery(read, &bytes[read..]));
+    if wakes {
+        host.wake_receiver(); // who may do anything
+        return false;
     }
+    is_at_rest
 }
 
 #[cold]
@@ -240,12 +248,6 @@ fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) -> bool {
 /// After a delivery: answers pings among what waits, reads on or not, tells of the end if it has come.
 #[inline]
 pub fn after_delivery<H: Host>(host: &H) {
-    if !host.with(|session| session.is_settled()) {
-        settle(host);
-    }
-}
-
-fn settle<H: Host>(host: &H) {
     while let Some((ping, answered)) = host.with(|session| session.next_held_ping()) {
         if answered {
             host.send_pong(ping.as_ref());

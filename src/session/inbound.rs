@@ -194,15 +194,17 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// A delivery ends that has read `read` bytes; `rest` was not read. Whether messages wait for a task.
+    /// A delivery ends that has read `read` bytes; `rest` was not read. Whether messages wait for a task, and
+    /// whether the session is at rest, which is the usual case: nothing waits, nothing is held back, reading is on,
+    /// and no end is to be told.
     #[inline]
-    pub(super) fn end_delivery(&mut self, read: usize, rest: &[u8]) -> bool {
+    pub(super) fn end_delivery(&mut self, read: usize, rest: &[u8]) -> (bool, bool) {
         self.hold.deliver(false);
         self.backlog.consume(read, rest.is_empty());
         if !rest.is_empty() && !self.hold.is_concluded() {
             self.backlog.push_front(rest);
         }
-        !self.inbox.is_empty()
+        (!self.inbox.is_empty(), self.is_at_rest())
     }
 
     /// What follows when the receiver has no event.
@@ -243,11 +245,12 @@ impl<O: Objects> Session<O> {
         self.hold.wait_for_tick(false);
     }
 
-    /// Whether a delivery leaves nothing to do: nothing is held back, reading is on, and no end is to be told. It
-    /// is the usual case.
     #[inline]
-    pub(super) const fn is_settled(&self) -> bool {
-        self.hold.is_free() && !self.reading_off && !self.end.untold().any()
+    fn is_at_rest(&self) -> bool {
+        self.hold.is_free()
+            && self.backlog.is_empty()
+            && !self.reading_off
+            && !self.end.untold().any()
     }
 
     /// The next ping among the bytes that wait while the program takes nothing, and whether it is answered. It

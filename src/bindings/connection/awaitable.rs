@@ -226,7 +226,7 @@ impl Waiter {
             Found::Nothing => {
                 if this.wish == Wish::Room {
                     // Woken, but another sender was faster: wait for the next time.
-                    flush::await_room(this.connection.bind(py), slf);
+                    flush::wake_when_room(this.connection.bind(py), slf);
                 }
                 this.state.with(py, |state| {
                     state.waiting = true;

@@ -28,6 +28,13 @@ pub struct LoopQueue {
     is_blocked: bool,
 }
 
+impl LoopQueue {
+    /// Whether the transport has asked to wait.
+    pub const fn is_blocked(&self) -> bool {
+        self.is_blocked
+    }
+}
+
 /// What carries the bytes of a connection.
 pub struct Wire {
     carrier: Carrier,
@@ -105,12 +112,6 @@ impl Wire {
             }
             _ => false,
         }
-    }
-
-    /// Whether a transport of the loop has asked to wait.
-    #[inline]
-    pub const fn is_blocked(&self) -> bool {
-        matches!(self.carrier, Carrier::Loop(LoopQueue { is_blocked: true, .. }))
     }
 
     /// Whether all that is queued was given to what ends when it has written it. A transport of the loop takes

@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::flush;
-use super::frame_sink::{FrameSink, Making, enqueue_anyhow, settle};
+use super::frame_sink::{FrameSink, Making, Queued, enqueue_anyhow, settle};
 use super::send::{Unput, not_connected};
 use crate::bindings::connection::inbound::inflate;
 use crate::bindings::connection::state::PyObjects;
@@ -37,7 +37,7 @@ pub fn send_behind(
         let frame = session.begin_message(payload.as_ref().len(), options);
         session.wait_behind(Waiting { frame, mask, payload, callback, auto_pong: false });
     });
-    flush::when_room(connection, usize::MAX)
+    flush::when_room(connection, &Queued::BEHIND)
 }
 
 /// The same for a control frame.
@@ -54,7 +54,7 @@ pub fn control_behind(
         session.count_control(frame.auto_pong, ping);
         session.wait_behind(frame);
     });
-    flush::when_room(connection, usize::MAX)
+    flush::when_room(connection, &Queued::BEHIND)
 }
 
 /// Sends a message or fragment that could not be put as it is: one that a thread is to compress.
@@ -77,7 +77,7 @@ pub fn send_unput(
     let payload = OwnedPayload::of(payload);
     let first = Waiting { frame, mask, payload, callback, auto_pong: false };
     compress_in_thread(connection, first);
-    flush::when_room(connection, usize::MAX)
+    flush::when_room(connection, &Queued::BEHIND)
 }
 
 /// Has a thread compress the payload of a frame; what is sent from now on waits for it.

@@ -66,7 +66,7 @@ fn queue_control(
         connection.with(|session| session.mark(at, callback, auto_pong));
     }
     settle(connection, &queued);
-    flush::when_room(connection, queued.length)
+    flush::when_room(connection, &queued)
 }
 
 /// Queues a close frame (RFC 6455 section 5.5.1).

@@ -5,6 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::frame_sink::Queued;
 use crate::bindings::connection::awaitable::{Awaitable, Done, Found, Waiter, Wish};
 use crate::bindings::connection::{Connection, asyncio_protocol};
 #[cfg(unix)]
@@ -60,15 +61,14 @@ fn wake(connection: &Bound<'_, Connection>, waiters: Vec<Py<Waiter>>) {
 
 // Senders that wait ------------------------------------------------------------------------------
 
-/// What `send` returns: done while there is room, else until the queue is at the low mark.
+/// What the sender of a frame gets: done while there is room, else until the queue is at the low mark.
 #[inline]
-pub fn when_room(connection: &Bound<'_, Connection>, queued: usize) -> PyResult<Py<PyAny>> {
+pub fn when_room(connection: &Bound<'_, Connection>, queued: &Queued) -> PyResult<Py<PyAny>> {
+    if queued.is_full() { await_room(connection) } else { Done::ready(connection.py()) }
+}
+
+fn await_room(connection: &Bound<'_, Connection>) -> PyResult<Py<PyAny>> {
     let (py, this) = (connection.py(), connection.get());
-    let (is_above_mark, is_blocked) =
-        this.state.with(py, |state| (state.session.is_above_mark(queued), state.wire.is_blocked()));
-    if !is_above_mark && !is_blocked {
-        return Done::ready(py);
-    }
     // What is over the mark was mostly written at once: only what is left counts, and what a transport
     // of the loop holds.
     let left = buffered_amount(this, py);
@@ -92,7 +92,7 @@ pub fn look_for_room(connection: &Bound<'_, Connection>) -> Found {
 }
 
 /// Sees to it that `waiter` is woken when there is room.
-pub fn await_room(connection: &Bound<'_, Connection>, waiter: &Bound<'_, Waiter>) {
+pub fn wake_when_room(connection: &Bound<'_, Connection>, waiter: &Bound<'_, Waiter>) {
     let waiter = waiter.clone().unbind();
     connection.get().state.with(connection.py(), |state| state.senders.add(waiter));
 }

@@ -97,8 +97,21 @@ impl FrameSink<'_> {
 
 /// What became of a frame.
 pub struct Queued {
-    pub length: usize,
-    dirty: bool,
+    length: usize,
+    is_dirty: bool,
+    /// More is queued than a sender need not wait for, or a transport of the loop has asked to wait.
+    is_full: bool,
+}
+
+impl Queued {
+    /// It waits for a thread: how much is queued has to be asked.
+    pub const BEHIND: Self = Self { length: 0, is_dirty: false, is_full: true };
+
+    /// Whether its sender may have to wait.
+    #[inline]
+    pub const fn is_full(&self) -> bool {
+        self.is_full
+    }
 }
 
 /// What a frame is made with.
@@ -145,16 +158,19 @@ fn enqueue_if<R>(
                 Target::Engine(token) => reactor.sockets.with(py, |sockets| {
                     let engine = sockets.engine()?;
                     let mut sink = FrameSink::Engine(engine.out(token)?);
-                    let made = make((session, shared), &mut sink);
+                    let made = make((&mut *session, &mut *shared), &mut sink);
                     let length = sink.len();
-                    let dirty = length <= FLUSH_AT && engine.mark_dirty(token);
-                    Some((made, Queued { length, dirty }))
+                    let is_dirty = length <= FLUSH_AT && engine.mark_dirty(token);
+                    let is_full = session.is_above_mark(length);
+                    Some((made, Queued { length, is_dirty, is_full }))
                 }),
                 Target::Loop(queue) => {
-                    let dirty = queue.bytes.is_empty();
+                    let (is_dirty, is_blocked) = (queue.bytes.is_empty(), queue.is_blocked());
                     let mut sink = FrameSink::Loop(queue);
-                    let made = make((session, shared), &mut sink);
-                    Some((made, Queued { length: sink.len(), dirty }))
+                    let made = make((&mut *session, &mut *shared), &mut sink);
+                    let length = sink.len();
+                    let is_full = is_blocked || session.is_above_mark(length);
+                    Some((made, Queued { length, is_dirty, is_full }))
                 }
             }
         })
@@ -166,7 +182,7 @@ fn enqueue_if<R>(
 pub fn settle(connection: &Bound<'_, Connection>, queued: &Queued) {
     if queued.length > FLUSH_AT {
         flush::write_out(connection);
-    } else if queued.dirty {
+    } else if queued.is_dirty {
         let (py, this) = (connection.py(), connection.get());
         let reactor = this.reactor_bound(py);
         if !this.state.with(py, |state| state.wire.is_loop()) {

@@ -100,7 +100,7 @@ pub fn send_anyway(
         connection.with(|session| session.mark(at, callback, false));
     }
     settle(connection, &queued);
-    flush::when_room(connection, queued.length)
+    flush::when_room(connection, &queued)
 }
 
 /// Frames a message into `sink`, compressed where that was agreed and is wished.

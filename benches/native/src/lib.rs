@@ -1,8 +1,6 @@
-//! What the floor and the load generator share: frame headers, masking, the opening handshake,
-//! command-line options. Nothing here is used by wsrs itself, so a fault of wsrs cannot hide in
-//! the tool that measures it.
+//! What the floor and the load generator share: frame headers, masking, the opening handshake. Nothing
+//! here is used by wsrs itself, so a fault of wsrs cannot hide in the tool that measures it.
 
-pub mod args;
 pub mod frame;
 pub mod handshake;
 

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-use crate::args::Args;
 use crate::frame::{FIN, Header, TEXT, client_frame, mask_in_place, mask_into, write_header};
 use crate::handshake::{
     accept_value, check_answer, client_request, head_len, header, server_answer,
@@ -74,16 +73,4 @@ fn the_window_that_the_server_allows_must_do() {
     );
     assert!(check_answer(&with("; client_max_window_bits=11"), Some(12)).is_err());
     assert!(check_answer(&with(""), None).is_err(), "not offered");
-}
-
-#[test]
-fn options_name_what_is_wrong_with_them() {
-    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let mut args = Args::parse(words("--port 80 --deflate --size x --what")).unwrap();
-    assert_eq!(args.value("port", 0).unwrap(), 80);
-    assert!(args.flag("deflate").unwrap());
-    assert_eq!(args.value("depth", 7).unwrap(), 7);
-    assert_eq!(args.value("size", 0).unwrap_err().to_string(), "--size: bad value \"x\"");
-    assert_eq!(args.finish().unwrap_err().to_string(), "unknown option --what");
-    assert!(Args::parse(words("stray")).is_err());
 }

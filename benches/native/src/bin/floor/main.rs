@@ -10,13 +10,20 @@ mod connection;
 #[cfg(target_os = "linux")]
 mod server;
 
+/// A WebSocket echo server on 127.0.0.1 that checks nothing. It prints `listening PORT`; SIGTERM ends it.
+#[cfg(target_os = "linux")]
+#[derive(clap::Parser)]
+struct Options {
+    /// Port to listen on; 0 lets the kernel choose one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
 #[cfg(target_os = "linux")]
 fn run() -> wsrs_bench::Result<()> {
     wsrs_bench::refuse_debug_build()?;
-    let mut args = wsrs_bench::args::Args::parse(std::env::args().skip(1))?;
-    let port = args.value("port", 0)?;
-    args.finish()?;
-    server::serve(port)
+    let options: Options = clap::Parser::parse();
+    server::serve(options.port)
 }
 
 #[cfg(not(target_os = "linux"))]

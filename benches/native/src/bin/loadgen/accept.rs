@@ -9,16 +9,16 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use hdrhistogram::Histogram;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use wsrs_bench::Result;
 use wsrs_bench::frame::{CLOSE, FIN, Header, client_frame};
 use wsrs_bench::handshake::{check_answer, client_request, head_len};
 
-use crate::histogram::Histogram;
 use crate::open::connected;
-use crate::options::{Options, Until};
-use crate::report::{Counts, Edge, report};
+use crate::options::Options;
+use crate::report::{Counts, Edge, latencies, report};
 
 /// Addresses that the connections come from, unless `--sources` says otherwise.
 const SOURCES: u8 = 200;
@@ -66,7 +66,7 @@ struct Run {
     open: Vec<Option<Opened>>,
     epoll: OwnedFd,
     epoch: Instant,
-    latencies: Histogram,
+    latencies: Histogram<u64>,
     /// Connections begun, ever.
     begun: usize,
     received: u64,
@@ -89,7 +89,7 @@ impl Run {
             options,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             epoch: Instant::now(),
-            latencies: Histogram::new(),
+            latencies: latencies()?,
             begun: 0,
             received: 0,
             idle: 0,
@@ -111,17 +111,14 @@ impl Run {
         while self.now() < warmup {
             self.turn()?;
         }
-        self.latencies.clear();
+        self.latencies.reset();
         self.received = 0;
         let begin = self.edge()?;
-        while !match self.options.until {
-            Until::Time(time) => self.now() - begin.at >= time.as_nanos() as u64,
-            Until::Count(count) => self.latencies.total() >= count,
-        } {
+        while !self.options.is_over(self.now() - begin.at, self.latencies.len()) {
             self.turn()?;
         }
         let counts = Counts {
-            messages: self.latencies.total(),
+            messages: self.latencies.len(),
             latencies: &self.latencies,
             wire_sent: (self.request.len() + self.close.len()) as f64,
             received: self.received,
@@ -201,7 +198,7 @@ impl Run {
                 }
                 let begun = opened.begun;
                 self.open[place] = None;
-                self.latencies.add(self.now() - begun);
+                self.latencies.saturating_record(self.now() - begun);
                 self.open(place)
             }
         }

@@ -6,16 +6,16 @@
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use hdrhistogram::Histogram;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use wsrs_bench::Result;
 
-use crate::histogram::Histogram;
 use crate::messages::Messages;
 use crate::open::open;
-use crate::options::{Options, Until};
+use crate::options::Options;
 use crate::peer::{Peer, Read, Sink};
-use crate::report::{Counts, Edge, report};
+use crate::report::{Counts, Edge, latencies, report};
 
 /// Bytes of one read.
 const READ: usize = 256 * 1024;
@@ -63,7 +63,7 @@ struct Run<'a> {
     epoch: Instant,
     begin: Edge,
     end: Edge,
-    latencies: Histogram,
+    latencies: Histogram<u64>,
     /// When each broadcast in flight was sent: a ring of `depth`.
     times: Box<[u64]>,
     /// Broadcasts that are over, ever.
@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
             epoch: Instant::now(),
             begin: Edge::default(),
             end: Edge::default(),
-            latencies: Histogram::new(),
+            latencies: latencies()?,
             times: vec![0; options.depth].into_boxed_slice(),
             over: 0,
             came: 0,
@@ -127,7 +127,7 @@ impl<'a> Run<'a> {
         while self.now() < warmup {
             self.turn(true)?;
         }
-        self.latencies.clear();
+        self.latencies.reset();
         (self.received, self.came_before) = (0, self.came);
         self.begin = self.edge()?;
         while !self.is_over() {
@@ -144,10 +144,7 @@ impl<'a> Run<'a> {
     }
 
     fn is_over(&self) -> bool {
-        match self.options.until {
-            Until::Time(time) => self.now() - self.begin.at >= time.as_nanos() as u64,
-            Until::Count(count) => self.came - self.came_before >= count,
-        }
+        self.options.is_over(self.now() - self.begin.at, self.came - self.came_before)
     }
 
     /// Sends `count` messages more.
@@ -185,7 +182,7 @@ impl<'a> Run<'a> {
         let ended = (over - self.over) as usize;
         for number in self.over..over {
             let place = (number % self.times.len() as u64) as usize;
-            self.latencies.add(now - std::mem::replace(&mut self.times[place], now));
+            self.latencies.saturating_record(now - std::mem::replace(&mut self.times[place], now));
         }
         self.over = over;
         if go_on { self.speak(ended, now) } else { Ok(()) }

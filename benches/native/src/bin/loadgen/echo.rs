@@ -2,16 +2,16 @@
 
 use std::time::Instant;
 
+use hdrhistogram::Histogram;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use wsrs_bench::Result;
 
-use crate::histogram::Histogram;
 use crate::messages::Messages;
 use crate::open::open;
-use crate::options::{Options, Until};
+use crate::options::Options;
 use crate::peer::{Peer, Read, Sink};
-use crate::report::{Counts, Edge, report};
+use crate::report::{Counts, Edge, latencies, report};
 
 /// Bytes of one read.
 const READ: usize = 256 * 1024;
@@ -59,7 +59,7 @@ struct Run<'a> {
     phase: Phase,
     begin: Edge,
     end: Edge,
-    histogram: Histogram,
+    latencies: Histogram<u64>,
     received: u64,
     /// Nanoseconds spent asking for events when there were none.
     idle: u64,
@@ -69,16 +69,16 @@ struct Run<'a> {
     line: String,
 }
 
-/// Adds each latency to the histogram, as of the time of the read.
+/// Records each latency, as of the time of the read.
 struct Latencies<'a> {
     now: u64,
-    histogram: &'a mut Histogram,
+    latencies: &'a mut Histogram<u64>,
 }
 
 impl Sink for Latencies<'_> {
     #[inline]
     fn echoed(&mut self, sent_ns: u64) {
-        self.histogram.add(self.now - sent_ns);
+        self.latencies.saturating_record(self.now - sent_ns);
     }
 }
 
@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
             phase: Phase::Warmup,
             begin: Edge::default(),
             end: Edge::default(),
-            histogram: Histogram::new(),
+            latencies: latencies()?,
             received: 0,
             idle: 0,
             active: 0,
@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
         };
         let now = self.now();
         let peer = &mut self.peers[index];
-        let mut sink = Latencies { now, histogram: &mut self.histogram };
+        let mut sink = Latencies { now, latencies: &mut self.latencies };
         let completed = peer.take(&self.buffer[..got], self.messages, &mut sink)?;
         self.received += got as u64;
         if completed == 0 {
@@ -221,16 +221,12 @@ impl<'a> Run<'a> {
         match self.phase {
             Phase::Warmup if now >= self.options.warmup.as_nanos() as u64 => {
                 self.phase = Phase::Measure;
-                self.histogram.clear();
+                self.latencies.reset();
                 self.received = 0;
                 self.begin = self.edge()?;
             }
             Phase::Measure => {
-                let over = match self.options.until {
-                    Until::Time(time) => now - self.begin.at >= time.as_nanos() as u64,
-                    Until::Count(count) => self.histogram.total() >= count,
-                };
-                if over {
+                if self.options.is_over(now - self.begin.at, self.latencies.len()) {
                     self.end = self.edge()?;
                     self.line = self.report();
                     self.phase = Phase::Drain;
@@ -244,8 +240,8 @@ impl<'a> Run<'a> {
     /// The measured time as one JSON object.
     fn report(&self) -> String {
         let counts = Counts {
-            messages: self.histogram.total(),
-            latencies: &self.histogram,
+            messages: self.latencies.len(),
+            latencies: &self.latencies,
             wire_sent: self.messages.mean_wire_size(),
             received: self.received,
         };

@@ -45,7 +45,7 @@ pub fn run(options: &Options) -> Result<()> {
     let sockets = open(options, wanted)?;
     let (seconds, cpu_after) = (start.elapsed().as_secs_f64(), server_ns()?);
     let mut held = Held::new(sockets, &messages)?;
-    if options.sized {
+    if options.is_sized() {
         held.echo_once()?;
     }
     std::thread::sleep(SETTLE);

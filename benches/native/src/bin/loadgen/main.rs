@@ -1,16 +1,7 @@
 //! The load generator: one thread, one epoll, one JSON line of results.
 //!
-//! Echo: `loadgen --port P --connections N --depth D --size S --kind text|binary --warmup S
-//! (--seconds S | --count M) [--deflate] [--server-pid PID]`. Every connection keeps D messages in
-//! flight (1 is lockstep). Idle: `loadgen --port P --idle N [--size S] [--deflate] [--server-pid PID]`
-//! opens N connections (with `--size`, one message is echoed on each) and holds them until stdin ends.
-//! Broadcast: the options of an echo and `--broadcast`. One connection sends, keeping D messages in
-//! flight, and the server sends each of them to all; what counts is each message that came.
-//! Accept: `loadgen --port P --accept --connections N`, with the times of an echo. N at a time are opened,
-//! closed by the closing handshake, and opened anew; what counts is each that was.
-//!
-//! `--tls FILE` speaks TLS and trusts the certificate in FILE (PEM) alone. `--sources K` lets the
-//! connections come from K addresses, 127.0.0.2 and on: one address has some 28,000 ports.
+//! `loadgen --help` lists the options. Every connection of an echo keeps `--depth` messages in flight (1 is
+//! lockstep); `--idle`, `--broadcast` and `--accept` are other kinds of run, each a file here.
 //!
 //! With `--server-pid` the CPU time of the server is read at the very edges of the measured time, so
 //! that no other process's wake-up lies between the two clocks.
@@ -25,8 +16,6 @@ mod channel;
 mod cpu;
 #[cfg(target_os = "linux")]
 mod echo;
-#[cfg(target_os = "linux")]
-mod histogram;
 #[cfg(target_os = "linux")]
 mod idle;
 #[cfg(target_os = "linux")]
@@ -47,7 +36,7 @@ mod tls;
 #[cfg(target_os = "linux")]
 fn run() -> wsrs_bench::Result<()> {
     wsrs_bench::refuse_debug_build()?;
-    let options = options::Options::read()?;
+    let options: options::Options = clap::Parser::parse();
     let line = match options.idle {
         Some(_) => return idle::run(&options),
         None if options.broadcast => broadcast::run(&options)?,

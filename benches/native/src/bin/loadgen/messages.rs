@@ -3,9 +3,9 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use wsrs_bench::Result;
-use wsrs_bench::frame::{BINARY, FIN, RSV1, client_frame};
+use wsrs_bench::frame::{FIN, RSV1, client_frame};
 
-use crate::options::Options;
+use crate::options::{Kind, Options};
 
 /// Bytes of different documents in the ring of a compressed run: several windows of a compressor
 /// (32 KiB), so that it finds in its window what real traffic leaves there, not the same message again.
@@ -42,15 +42,15 @@ impl Messages {
     /// When the compressor fails.
     pub fn new(options: &Options) -> Result<Self> {
         let ring = if options.deflate {
-            options.depth.max(documents(options.size))
+            options.depth.max(documents(options.size()))
         } else {
             options.depth
         };
         let rsv1 = if options.deflate { RSV1 } else { 0 };
         let mut random = Random(0x9E37_79B9_7F4A_7C15);
         let mut messages = Self {
-            first_byte: FIN | rsv1 | options.opcode,
-            size: options.size,
+            first_byte: FIN | rsv1 | options.kind as u8,
+            size: options.size(),
             deflate: options.deflate,
             first_payload: Vec::new(),
             bytes: Vec::new(),
@@ -59,10 +59,10 @@ impl Messages {
         };
         let mut frames = Vec::with_capacity(ring);
         for i in 0..ring {
-            let payload = if options.opcode == BINARY && !options.deflate {
-                (0..options.size).map(|_| random.next() as u8).collect()
+            let payload = if options.kind == Kind::Binary && !options.deflate {
+                (0..options.size()).map(|_| random.next() as u8).collect()
             } else {
-                json(options.size, &mut random)
+                json(options.size(), &mut random)
             };
             let mask = (random.next() as u32 | 0x0101_0101).to_ne_bytes();
             let sent = if options.deflate { &deflate(&payload)? } else { &payload };

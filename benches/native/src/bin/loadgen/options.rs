@@ -3,102 +3,148 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wsrs_bench::Result;
-use wsrs_bench::args::Args;
+use clap::builder::RangedU64ValueParser;
+use clap::{Parser, ValueEnum};
 use wsrs_bench::frame::{BINARY, TEXT};
 
-/// When the measured time ends.
-#[derive(Clone, Copy)]
-pub enum Until {
-    /// After this long.
-    Time(Duration),
-    /// When this many echoes have come.
-    Count(u64),
+/// What a message is sent as.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+#[repr(u8)]
+pub enum Kind {
+    Text = TEXT,
+    Binary = BINARY,
 }
 
-/// See the head of `main.rs`.
-#[derive(Clone)]
+/// Puts load on a WebSocket server on 127.0.0.1, and prints one line of JSON. Without `--idle`, `--broadcast` or
+/// `--accept` it sends messages and counts their echoes.
+#[derive(Clone, Parser)]
 pub struct Options {
+    /// Port of the server
+    #[arg(long)]
     pub port: u16,
+    /// Connections; with `--accept`, those that are open at a time
+    #[arg(long, default_value_t = 1, value_parser = at_least_1())]
     pub connections: usize,
+    /// Messages that each connection (of a broadcast: the one that sends) keeps in flight
+    #[arg(long, default_value_t = 1, value_parser = at_least_1())]
     pub depth: usize,
-    pub size: usize,
-    /// Whether `--size` was given: an idle run sends a message only then.
-    pub sized: bool,
-    /// `TEXT` or `BINARY`.
-    pub opcode: u8,
+    /// Bytes of a message, 64 if not given; an idle connection sends one only if it is
+    #[arg(long)]
+    size: Option<usize>,
+    /// Kind of the messages
+    #[arg(long, value_enum, default_value_t = Kind::Binary)]
+    pub kind: Kind,
+    /// Offer permessage-deflate and compress
+    #[arg(long)]
     pub deflate: bool,
+    /// Seconds before the measured time
+    #[arg(long, default_value = "0.2", value_parser = seconds)]
     pub warmup: Duration,
-    pub until: Until,
+    /// Seconds of the measured time
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    seconds: Duration,
+    /// Messages that are measured, however long they take
+    #[arg(long, conflicts_with = "seconds")]
+    count: Option<u64>,
+    /// Process whose CPU time and memory are reported
+    #[arg(long)]
     pub server_pid: Option<u32>,
+    /// Open that many connections, report, and hold them until stdin ends
+    #[arg(long, group = "run")]
     pub idle: Option<usize>,
-    /// One connection sends, all receive.
+    /// One connection sends, and the server sends each message to all; what counts is each that came
+    #[arg(long, group = "run")]
     pub broadcast: bool,
-    /// Connections are opened and closed over and over.
+    /// Connections are opened and closed over and over; what counts is each that was
+    #[arg(long, group = "run", conflicts_with_all = ["deflate", "tls"])]
     pub accept: bool,
-    /// The certificate to trust, where the server speaks TLS.
+    /// Speak TLS, and trust the certificate in this file (PEM) alone
+    #[arg(long)]
     pub tls: Option<PathBuf>,
-    /// Addresses that the connections come from; 0 leaves it to the kernel, which takes 127.0.0.1.
+    /// Addresses, 127.0.0.2 and on, that the connections come from: one has some 28,000 ports. 0 leaves it to
+    /// the kernel, which takes 127.0.0.1
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=250))]
     pub sources: u8,
 }
 
-/// There are that many addresses beside 127.0.0.1 in the last byte.
-const MOST_SOURCES: u8 = 250;
-
 impl Options {
-    /// Reads the command line.
-    ///
-    /// # Errors
-    /// Names the option that is missing, unknown or out of range.
-    pub fn read() -> Result<Self> {
-        let mut args = Args::parse(std::env::args().skip(1))?;
-        let count: Option<u64> = args.optional("count")?;
-        let seconds: Option<f64> = args.optional("seconds")?;
-        let until = match (count, seconds) {
-            (Some(_), Some(_)) => return Err("--count and --seconds exclude each other".into()),
-            (Some(count), None) => Until::Count(count),
-            (None, seconds) => Until::Time(duration("seconds", seconds.unwrap_or(1.0))?),
-        };
-        let opcode = match args.value("kind", "binary".to_owned())?.as_str() {
-            "text" => TEXT,
-            "binary" => BINARY,
-            other => return Err(format!("--kind is text or binary, not {other:?}").into()),
-        };
-        let size: Option<usize> = args.optional("size")?;
-        let port: Option<u16> = args.optional("port")?;
-        let options = Self {
-            port: port.ok_or("--port is needed")?,
-            connections: args.value("connections", 1)?,
-            depth: args.value("depth", 1)?,
-            size: size.unwrap_or(64),
-            sized: size.is_some(),
-            opcode,
-            deflate: args.flag("deflate")?,
-            warmup: duration("warmup", args.value("warmup", 0.2)?)?,
-            until,
-            server_pid: args.optional("server-pid")?,
-            idle: args.optional("idle")?,
-            broadcast: args.flag("broadcast")?,
-            accept: args.flag("accept")?,
-            tls: args.optional("tls")?,
-            sources: args.value("sources", 0)?,
-        };
-        args.finish()?;
-        for (name, value) in [("connections", options.connections), ("depth", options.depth)] {
-            if value == 0 {
-                return Err(format!("--{name} is at least 1").into());
-            }
-        }
-        if options.sources > MOST_SOURCES {
-            return Err(format!("--sources is at most {MOST_SOURCES}").into());
-        }
-        if options.accept && (options.deflate || options.tls.is_some()) {
-            return Err("--accept opens plain connections: neither --deflate nor --tls".into());
-        }
-        Ok(options)
+    /// Bytes of a message.
+    pub fn size(&self) -> usize {
+        self.size.unwrap_or(64)
+    }
+
+    /// Whether `--size` was given.
+    pub fn is_sized(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// Whether the measured time ends after `ns` nanoseconds with `count` messages.
+    pub fn is_over(&self, ns: u64, count: u64) -> bool {
+        self.count.map_or(ns >= self.seconds.as_nanos() as u64, |most| count >= most)
     }
 }
 
-fn duration(name: &str, seconds: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|e| format!("--{name} {seconds}: {e}").into())
+fn at_least_1() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().map_err(|error| error.to_string())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn read(words: &str) -> Result<Options, clap::Error> {
+        Options::try_parse_from(format!("loadgen {words}").split_whitespace())
+    }
+
+    #[test]
+    fn defaults() {
+        let options = read("--port 80").unwrap();
+        assert_eq!(
+            (options.port, options.connections, options.depth, options.size()),
+            (80, 1, 1, 64)
+        );
+        assert_eq!(options.warmup, Duration::from_millis(200));
+        assert!(options.kind as u8 == BINARY && !options.is_sized());
+        assert!(!options.is_over(999_999_999, u64::MAX) && options.is_over(1_000_000_000, 0));
+    }
+
+    #[test]
+    fn a_count_takes_the_place_of_the_time() {
+        let options = read("--port 80 --count 5 --kind text --size 0").unwrap();
+        assert!(!options.is_over(u64::MAX, 4) && options.is_over(0, 5));
+        assert!(options.kind as u8 == TEXT && options.is_sized());
+    }
+
+    #[test]
+    fn an_error_names_the_option() {
+        for (words, named) in [
+            ("--deflate", "--port"),
+            ("--port 65536", "--port"),
+            ("--port 80 --what", "--what"),
+            ("--port 80 stray", "stray"),
+            ("--port 80 --connections 0", "--connections"),
+            ("--port 80 --depth 0", "--depth"),
+            ("--port 80 --size x", "--size"),
+            ("--port 80 --kind json", "--kind"),
+            ("--port 80 --warmup=-1", "--warmup"),
+            ("--port 80 --seconds nan", "--seconds"),
+            ("--port 80 --seconds 1 --count 1", "--count"),
+            ("--port 80 --sources 251", "--sources"),
+            ("--port 80 --accept --deflate", "--accept"),
+            ("--port 80 --accept --tls x", "--accept"),
+            ("--port 80 --accept --idle 1", "--accept"),
+            ("--port 80 --deflate 1", "1"),
+        ] {
+            let said = read(words).err().unwrap().to_string();
+            let first = said.lines().next().unwrap();
+            assert!(said.contains(named) && first.starts_with("error:"), "{words}: {said}");
+        }
+    }
 }

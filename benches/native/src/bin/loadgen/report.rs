@@ -1,9 +1,9 @@
 //! Readings at the edges of the measured time, and the line of JSON that is made of them.
 
+use hdrhistogram::Histogram;
 use wsrs_bench::Result;
 
 use crate::cpu;
-use crate::histogram::Histogram;
 use crate::options::Options;
 
 /// Readings at one edge of the measured time.
@@ -28,10 +28,19 @@ impl Edge {
     }
 }
 
+/// A histogram for latencies of up to an hour, in nanoseconds, each told to three significant digits.
+///
+/// # Errors
+/// None: the library would refuse bounds that are out of order.
+pub fn latencies() -> Result<Histogram<u64>> {
+    Ok(Histogram::new_with_bounds(1, 3_600_000_000_000, 3)?)
+}
+
 /// What was counted between the edges.
 pub struct Counts<'a> {
     pub messages: u64,
-    pub latencies: &'a Histogram,
+    /// In nanoseconds.
+    pub latencies: &'a Histogram<u64>,
     /// Bytes of a sent message, framing included, on average.
     pub wire_sent: f64,
     /// Bytes received in all.
@@ -46,6 +55,7 @@ pub fn report(options: &Options, begin: &Edge, end: &Edge, counts: &Counts<'_>) 
     let idle = (end.idle - begin.idle) as f64 / 1e9;
     let server = (end.server - begin.server) as f64 / 1e9;
     let others = (end.machine - begin.machine) as f64 / 1e9 - own - server;
+    let latency_us = |quantile| counts.latencies.value_at_quantile(quantile) as f64 / 1e3;
     let per_message = |total: f64| total / messages.max(1) as f64;
     let server_fields = if options.server_pid.is_some() {
         format!(
@@ -63,8 +73,8 @@ pub fn report(options: &Options, begin: &Edge, end: &Edge, counts: &Counts<'_>) 
          \"latency_p50_us\":{:.2},\"latency_p99_us\":{:.2},\"generator_cpu_seconds\":{own:.6},\
          \"generator_busy\":{:.4},\"wire_bytes_sent\":{:.1},\"wire_bytes_received\":{:.1}{server_fields}}}",
         messages as f64 / seconds,
-        counts.latencies.quantile_us(0.5),
-        counts.latencies.quantile_us(0.99),
+        latency_us(0.5),
+        latency_us(0.99),
         1.0 - idle / seconds,
         counts.wire_sent,
         per_message(counts.received as f64),

@@ -4,10 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 export VIRTUAL_ENV := $(abspath $(VENV))
-# Stable Rust: LLVM's counters of branches, which the driver in fuzz/ reads. `--target` keeps build scripts free of them.
+# libFuzzer on stable Rust: LLVM's own pass puts in the counters and comparisons that it reads. `--target` keeps build scripts
+# free of them.
 FUZZ_HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
-FUZZ := CARGO_TARGET_DIR=target/fuzz RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters" \
-	cargo run --quiet --locked --profile fuzz --target $(FUZZ_HOST) -p wsrs-fuzz --
+FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+FUZZ := target/fuzz/$(FUZZ_HOST)/fuzz/fuzz
+FUZZ_TARGETS := $(or $(TARGETS),$(filter-out mod,$(basename $(notdir $(wildcard fuzz/src/targets/*.rs)))))
+# $(call fuzz,CORPUS,OPTIONS): the target $$target, from its seeds and from what was kept in the folder CORPUS.
+fuzz = FUZZ_TARGET=$$target $(FUZZ) -max_len=8192 -timeout=10 -dict=fuzz/dictionary $(2) -artifact_prefix=target/fuzz/findings/$$target/ \
+	target/fuzz/$(1)/$$target fuzz/seeds/$$target
 RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 # The protocol and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
@@ -18,7 +23,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
 .PHONY: sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
-	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke
+	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke fuzz-build
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -61,11 +66,22 @@ suite-pure:
 test-slow: build ## what takes long: 1 GiB through a stream, each way
 	$(PY) -m pytest -q -s -m slow
 
-fuzz: ## each target of fuzz/ for SECONDS (60); TARGETS names some
-	$(FUZZ) $(TARGETS) --seconds $(or $(SECONDS),60) --corpus target/fuzz/corpus --findings target/fuzz/findings
+fuzz: fuzz-build ## each target of fuzz/ for SECONDS (60); TARGETS names some
+	@mkdir -p $(addprefix target/fuzz/corpus/,$(FUZZ_TARGETS)) $(addprefix target/fuzz/findings/,$(FUZZ_TARGETS))
+	@status=0; for target in $(FUZZ_TARGETS); do \
+		echo "· $$target"; $(call fuzz,corpus,-max_total_time=$(or $(SECONDS),60) -print_final_stats=1) || status=1; \
+	done; exit $$status
 
-fuzz-smoke:
-	$(FUZZ) --runs 3000 --findings target/fuzz/findings
+fuzz-smoke: fuzz-build
+	@rm -rf target/fuzz/smoke
+	@mkdir -p $(addprefix target/fuzz/smoke/,$(FUZZ_TARGETS)) $(addprefix target/fuzz/findings/,$(FUZZ_TARGETS))
+	@status=0; for target in $(FUZZ_TARGETS); do \
+		$(call fuzz,smoke,-runs=3000 -seed=1) >target/fuzz/smoke/$$target.log 2>&1 \
+			&& sed -n "s/^#.*DONE/$$target:/p" target/fuzz/smoke/$$target.log || { cat target/fuzz/smoke/$$target.log; status=1; }; \
+	done; exit $$status
+
+fuzz-build:
+	@CARGO_TARGET_DIR=target/fuzz RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --quiet --locked --profile fuzz --target $(FUZZ_HOST) -p wsrs-fuzz
 
 conformance-fast: build
 	@$(BOTH) conformance-fast-core conformance-fast-pure

@@ -1,20 +1,29 @@
-//! `fuzz [TARGET…] [--seconds N] [--runs N] [--seed N] [--corpus DIR] [--findings DIR]`, and
-//! `fuzz TARGET --replay FILE`. See `fuzz/README.md`.
+//! A libFuzzer program with all targets in it: the variable `FUZZ_TARGET` names the one that runs. See
+//! `fuzz/README.md`.
 
-mod coverage;
-mod driver;
-mod meter;
-mod mutate;
+#![no_main]
+
 mod targets;
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::sync::LazyLock;
 
-use driver::{Settings, replay, run};
+use libfuzzer_sys::fuzz_target;
+use peak_alloc::PeakAlloc;
+
 use targets::{TARGETS, Target};
 
+/// The system's allocator, with a count of what is held.
 #[global_allocator]
-static METER: meter::Meter = meter::Meter;
+static MEMORY: PeakAlloc = PeakAlloc;
+
+static TARGET: LazyLock<&Target> = LazyLock::new(|| {
+    let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
+    TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| {
+        let known: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+        eprintln!("FUZZ_TARGET is {name:?}; the targets are {}", known.join(", "));
+        std::process::exit(2);
+    })
+});
 
 /// The engine, by the path that its scripted kernel (`targets/engine.rs`) knows it by.
 #[cfg(unix)]
@@ -24,58 +33,19 @@ mod engine {
     };
 }
 
-fn main() -> ExitCode {
-    match parse(std::env::args().skip(1)) {
-        Ok((targets, settings, None)) => {
-            let mut findings = 0;
-            for target in targets {
-                findings += run(target, &settings);
-            }
-            if findings == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Ok((targets, _, Some(file))) => {
-            for target in targets {
-                replay(target, &file);
-            }
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("fuzz: {message}");
-            ExitCode::from(2)
-        }
-    }
+fuzz_target!(init: LazyLock::force(&TARGET), |input: &[u8]| execute(&TARGET, input));
+
+/// Runs `input`, and panics if more memory was held at a time than the target allows.
+fn execute(target: &Target, input: &[u8]) {
+    let held = most_held(|| (target.run)(input));
+    let allowed = (target.memory)(input.len());
+    assert!(held <= allowed, "{held} bytes of memory were held, {allowed} are allowed");
 }
 
-type Work = (Vec<&'static Target>, Settings, Option<PathBuf>);
-
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Work, String> {
-    let mut settings = Settings::default();
-    let (mut targets, mut file) = (Vec::new(), None);
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("{word} needs a value"));
-        let number = |text: String| {
-            text.parse::<u64>().map_err(|_| format!("{word}: {text:?} is no whole number"))
-        };
-        match word.as_str() {
-            "--seconds" => settings.seconds = Some(number(value()?)?),
-            "--runs" => settings.runs = Some(number(value()?)?),
-            "--seed" => settings.seed = number(value()?)?,
-            "--corpus" => settings.corpus = Some(value()?.into()),
-            "--findings" => settings.findings = value()?.into(),
-            "--replay" => file = Some(value()?.into()),
-            name => targets.push(TARGETS.iter().find(|target| target.name == name).ok_or_else(
-                || {
-                    let known: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-                    format!("{name:?} is no target; there are {}", known.join(", "))
-                },
-            )?),
-        }
-    }
-    if targets.is_empty() {
-        targets = TARGETS.iter().collect();
-    }
-    if settings.seconds.is_none() && settings.runs.is_none() {
-        settings.seconds = Some(60);
-    }
-    Ok((targets, settings, file))
+/// The most bytes of memory held at a time while `run` runs, beyond those held before.
+fn most_held(run: impl FnOnce()) -> usize {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    run();
+    MEMORY.peak_usage().saturating_sub(before)
 }

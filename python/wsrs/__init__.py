@@ -9,6 +9,7 @@ from __future__ import annotations
 from wsrs import http
 from wsrs._active_core import core
 from wsrs._server.broadcast import BroadcastResult
+from wsrs._websocket.state import CLOSED, CLOSING, CONNECTING, OPEN
 from wsrs._websocket.stats import ServerStats, Traffic, WebSocketStats
 from wsrs.blob import Blob
 from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
@@ -62,11 +63,6 @@ WebSocket.Server = WebSocket.WebSocketServer = WebSocketServer
 WebSocket.WebSocket = WebSocket
 WebSocket.create_websocket_stream = staticmethod(create_websocket_stream)  # type: ignore[method-assign]
 WebSocket.createWebSocketStream = WebSocket.create_websocket_stream
-
-CONNECTING = WebSocket.CONNECTING
-OPEN = WebSocket.OPEN
-CLOSING = WebSocket.CLOSING
-CLOSED = WebSocket.CLOSED
 
 backend: str = core.NAME
 """The name of the core that runs."""

@@ -17,7 +17,8 @@ from wsrs._stream.options import stream_options
 from wsrs._stream.reading import ReadingEnd
 from wsrs._stream.transport import StreamTransport
 from wsrs._stream.writing import WritingEnd
-from wsrs._websocket.lifecycle import CLOSED, CLOSING, CONNECTING, OPEN, ORDERLY
+from wsrs._websocket.lifecycle import ORDERLY
+from wsrs._websocket.state import CLOSED, CLOSING, CONNECTING, OPEN
 from wsrs.errors import ConnectionClosed, HandshakeError, WebSocketError
 from wsrs.websocket import WebSocket
 

@@ -16,7 +16,8 @@ from wsrs._net.url import without_credentials
 from wsrs._options.checks import protocol_list
 from wsrs._options.client import CLIENT
 from wsrs._options.connection import SEND
-from wsrs._websocket.lifecycle import CLOSED, CLOSING, CONNECTING, OPEN, STATES, Lifecycle
+from wsrs._websocket.lifecycle import Lifecycle
+from wsrs._websocket.state import CLOSED, CLOSING, CONNECTING, OPEN, STATES
 from wsrs._websocket.stats import WebSocketStats, websocket_stats
 from wsrs.blob import Blob
 from wsrs.errors import WebSocketError
@@ -122,10 +123,10 @@ class WebSocket(Lifecycle):
 
         createWebSocketStream = create_websocket_stream
 
-    CONNECTING: ClassVar[int] = 0
-    OPEN: ClassVar[int] = 1
-    CLOSING: ClassVar[int] = 2
-    CLOSED: ClassVar[int] = 3
+    CONNECTING: ClassVar[int] = CONNECTING
+    OPEN: ClassVar[int] = OPEN
+    CLOSING: ClassVar[int] = CLOSING
+    CLOSED: ClassVar[int] = CLOSED
 
     def __init__(
         self,
@@ -290,7 +291,7 @@ class WebSocket(Lifecycle):
     ) -> Awaitable[None]:
         """Send a ping with at most 125 bytes of data; for the rest as `send`."""
         data, mask, callback = _shift(data, mask, callback)
-        if self._ready_state == 1:
+        if self._ready_state == OPEN:
             return self._conn.ping(data, mask, callback)  # type: ignore[union-attr]
         return self._send_after_close(data, callback)
 
@@ -302,7 +303,7 @@ class WebSocket(Lifecycle):
     ) -> Awaitable[None]:
         """Send a pong with at most 125 bytes of data; for the rest as `send`."""
         data, mask, callback = _shift(data, mask, callback)
-        if self._ready_state == 1:
+        if self._ready_state == OPEN:
             return self._conn.pong(data, mask, callback)  # type: ignore[union-attr]
         return self._send_after_close(data, callback)
 

@@ -18,7 +18,8 @@ from wsrs._net import url
 from wsrs._net.client_tls import client_context
 from wsrs._options.client import check_together
 from wsrs._options.table import Options
-from wsrs._websocket.lifecycle import CLOSING, CONNECTING, connection_options
+from wsrs._websocket.lifecycle import connection_options
+from wsrs._websocket.state import CLOSING, CONNECTING
 from wsrs.errors import HandshakeError
 from wsrs.http._messages import Headers, Response
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wsrs._active_core import core
-from wsrs._websocket.lifecycle import OPEN
+from wsrs._websocket.state import OPEN
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:

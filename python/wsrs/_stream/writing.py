@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.waiters import Waiters
 from wsrs._backend.sendable import byte_length
+from wsrs._websocket.state import CONNECTING, OPEN
 
 if TYPE_CHECKING:
     from wsrs.websocket import WebSocket
 
 __all__ = ["WritingEnd"]
-
-_CONNECTING, _OPEN = 0, 1
 
 
 class WritingEnd:
@@ -105,9 +104,9 @@ class WritingEnd:
 
     def _put(self, data: Any, size: int) -> None:
         state = self._ws.ready_state
-        if self.is_closing() or state > _OPEN:
+        if self.is_closing() or state > OPEN:
             self._dropped = True
-        elif state == _CONNECTING:
+        elif state == CONNECTING:
             byte_length(data)  # raises for what cannot be sent
             # A copy: the caller may change what is mutable as soon as this returns.
             kept = data if isinstance(data, (str, int, float, bytes)) else bytes(data)
@@ -138,7 +137,7 @@ class WritingEnd:
         """Wait while more than the high-water mark is queued. Raises the error that ended the connection."""
         if self._broken is None:
             # So that an end that is already there is noticed, as with asyncio.
-            if self._ws.ready_state > _OPEN or self._dropped:
+            if self._ws.ready_state > OPEN or self._dropped:
                 await asyncio.sleep(0)
             if self._queued > self._write_mark:
                 await self._room.wait()
@@ -165,7 +164,7 @@ class WritingEnd:
 
     def _close_if_open(self) -> None:
         """Begin the closing handshake, or leave that to the opening."""
-        if self._ws.ready_state == _OPEN:
+        if self._ws.ready_state == OPEN:
             self._ws.close()
 
     # What the WebSocket brings ----------------------------------------------------------------

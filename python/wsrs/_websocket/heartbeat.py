@@ -18,6 +18,8 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
+from wsrs._websocket.state import OPEN
+
 if TYPE_CHECKING:
     from wsrs._websocket.lifecycle import Lifecycle
 
@@ -28,8 +30,6 @@ READ_AHEAD = 64 * 1024
 
 _PER_TICK = 1000
 """Connections served in one tick of the loop, about a millisecond's work."""
-
-_OPEN = 1
 
 _SHORTEST = 0.001
 """Seconds: what a loop's clock can tell apart."""
@@ -50,7 +50,7 @@ class Member:
     def check(self) -> float | None:
         """Ping or give up a silent peer. Seconds until the next check; None when there is none."""
         ws = self.ws
-        if ws is None or ws._conn is None or ws._ready_state != _OPEN:
+        if ws is None or ws._conn is None or ws._ready_state != OPEN:
             return None
         if ws._conn.take_activity():
             self.left = 0.0

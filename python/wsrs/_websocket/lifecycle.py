@@ -21,6 +21,7 @@ from wsrs._aio import tls_before_311
 from wsrs._aio.waiters import Waiters
 from wsrs._backend.contract import Connection, PerMessageDeflate
 from wsrs._websocket import heartbeat
+from wsrs._websocket.state import CLOSED, CLOSING, CONNECTING, OPEN
 from wsrs.blob import Blob
 from wsrs.errors import ConnectionClosed, HandshakeError, SlowPeer, WebSocketError
 from wsrs.event_target import EventTarget
@@ -31,10 +32,7 @@ if TYPE_CHECKING:
     from wsrs._typing.options import BinaryType
     from wsrs.server import WebSocketServer
 
-__all__ = ["CLOSED", "CLOSING", "CONNECTING", "OPEN", "STATES", "Lifecycle"]
-
-CONNECTING, OPEN, CLOSING, CLOSED = range(4)
-STATES = ("CONNECTING", "OPEN", "CLOSING", "CLOSED")
+__all__ = ["ORDERLY", "Lifecycle", "connection_options"]
 
 ORDERLY = frozenset({1000, 1001, 1005})
 """Codes of a close frame after which iteration simply ends: done, going away, and none stated."""

@@ -18,7 +18,7 @@ use crate::bindings::connection::outbound::send;
 use crate::bindings::convert::send_args::{self, SendArgs};
 use crate::bindings::py::slots::Slot;
 
-/// `readyState` of an open WebSocket.
+/// `readyState` of an open WebSocket; mirrors `python/wsrs/_websocket/state.py`.
 const OPEN: i32 = 1;
 
 /// What the native `send` knows of the class that it is a method of.

@@ -55,10 +55,10 @@ UPWARD: Reasons = {
     ),
     "What fails has the answer that made it fail": ("errors -> http.__init__ types",),
     "A part is given the object that has it": (
-        "_client.handshake -> websocket types",
+        "_server.handshake -> server types",
         "_stream.transport -> stream types",
         "_websocket.lifecycle -> _client.handshake types",
-        "_websocket.lifecycle -> server types",
+        "_websocket.opening -> websocket types",
     ),
     "ws hangs its other classes on `WebSocket`, which `wsrs.__init__` does": (
         "websocket -> server types",
@@ -70,47 +70,6 @@ UPWARD: Reasons = {
 
 PRIVATE: Reasons = {
     "Of classes, whose members `link_spellings` keeps together": ("_options.spelling vars",),
-    "The client's handshake opens the WebSocket that it was made for": (
-        "_client.handshake _handshake",
-        "_client.handshake _handshake_failed",
-        "_client.handshake _listener_raised",
-        "_client.handshake _loop",
-        "_client.handshake _protocol",
-        "_client.handshake _ready_state",
-        "_client.handshake _set_socket",
-        "_client.handshake _start",
-        "_client.handshake _url",
-    ),
-    "The server's handshake opens the WebSocket that it has made": (
-        "_server.handshake _protocol",
-        "_server.handshake _server",
-        "_server.handshake _set_socket",
-        "_server.handshake _start",
-        "_server.handshake vars",
-    ),
-    "A WebSocket tells the server that has accepted it of its end": ("_websocket.lifecycle _client_gone",),
-    "A listener that is to be called once is not handed to the core": ("_websocket.lifecycle _Once",),
-    "The transport of Python 3.10's TLS has no slot, for no other Python needs it": (
-        "_websocket.lifecycle vars",
-    ),
-    "What a heartbeat raises is reported as listeners' faults are": ("_websocket.heartbeat _report",),
-    "A broadcast hands over the connections of those that are open": (
-        "_server.broadcast _conn",
-        "_server.broadcast _ready_state",
-    ),
-    "A stream reads and writes by the WebSocket that it is over": (
-        "_stream.reading _loop",
-        "_stream.writing _loop",
-        "stream _closed_error",
-        "stream _conn",
-        "stream _loop",
-    ),
-    "A WebSocketServer asks the HttpServer that it has made or was given": (
-        "server _closed",
-        "server _listening_waiters",
-        "server _where",
-    ),
-    "The application of aiohttp's serves for a WebSocketServer": ("aiohttp _is_running", "aiohttp _wants"),
 }
 
 UNTESTED: Reasons = {

@@ -22,6 +22,7 @@ from wsrs.http import Headers, Request
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
+    from wsrs._server.handshake import UpgradeHandler
     from wsrs.server import WebSocketServer
     from wsrs.websocket import WebSocket
 
@@ -74,17 +75,17 @@ class _Rest:
         return data or b""
 
 
-def attach(server: WebSocketServer, app: web.Application) -> None:
-    """Let `server` have the WebSocket requests of `app`, and shut it down with `app`.
+def attach(server: WebSocketServer, upgrades: UpgradeHandler, app: web.Application) -> None:
+    """Let `server` have the WebSocket requests of `app` that it wants, and shut it down with `app`.
 
     RuntimeError if the application has started.
     """
 
     @web.middleware
     async def websockets(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if server._is_running and _asks_for_websocket(request):
+        if not upgrades.is_closed and _asks_for_websocket(request):
             adapted = _adapt(request)
-            if server._wants(adapted):
+            if upgrades.wants(adapted):
                 return await _upgrade(server, adapted)
         return await handler(request)
 

@@ -189,6 +189,12 @@ class EventEmitter:
             return ()
         return present if type(present) is tuple else (present,)  # type: ignore[return-value]
 
+    def _lone_listener(self, event: str) -> Listener | None:
+        """The listener of `event` if there is one alone, and it is not to be called only once."""
+        present = self._events.get(event) if self._events else None
+        is_lone = type(present) is not tuple and type(present) is not _Once
+        return present if is_lone else None  # type: ignore[return-value]
+
     def listeners(self, event: str) -> list[Listener]:
         """The listeners of `event`, as they were given."""
         raw = self.raw_listeners(event)

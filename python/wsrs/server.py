@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.callbacks import check_callback
 from wsrs._aio.waiters import Waiters, running_loop
 from wsrs._server.broadcast import BroadcastResult, Slow, broadcast
-from wsrs._server.handshake import ServerHandshake
-from wsrs._server.options import SERVER
-from wsrs._websocket.lifecycle import connection_options
-from wsrs._websocket.stats import ServerStats, Tally
-from wsrs.http import HttpServer
+from wsrs._server.handshake import Extension, UpgradeCallback, UpgradeHandler
+from wsrs._server.members import Members
+from wsrs._server.options import server_options
+from wsrs._websocket.opening import connection_options
+from wsrs._websocket.stats import ServerStats
+from wsrs.events import EventEmitter
+from wsrs.http._server import HttpServer, was_failure_raised
+from wsrs.http._server import where as where_listening
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -21,16 +24,12 @@ if TYPE_CHECKING:
 
     from wsrs._typing.listeners import ServerAdd, ServerOn
     from wsrs._typing.options import Sendable, ServerOptions
-    from wsrs._websocket.lifecycle import Lifecycle
     from wsrs.http import Request
 
 __all__ = ["WebSocketServer"]
 
-_PLACES = ("port", "server", "no_server", "sock", "unix")
-_LISTEN_OPTIONS = ("backlog", "host", "reuse_port")
+_LISTEN_OPTIONS = ("port", "unix", "sock", "backlog", "host", "reuse_port")
 _HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "ssl")
-_OF_OWN_HTTP = {"max_header_bytes", "max_headers", "ssl"}
-"""Options of the HTTP server that is made for `port`, `unix` or `sock`, and of no use with another's."""
 
 _RUNNING, _CLOSING, _CLOSED = range(3)
 _STATES = ("RUNNING", "CLOSING", "CLOSED")
@@ -45,7 +44,7 @@ class Clients(set[WebSocket]):
         return iter(list(super().__iter__()))
 
 
-class WebSocketServer(ServerHandshake):
+class WebSocketServer(EventEmitter):
     """A WebSocket server. One and only one of `port`, `server`, `no_server`, `sock`, `unix` says where.
 
     Events: `'listening'`, `'connection'` (websocket, request), `'headers'` (list of header lines,
@@ -90,6 +89,25 @@ class WebSocketServer(ServerHandshake):
         prependOnceListener: ServerAdd[Self]  # type: ignore[assignment]
         removeListener: ServerAdd[Self]  # type: ignore[assignment]
 
+    options: dict[str, Any]
+    """All options, by their PEP 8 names."""
+
+    if not TYPE_CHECKING:  # pragma: no branch: always so where it runs
+        # A method of ws that is replaced on one server (`wss.shouldHandle = …`) is so in both spellings.
+        # Not for type checkers: for them it would allow any attribute.
+
+        def __setattr__(self, name: str, value: object) -> None:
+            for each in self._both_spellings(name):
+                super().__setattr__(each, value)
+
+        def __delattr__(self, name: str) -> None:
+            for each in self._both_spellings(name):
+                super().__delattr__(each)
+
+    @classmethod
+    def _both_spellings(cls, name: str) -> tuple[str, ...]:
+        return next((pair for pair in cls._spellings.items() if name in pair), (name,))
+
     def __init__(
         self,
         options: ServerOptions | None = None,
@@ -99,18 +117,20 @@ class WebSocketServer(ServerHandshake):
     ) -> None:
         super().__init__()
         self._loop = running_loop("WebSocketServer")
-        self.options = SERVER.resolve(options, keywords)
-        _check_places(self.options, self.options.given)
-        self._count_parameters()
-        self._connection_options = connection_options(self.options, self._loop, is_server=True)
-        self._state = _RUNNING
-        self._tally = Tally()
-        self._verifying = set()
+        self.options = server_options(options, keywords)
         self._clients: Clients | None = Clients() if self.options["client_tracking"] else None
-        self._members: set[WebSocket] = set() if self._clients is None else self._clients
+        self._members = Members(
+            connection_options(self.options, self._loop, is_server=True),
+            set() if self._clients is None else self._clients,
+            self._client_left,
+        )
+        self._upgrades = UpgradeHandler(self, self._members)
+        self._state = _RUNNING
         self._closed_waiters = Waiters(self._loop)
         self._http: HttpServer | None = None
         self._owned = False
+        """Whether the HTTP server was made here, and is closed here."""
+        self._http_closed = False
         if not self.options["no_server"]:
             self._start(callback)
 
@@ -119,7 +139,7 @@ class WebSocketServer(ServerHandshake):
         if options["server"] is not None and not isinstance(options["server"], HttpServer):
             from wsrs import aiohttp
 
-            aiohttp.attach(self, options["server"])
+            aiohttp.attach(self, self._upgrades, options["server"])
             return
         self._http = options["server"]
         if self._http is None:
@@ -131,9 +151,8 @@ class WebSocketServer(ServerHandshake):
         if self._owned:
             if callback is not None:
                 self.once("listening", callback)
-            self._http.once("close", self._check_closed)
-            names = ("port", "unix", "sock", *_LISTEN_OPTIONS)
-            self._http.listen({name: options[name] for name in names})  # type: ignore[arg-type]
+            self._http.once("close", self._on_http_closed)
+            self._http.listen({name: options[name] for name in _LISTEN_OPTIONS})  # type: ignore[arg-type]
 
     def _detach(self) -> None:
         if self._http is not None:
@@ -152,7 +171,7 @@ class WebSocketServer(ServerHandshake):
         elif self._http is None:
             where = f"on {type(options['server']).__name__}"
         else:
-            where = self._http._where()
+            where = where_listening(self._http)
         stated = f" {options['path']}" if options["path"] else ""
         return f"<{name} {where}{stated} {_STATES[state]}, {len(self._members)} open>"
 
@@ -162,11 +181,15 @@ class WebSocketServer(ServerHandshake):
         self.emit("listening")
 
     def _on_error(self, error: BaseException) -> None:
-        if self.listener_count("error") or self._http is None or not self._http._listening_waiters.heard:
+        if self.listener_count("error") or self._http is None or not was_failure_raised(self._http):
             self.emit("error", error)
 
     def _on_upgrade(self, request: Request, transport: asyncio.Transport, head: bytes) -> None:
         self.handle_upgrade(request, transport, head, self._emit_connection)
+
+    def _on_http_closed(self) -> None:
+        self._http_closed = True
+        self._check_closed()
 
     def _emit_connection(self, ws: WebSocket, request: Any) -> None:
         self.emit("connection", ws, request)
@@ -225,21 +248,61 @@ class WebSocketServer(ServerHandshake):
         What WebSockets count is summed up when this is called: for 10,000 that are open, it takes some
         milliseconds. It needs no `client_tracking`.
         """
-        return self._tally.stats(self._members)
+        return self._members.stats()
 
-    @property
-    def _is_running(self) -> bool:
-        return self._state == _RUNNING
-
-    def _client_came(self, ws: WebSocket) -> None:
-        self._tally.came()
-        self._members.add(ws)
-
-    def _client_gone(self, ws: Lifecycle) -> None:
-        self._tally.gone(ws)
-        self._members.discard(ws)
+    def _client_left(self) -> None:
         if self._state == _CLOSING and not self._members:
             self._loop.call_soon(self._check_closed)
+
+    # Handshakes -------------------------------------------------------------------------------
+
+    def should_handle(self, request: Any) -> bool:
+        """Whether a request is for this server: by default, whether its path is the `path` option."""
+        return self._upgrades.is_for_path(request)
+
+    def handle_upgrade(
+        self,
+        request: Any,
+        transport: asyncio.Transport | asyncio.StreamWriter,
+        head: bytes = b"",
+        callback: UpgradeCallback | None = None,
+    ) -> None:
+        """Answer an upgrade request. `callback(websocket, request)` is called if it becomes a WebSocket.
+
+        `request` has `method`, `url` and `headers` (a mapping or a multi-mapping with `raw` pairs);
+        `transport` is any asyncio transport, whose protocol is replaced, or the writer of asyncio's streams
+        (which must be given where there is one: it ends its connection when it is collected); `head` are
+        bytes that were read after the request. Whoever has read from the transport so far keeps nothing of
+        the connection and is told nothing more of it.
+
+        A request that is refused is answered, and the transport closed. RuntimeError if the transport is a
+        WebSocket's already, TypeError for what is no transport. `callback` may be a coroutine function: it
+        runs as a listener of `'connection'` does.
+        """
+        self._upgrades.handle(request, transport, head, callback)
+
+    def complete_upgrade(
+        self,
+        extension: Extension | None,
+        key: str,
+        protocols: list[str],
+        request: Any,
+        transport: asyncio.Transport,
+        head: bytes,
+        callback: UpgradeCallback | None,
+    ) -> None:
+        """Make the WebSocket of a request that is accepted (ws's `completeUpgrade`).
+
+        RuntimeError if the transport is a WebSocket's already.
+        """
+        self._upgrades.complete(extension, key, protocols, request, transport, head, callback)
+
+    def _run_callback(self, callback: UpgradeCallback, ws: WebSocket, request: Any) -> None:
+        """Call the callback of `handle_upgrade`, as a listener of `'connection'` is called."""
+        self._listener_returned("connection", callback(ws, request))
+
+    def _report_hook(self, hook: str, error: BaseException) -> None:
+        self._report(f"Exception in {hook} of {self!r}", error)
 
     # The end ----------------------------------------------------------------------------------
 
@@ -262,6 +325,7 @@ class WebSocketServer(ServerHandshake):
         if self._state == _CLOSING:
             return
         self._state = _CLOSING
+        self._upgrades.close()
         self._detach()
         if self._owned:
             assert self._http is not None
@@ -272,8 +336,7 @@ class WebSocketServer(ServerHandshake):
         if self._state != _CLOSING:
             return
         if self._owned:
-            assert self._http is not None
-            if self._members or not self._http._closed:
+            if self._members or not self._http_closed:
                 return
         elif self._members and self._clients is not None:
             return
@@ -317,7 +380,7 @@ class WebSocketServer(ServerHandshake):
 
     async def __aenter__(self) -> Self:
         """Wait until the server listens; RuntimeError where it was closed, for it serves once."""
-        if not self._is_running:
+        if self._state != _RUNNING:
             raise RuntimeError("the server was closed: a WebSocketServer serves once, make another")
         await self.wait_listening()
         return self
@@ -326,18 +389,8 @@ class WebSocketServer(ServerHandshake):
         """As `shutdown()`."""
         await self.shutdown()
 
+    # ws's names -------------------------------------------------------------------------------
 
-def _check_places(options: Mapping[str, Any], given: frozenset[str]) -> None:
-    places = [name for name in _PLACES if options[name] is not None and options[name] is not False]
-    if len(places) != 1:
-        known = '"port", "server", "no_server", "sock" or "unix"'
-        raise TypeError(f"One and only one of the {known} options must be specified, not {places or 'none'}")
-    place = places[0]
-    useless = set(_LISTEN_OPTIONS) & given if place in ("server", "no_server", "sock", "unix") else set()
-    if place in ("unix", "sock"):
-        useless -= {"backlog"}
-    if place in ("server", "no_server"):
-        useless |= _OF_OWN_HTTP & given
-    if useless:
-        names = ", ".join(sorted(useless))
-        raise TypeError(f"WebSocketServer: {names} has no meaning together with {place}")
+    completeUpgrade = complete_upgrade
+    handleUpgrade = handle_upgrade
+    shouldHandle = should_handle

@@ -17,7 +17,8 @@ from wsrs._stream.options import stream_options
 from wsrs._stream.reading import ReadingEnd
 from wsrs._stream.transport import StreamTransport
 from wsrs._stream.writing import WritingEnd
-from wsrs._websocket.lifecycle import ORDERLY
+from wsrs._websocket.access import closed_error, event_loop, transport
+from wsrs._websocket.closing import ORDERLY
 from wsrs._websocket.state import CLOSED, CLOSING, CONNECTING, OPEN
 from wsrs.errors import ConnectionClosed, HandshakeError, WebSocketError
 from wsrs.websocket import WebSocket
@@ -56,6 +57,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
 
     def __init__(self, websocket: WebSocket, options: dict[str, Any]) -> None:
         self._ws = websocket
+        self._loop = event_loop(websocket)
         ReadingEnd.__init__(self, options)
         WritingEnd.__init__(self, options)
         self._allow_half_open: bool = options["allow_half_open"]
@@ -66,7 +68,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
         """What `wait_closed` raises."""
         self._over = False
         """The WebSocket is closed, and both ends know it."""
-        self._over_waiters = Waiters(websocket._loop)
+        self._over_waiters = Waiters(self._loop)
         self._transport = StreamTransport(self)
         self._listen()
 
@@ -81,7 +83,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
             self._keep_wire()
         if ws.ready_state == CLOSED:
             # Messages that waited for somebody to take them come in the next tick, before this.
-            ws._loop.call_soon(self._on_close)
+            self._loop.call_soon(self._on_close)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._ws!r}>"
@@ -149,13 +151,14 @@ class WebSocketStream(ReadingEnd, WritingEnd):
             self.write_eof()
 
     def _closed_error(self) -> BaseException:
-        return StreamClosed._of(self._ws._closed_error())
+        return StreamClosed._of(closed_error(self._ws))
 
     # What the WebSocket brings ----------------------------------------------------------------
 
     def _keep_wire(self) -> None:
-        if self._ws._conn is not None:
-            self._transport._opened(self._ws._conn.transport)
+        wire = transport(self._ws)
+        if wire is not None:
+            self._transport._opened(wire)
 
     def _on_open(self) -> None:
         self._keep_wire()
@@ -188,7 +191,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
     def _on_close(self, *_: object) -> None:
         self._over = True
         if not self._destroyed:
-            closed = self._ws._closed_error()
+            closed = closed_error(self._ws)
             error = self._closed_error()
             if closed.close_code not in ORDERLY:
                 self._error = error

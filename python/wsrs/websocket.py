@@ -17,6 +17,7 @@ from wsrs._options.checks import protocol_list
 from wsrs._options.client import CLIENT
 from wsrs._options.connection import SEND
 from wsrs._websocket.lifecycle import Lifecycle
+from wsrs._websocket.opening import Opening, Pending
 from wsrs._websocket.state import CLOSED, CLOSING, CONNECTING, OPEN, STATES
 from wsrs._websocket.stats import WebSocketStats, websocket_stats
 from wsrs.blob import Blob
@@ -136,9 +137,9 @@ class WebSocket(Lifecycle):
         /,
         **keywords: Unpack[ClientOptions],
     ) -> None:
-        if address is None and options is not None:
-            # A server's, as in ws: `complete_upgrade` gives it its own, checked options and the rest.
-            super().__init__(running_loop("WebSocket"), options)
+        if isinstance(address, Opening):
+            # Its handshake is done, and its options are checked: `open_websocket` goes on from here.
+            super().__init__(running_loop("WebSocket"), address.options)
             return
         if isinstance(protocols, Mapping):
             protocols, options = None, protocols
@@ -148,7 +149,7 @@ class WebSocket(Lifecycle):
                 raise TypeError("WebSocket: option 'protocols' is given twice")
             resolved["protocols"] = protocol_list("WebSocket: protocols", protocols)
         super().__init__(running_loop("WebSocket"), resolved)
-        self._handshake = Handshake(self, address, resolved)
+        self._handshake = Handshake(Pending(self), address, resolved)
         self._handshake.start()
 
     def __repr__(self) -> str:
@@ -203,8 +204,7 @@ class WebSocket(Lifecycle):
 
     def stats(self) -> WebSocketStats:
         """What was sent and received so far, and how long a ping takes; costs about a microsecond."""
-        closed = self._ready_state == CLOSED
-        return websocket_stats(self, self._end().code if closed else None)
+        return websocket_stats(self)
 
     @property
     def is_paused(self) -> bool:
@@ -314,7 +314,7 @@ class WebSocket(Lifecycle):
         if state == CONNECTING:
             raise WebSocketError(message)
         length = 0 if data is None else byte_length(data)
-        self._end().unsent += length
+        self._begin_end().unsent += length
         if callback is not None:
             self._loop.call_soon(call_back, callback, WebSocketError(message))
         return _Unsent(self._closed_error())
@@ -393,8 +393,7 @@ class WebSocket(Lifecycle):
         if self._ready_state == CONNECTING:
             self._abort_handshake()
         elif self._ready_state != CLOSED and self._conn is not None:
-            self._ready_state = CLOSING
-            self._conn.abort()
+            self._abort()
 
     async def wait_open(self) -> None:
         """Wait until the connection is open. Raises what made the handshake fail."""
@@ -406,8 +405,9 @@ class WebSocket(Lifecycle):
         if self._conn is not None:
             raise self._closed_error()
         if self._ready_state == CLOSED:
-            self._end().told = True
-            raise self._end().error or self._closed_error()
+            closing = self._begin_end()
+            closing.told = True
+            raise closing.error or closing.closed_error()
         if self._open_waiters is None:
             self._open_waiters = Waiters(self._loop)
         await self._open_waiters.wait()
@@ -425,8 +425,8 @@ class WebSocket(Lifecycle):
         try:
             await self.wait_open()
         except asyncio.CancelledError:
-            # Whoever is cancelled has the exception; nobody else need hear of the handshake given up.
-            self._end().told = True
+            # The cancelled task has its exception; the loop's handler need not be given another.
+            self._begin_end().told = True
             self.terminate()
             raise
         return self

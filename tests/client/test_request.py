@@ -167,13 +167,3 @@ class TestTheRequest:
         loop.run_until_complete(within(ws.wait_closed()))
         loop.close()
         assert seen == ["WebSocket was closed before the connection was established", 1006]
-
-    async def test_one_without_an_address_can_be_closed(self, reports: Reports) -> None:
-        """As `new WebSocket(null)`: a server's, before its handshake is complete."""
-        ws: Any = wsrs.WebSocket(None, None, {"close_timeout": 0})  # type: ignore[arg-type]
-        heard, closed = listen(ws, "error"), listen(ws, "close")
-        ws.close()
-        assert ws.ready_state == wsrs.CLOSING
-        (error,) = await within(heard)
-        assert isinstance(error, wsrs.HandshakeError)
-        assert await within(closed) == (1006, b"")

@@ -187,7 +187,6 @@ async def test_hooks_that_raise(serve_others: ServeOthers, reports: Reports) -> 
     for hook in ("verify_client", "handle_protocols"):
         server, others = await serve_others()
         server.options[hook] = fails
-        server._count_parameters()
         peer = await connect(server)
         peer.write(upgrade_request("/fault", sec_websocket_protocol="a"))
         assert (await peer.head())[0] == "HTTP/1.1 500 Internal Server Error"

@@ -96,8 +96,8 @@ class TestSending:
         self, pair: tuple[Any, Peer], data: Any, kind: type[Exception], text: str
     ) -> None:
         """Said in the same words by each way to send, and after the end too."""
-        ws, peer = pair
-        for send in (ws.send, ws.ping, ws.pong, ws._server.broadcast):
+        server, (ws, peer) = wsrs.WebSocketServer(no_server=True), pair
+        for send in (ws.send, ws.ping, ws.pong, lambda data: server.broadcast(data, clients=[ws])):
             with pytest.raises(kind, match=text):
                 send(data)
         ws.send("the next")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wsrs._active_core import core, new_deflate
 from wsrs._aio.callbacks import keep
 from wsrs._backend.contract import PerMessageDeflate
-from wsrs._client.request import ClientRequest, Fields, basic, build_request, user_fields
+from wsrs._client.request import ClientRequest, Fields, basic, fill_request, user_fields
 from wsrs._client.response_body import Body
 from wsrs._client.response_protocol import ResponseProtocol
 from wsrs._client.transport import open_transport
@@ -18,13 +18,9 @@ from wsrs._net import url
 from wsrs._net.client_tls import client_context
 from wsrs._options.client import check_together
 from wsrs._options.table import Options
-from wsrs._websocket.lifecycle import connection_options
-from wsrs._websocket.state import CLOSING, CONNECTING
+from wsrs._websocket.opening import Opening, Pending
 from wsrs.errors import HandshakeError
 from wsrs.http._messages import Headers, Response
-
-if TYPE_CHECKING:
-    from wsrs.websocket import WebSocket
 
 __all__ = ["Handshake"]
 
@@ -32,11 +28,12 @@ __all__ = ["Handshake"]
 class Handshake:
     """The opening handshake of one client, over all of its redirects. Gone once it is open or has failed."""
 
-    def __init__(self, ws: WebSocket, address: Any, options: Options) -> None:
+    def __init__(self, pending: Pending, address: Any, options: Options) -> None:
         """Check everything that can be checked now: raises TypeError, ValueError, and what loading
         certificates raises."""
-        self._ws = ws
-        self._loop = ws._loop
+        self._pending = pending
+        self._ws = pending.websocket
+        self._loop = asyncio.get_running_loop()
         self._options = options
         self._protocols: list[str] = _checked_protocols(options["protocols"])
         self._user = user_fields(options)
@@ -63,15 +60,14 @@ class Handshake:
         if auth is not None and options["follow_redirects"] and not _has(self._user, "authorization"):
             # As in ws and curl: the first credentials win, and go along with the redirects.
             self._user = [*self._user, ("Authorization", basic(auth))]
-        self._ws._url = address.href
+        self._pending.set_url(address.href)
         self._deflate: PerMessageDeflate | None = None
         if options["per_message_deflate"] is not None:
             self._deflate = new_deflate(is_server=False, **options["per_message_deflate"])
         offer = self._deflate.offer() if self._deflate is not None else ""
         self._key = core.new_key()
-        self.request = build_request(address, options, user, auth, self._key, offer)
-        self.request._end = self._flush
-        self.request._destroy = self._destroyed
+        self.request = ClientRequest(address, self._flush, self._destroyed)
+        fill_request(self.request, options, user, auth, self._key, offer)
 
     def _without_credentials(self, user: Fields, auth: str | None) -> tuple[Fields, str | None]:
         """Credentials go to no other host, and from no secure connection to a plain one (as in ws)."""
@@ -105,17 +101,17 @@ class Handshake:
         try:
             await open_transport(self.address, self._options, self._context, reader)
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
 
     async def _finish(self, work: Coroutine[Any, Any, object], request: ClientRequest) -> None:
         """Run a `finish_request` that is a coroutine function."""
         try:
             await work
         except Exception as error:
-            if request is self.request and self._ws._handshake is self:
-                self._fail(error)
+            if request is self.request and not self._pending.is_over:
+                self.fail(error)
             else:
-                self._ws._listener_raised("finish_request", error)
+                self._pending.hook_raised("finish_request", error)
 
     def connected(self, transport: asyncio.Transport) -> None:
         """There is a transport."""
@@ -152,15 +148,15 @@ class Handshake:
         # Nothing more is read: who has the response gets what is there of its body.
         body.feed(rest)
         body.feed_eof()
-        self._fail(self._unexpected_error())
+        self.fail(self._unexpected_error())
         return None
 
     def lost(self, error: BaseException | None) -> None:
         """The connection is gone before it was upgraded."""
         if self._unexpected is not None:
-            self._fail(self._unexpected_error())
+            self.fail(self._unexpected_error())
         else:
-            self._fail(
+            self.fail(
                 error or HandshakeError("The connection was closed before the server answered the handshake")
             )
 
@@ -171,68 +167,63 @@ class Handshake:
         return HandshakeError(text, status=status, response=self._unexpected)
 
     def _upgraded(self, response: Response, rest: bytes) -> None:
-        ws = self._ws
-        ws.emit("upgrade", response)
-        if ws._ready_state != CONNECTING:
+        self._ws.emit("upgrade", response)
+        if not self._pending.is_connecting:
             # A listener has closed it.
             return
         try:
             protocol, deflate = check_answer(response.headers, self._key, self._protocols, self._deflate)
         except HandshakeError as error:
             error.response = response
-            self._fail(error)
+            self.fail(error)
             return
         transport = self._transport
         assert transport is not None
-        ws._protocol = protocol
         self._release()
-        keywords = connection_options(self._options, self._loop, is_server=False)
-        ws._set_socket(transport, deflate, keywords)
-        ws._start(rest)
+        self._pending.open(Opening(transport, self._options, head=rest, protocol=protocol, deflate=deflate))
 
     # Redirects --------------------------------------------------------------------------------
 
     def _redirected(self, location: str) -> None:
         self._redirects += 1
         if self._redirects > self._options["max_redirects"]:
-            self._fail(HandshakeError("Maximum redirects exceeded"))
+            self.fail(HandshakeError("Maximum redirects exceeded"))
             return
         self._release()
         self._drop_transport()
-        # Whoever still holds the answered request no longer holds the handshake.
-        self.request._end = self.request._destroy = None
+        self.request._release()
         try:
             self.address = url.join(self.address, location)
             self._prepare()
         except ValueError as error:
-            self._fail(error)
+            self.fail(error)
             return
         self._ws.emit("redirect", self.address.href, self.request)
-        if self._ws._ready_state != CONNECTING:
+        if not self._pending.is_connecting:
             return
         try:
             self.start()
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
 
     # The end ----------------------------------------------------------------------------------
 
     def _timed_out(self) -> None:
         self._timer = None
-        self._fail(HandshakeError("Opening handshake has timed out"))
+        self.fail(HandshakeError("Opening handshake has timed out"))
 
     def _destroyed(self, error: BaseException | None) -> None:
         """Stop at once; the error follows in the next tick, for this may be within the constructor."""
-        if self._ws._ready_state == CONNECTING and self._ws._handshake is self:
+        if self._pending.is_connecting:
             self.cancel()
-            self._ws._ready_state = CLOSING
             text = "The request of the opening handshake was destroyed"
-            self._loop.call_soon(self._ws._handshake_failed, error or HandshakeError(text))
+            self._pending.give_up(error or HandshakeError(text))
 
-    def _fail(self, error: BaseException) -> None:
-        if self._ws._ready_state == CONNECTING and self._ws._handshake is self:
+    def fail(self, error: BaseException) -> None:
+        """Fail with `error`, unless it is over already."""
+        if self._pending.is_connecting:
             self.cancel()
-            self._ws._handshake_failed(error)
+            self._pending.fail(error)
 
     def cancel(self) -> None:
         """Stop whatever is under way."""

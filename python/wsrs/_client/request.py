@@ -11,7 +11,7 @@ from wsrs._net.url import Address
 from wsrs.events import EventEmitter
 from wsrs.http._messages import check_field, check_line, fields
 
-__all__ = ["ClientRequest", "Fields", "basic", "build_request", "user_fields"]
+__all__ = ["ClientRequest", "Fields", "basic", "fill_request", "user_fields"]
 
 Fields = list[tuple[str, str]]
 """Header fields in their order."""
@@ -47,7 +47,12 @@ class ClientRequest(EventEmitter):
     socket: asyncio.Transport | None
     """The transport that it goes by, once there is one."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(
+        self,
+        address: Address,
+        end: Callable[[], object] | None = None,
+        destroy: Callable[[BaseException | None], object] | None = None,
+    ) -> None:
         super().__init__()
         self.method = "GET"
         self.host = address.authority
@@ -55,8 +60,8 @@ class ClientRequest(EventEmitter):
         self.ended = False
         self.socket = None
         self._fields: dict[str, list[tuple[str, str]]] = {}
-        self._end: Callable[[], object] | None = None
-        self._destroy: Callable[[BaseException | None], object] | None = None
+        self._end = end
+        self._destroy = destroy
 
     def set_header(self, name: str, value: str | int | list[str]) -> None:
         """Set a header field in place of those of this name; a list of values makes several."""
@@ -92,6 +97,10 @@ class ClientRequest(EventEmitter):
         if self._destroy is not None:
             self._destroy(error)
 
+    def _release(self) -> None:
+        """The request was answered by a redirect: it has no handshake any more."""
+        self._end = self._destroy = None
+
     def abort(self) -> None:
         """The same as `destroy()`: Node's older name."""
         self.destroy()
@@ -125,12 +134,11 @@ def basic(auth: str) -> str:
     return "Basic " + base64.b64encode(auth.encode()).decode()
 
 
-def build_request(
-    address: Address, options: dict[str, Any], user: Fields, auth: str | None, key: str, offer: str
-) -> ClientRequest:
-    """The request for `address`. `auth` is `user:password`, `offer` the extension offer, or ""."""
-    request = ClientRequest(address)
-    request.set_header("Host", address.authority)
+def fill_request(
+    request: ClientRequest, options: dict[str, Any], user: Fields, auth: str | None, key: str, offer: str
+) -> None:
+    """Set the header fields. `auth` is `user:password`, `offer` the extension offer, or ""."""
+    request.set_header("Host", request.host)
     by_name: dict[str, list[str]] = {}
     spelled = {name.lower(): name for name, _ in user}
     for name, value in user:
@@ -151,4 +159,3 @@ def build_request(
         request.set_header("Origin" if version == 13 else "Sec-WebSocket-Origin", options["origin"])
     if auth is not None and not request.has_header("authorization"):
         request.set_header("Authorization", basic(auth))
-    return request

@@ -81,7 +81,7 @@ class ResponseProtocol(asyncio.Protocol):
 
     def _failed(self, error: BaseException) -> None:
         assert self._handshake is not None
-        self._handshake._fail(error)
+        self._handshake.fail(error)
 
     def eof_received(self) -> bool:
         return False

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from wsrs._active_core import core
-from wsrs._websocket.state import OPEN
+from wsrs._websocket.access import open_connections
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -43,16 +43,10 @@ def broadcast(
     if slow not in ("skip", "send"):
         raise ValueError(f"broadcast: slow must be 'skip' or 'send', not {slow!r}")
     excepted = frozenset(_web_sockets("except_", except_))
-    connections = []
-    closed = 0
     # A copy, each once: what is written meanwhile may end a connection, and run its listeners.
-    for ws in dict.fromkeys(_web_sockets("clients", clients)):
-        if ws in excepted:
-            continue
-        if ws._ready_state == OPEN and ws._conn is not None:
-            connections.append(ws._conn)
-        else:
-            closed += 1
+    chosen = [ws for ws in dict.fromkeys(_web_sockets("clients", clients)) if ws not in excepted]
+    connections = open_connections(chosen)
+    closed = len(chosen) - len(connections)
     sent, slow_ones, busy, gone = core.broadcast(connections, data, binary, compress, slow == "skip")
     return BroadcastResult(sent, slow_ones, busy, closed + gone)
 

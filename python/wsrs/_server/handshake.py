@@ -18,82 +18,63 @@ from wsrs._aio import tls_before_311
 from wsrs._aio.callbacks import check_callback
 from wsrs._backend.contract import PerMessageDeflate
 from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
-from wsrs._websocket.stats import Reason, Tally
+from wsrs._websocket.opening import Opening, keep_alive, open_websocket
+from wsrs._websocket.stats import Reason
 from wsrs.errors import HandshakeError, UpgradeRefused
-from wsrs.events import EventEmitter
 from wsrs.http._messages import Headers, HeadersLike, check_line, format_answer
 from wsrs.http._protocol import ServerProtocol
 from wsrs.websocket import WebSocket
 
-__all__ = ["ServerHandshake"]
+if TYPE_CHECKING:
+    from wsrs._server.members import Members
+    from wsrs.server import WebSocketServer
+
+__all__ = ["Extension", "UpgradeCallback", "UpgradeHandler"]
 
 UpgradeCallback = Callable[[WebSocket, Any], object]
 _RawHeaders = list[tuple[str, str]]
-_Extension = tuple[PerMessageDeflate, str]
+Extension = tuple[PerMessageDeflate, str]
 """An accepted permessage-deflate, and the value of its header in the answer."""
 
 
-class ServerHandshake(EventEmitter):
-    """The part of `WebSocketServer` that upgrades connections."""
+class UpgradeHandler:
+    """The part of a `WebSocketServer` that turns requests into WebSockets.
 
-    options: dict[str, Any]
-    _connection_options: dict[str, Any]
-    _members: set[WebSocket]
-    """The WebSockets that are open."""
-    _state: int
-    _tally: Tally
-    _verifying: set[asyncio.Transport]
-    """Handshakes that wait for a verdict of `verify_client`, where `max_connections` counts them."""
-    _loop: asyncio.AbstractEventLoop
+    It asks the server's `should_handle` and calls its `complete_upgrade`: a program may have overridden them.
+    """
 
-    if not TYPE_CHECKING:  # pragma: no branch: always so where it runs
-        # A method of ws that is replaced on one server (`wss.shouldHandle = …`) is so in both spellings.
-        # Not for type checkers: for them it would allow any attribute.
-
-        def __setattr__(self, name: str, value: object) -> None:
-            for each in self._both_spellings(name):
-                super().__setattr__(each, value)
-
-        def __delattr__(self, name: str) -> None:
-            for each in self._both_spellings(name):
-                super().__delattr__(each)
-
-    @classmethod
-    def _both_spellings(cls, name: str) -> tuple[str, ...]:
-        return next((pair for pair in cls._spellings.items() if name in pair), (name,))
-
-    def _client_came(self, ws: WebSocket) -> None:
-        raise NotImplementedError
-
-    def _count_parameters(self) -> None:
-        """Whether `verify_client` takes the callback too is asked once; TypeError for other parameters."""
-        verify = self.options["verify_client"]
+    def __init__(self, server: WebSocketServer, members: Members) -> None:
+        """Raises TypeError for a `verify_client` with other parameters than one or two."""
+        self._server = server
+        self._members = members
+        self.is_closed = False
+        """True once the server closes: what is no WebSocket yet is refused."""
+        self._verifying: set[asyncio.Transport] = set()
+        """Handshakes that wait for a verdict of `verify_client`, where `max_connections` counts them."""
+        verify = server.options["verify_client"]
         self._verify_has_callback = verify is not None and wants_callback(verify)
 
-    def should_handle(self, request: Any) -> bool:
-        """Whether a request is for this server: by default, whether its path is the `path` option."""
-        path = self.options["path"]
+    @property
+    def _options(self) -> dict[str, Any]:
+        return self._server.options
+
+    def close(self) -> None:
+        """The server closes: from now on requests are refused with 503."""
+        self.is_closed = True
+
+    def is_for_path(self, request: Any) -> bool:
+        """Whether the path of a request is the `path` option, if there is one."""
+        path = self._options["path"]
         return not path or request.url.partition("?")[0] == path
 
-    def handle_upgrade(
+    def handle(
         self,
         request: Any,
         transport: asyncio.Transport | asyncio.StreamWriter,
-        head: bytes = b"",
-        callback: UpgradeCallback | None = None,
+        head: bytes,
+        callback: UpgradeCallback | None,
     ) -> None:
-        """Answer an upgrade request. `callback(websocket, request)` is called if it becomes a WebSocket.
-
-        `request` has `method`, `url` and `headers` (a mapping or a multi-mapping with `raw` pairs);
-        `transport` is any asyncio transport, whose protocol is replaced, or the writer of asyncio's streams
-        (which must be given where there is one: it ends its connection when it is collected); `head` are
-        bytes that were read after the request. Whoever has read from the transport so far keeps nothing of
-        the connection and is told nothing more of it.
-
-        A request that is refused is answered, and the transport closed. RuntimeError if the transport is a
-        WebSocket's already, TypeError for what is no transport. `callback` may be a coroutine function: it
-        runs as a listener of `'connection'` does.
-        """
+        """See `WebSocketServer.handle_upgrade`."""
         check_callback(callback)
         if isinstance(transport, asyncio.StreamWriter):
             callback = _holding(transport, callback)
@@ -115,20 +96,22 @@ class ServerHandshake(EventEmitter):
         if self._is_full():
             self._refuse("max_connections", transport, 503)
             return
-        finish = partial(self.complete_upgrade, extension, key, protocols, request, transport, head, callback)
-        if self.options["verify_client"] is None:
+        finish = partial(
+            self._server.complete_upgrade, extension, key, protocols, request, transport, head, callback
+        )
+        if self._options["verify_client"] is None:
             finish()
         else:
             self._verify(version, raw, request, transport, finish)
 
-    def _wants(self, request: Any) -> bool:
-        """Ask `should_handle`."""
-        return bool(_at_once("should_handle", self.should_handle(request)))
+    def wants(self, request: Any) -> bool:
+        """Ask the server's `should_handle`. TypeError if that is a coroutine function."""
+        return bool(_at_once("should_handle", self._server.should_handle(request)))
 
     def _should_handle(self, request: Any, transport: asyncio.Transport) -> bool:
         """Ask `should_handle`; a request that is not for this server is answered."""
         try:
-            wanted = self._wants(request)
+            wanted = self.wants(request)
         except Exception as error:
             self._hook_failed("should_handle", error, transport)
             return False
@@ -138,14 +121,14 @@ class ServerHandshake(EventEmitter):
 
     def _is_full(self) -> bool:
         """Whether as many WebSockets are open, or wait for their verdict, as `max_connections` allows."""
-        limit = self.options["max_connections"]
+        limit = self._options["max_connections"]
         if not limit or len(self._members) + len(self._verifying) < limit:
             return False
         # Those that were hung up on in the meantime wait for their verdict all the same.
         self._verifying = {transport for transport in self._verifying if not transport.is_closing()}
         return bool(len(self._members) + len(self._verifying) >= limit)
 
-    def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], _Extension | None]:
+    def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], Extension | None]:
         headers = Headers(raw)
         protocols: list[str] = []
         value = headers.get("sec-websocket-protocol")
@@ -155,13 +138,13 @@ class ServerHandshake(EventEmitter):
             except ValueError as error:
                 raise UpgradeRefused("Invalid Sec-WebSocket-Protocol header") from error
         value = headers.get("sec-websocket-extensions")
-        if value is None or self.options["per_message_deflate"] is None:
+        if value is None or self._options["per_message_deflate"] is None:
             return protocols, None
         try:
             offers = [params for name, params in core.parse_extensions(value) if name == "permessage-deflate"]
             if not offers:
                 return protocols, None
-            deflate = new_deflate(is_server=True, **self.options["per_message_deflate"])
+            deflate = new_deflate(is_server=True, **self._options["per_message_deflate"])
             return protocols, (deflate, deflate.accept(offers))
         except ValueError as error:
             raise UpgradeRefused("Invalid or unacceptable Sec-WebSocket-Extensions header") from error
@@ -178,14 +161,14 @@ class ServerHandshake(EventEmitter):
         origin = Headers(raw).get("origin" if version == 13 else "sec-websocket-origin")
         info = VerifyInfo(origin, transport.get_extra_info("sslcontext") is not None, request)
         refuse: Callable[..., None] = partial(self._refuse, "verify_client", transport)
-        if self.options["max_connections"]:
+        if self._options["max_connections"]:
             finish, refuse = self._counted(transport, finish, refuse)
-        verdict = Verdict(transport, finish, refuse, self._report_hook)
+        verdict = Verdict(transport, finish, refuse, self._server._report_hook)
         verdict.ask(
-            self.options["verify_client"],
+            self._options["verify_client"],
             info,
             has_callback=self._verify_has_callback,
-            timeout=self.options["handshake_timeout"],
+            timeout=self._options["handshake_timeout"],
         )
 
     def _counted(
@@ -206,9 +189,9 @@ class ServerHandshake(EventEmitter):
 
     # The answer -------------------------------------------------------------------------------
 
-    def complete_upgrade(
+    def complete(
         self,
-        extension: _Extension | None,
+        extension: Extension | None,
         key: str,
         protocols: list[str],
         request: Any,
@@ -216,48 +199,44 @@ class ServerHandshake(EventEmitter):
         head: bytes,
         callback: UpgradeCallback | None,
     ) -> None:
-        """Make the WebSocket of a request that is accepted (ws's `completeUpgrade`).
-
-        RuntimeError if the transport is a WebSocket's already.
-        """
+        """See `WebSocketServer.complete_upgrade`."""
         if _is_over(transport):
             return
-        if self._state:
+        if self.is_closed:
             self._refuse("closing", transport, 503)
             return
-        ws: WebSocket = self._websocket_class()(None, None, self.options)
         try:
             protocol = self._choose_protocol(protocols, request)
-            response = self._response(key, protocol, extension, request)
+            answer = self._answer(key, protocol, extension, request)
         except Exception as error:
             self._hook_failed("the handshake's answer", error, transport)
             return
-        ws._server = self  # type: ignore[assignment]
-        ws._protocol = protocol
         if not transport.is_reading():
             transport.resume_reading()
-        transport.write(response)
         before = transport.get_protocol()
-        if not isinstance(before, ServerProtocol):
-            # A protocol of asyncio's streams ends the connection when it is collected (its writer does).
-            vars(ws)["_protocol_before"] = before
-        ws._set_socket(transport, extension[0] if extension else None, self._connection_options)
-        self._client_came(ws)
-        try:
-            if callback is not None:
-                self._listener_returned("connection", callback(ws, request))
-        finally:
-            # Whatever becomes of the callback: what never starts never ends.
-            ws._start(bytes(head))
 
-    def _websocket_class(self) -> Any:
-        chosen = self.options["web_socket"]
-        return WebSocket if chosen is None else chosen
+        def announce(ws: WebSocket) -> None:
+            if not isinstance(before, ServerProtocol):
+                # A protocol of asyncio's streams ends the connection when it is collected (its writer does).
+                keep_alive(ws, before)
+            if callback is not None:
+                self._server._run_callback(callback, ws, request)
+
+        opening = Opening(
+            transport,
+            self._options,
+            head=bytes(head),
+            protocol=protocol,
+            deflate=extension[0] if extension else None,
+            server=self._members,
+            answer=answer,
+        )
+        open_websocket(self._options["web_socket"] or WebSocket, opening, announce)
 
     def _choose_protocol(self, protocols: list[str], request: Any) -> str:
         if not protocols:
             return ""
-        choose = self.options["handle_protocols"]
+        choose = self._options["handle_protocols"]
         if choose is None:
             return protocols[0]
         # The keys of a dict are a set that keeps the client's order.
@@ -270,7 +249,7 @@ class ServerHandshake(EventEmitter):
             raise ValueError(f"handle_protocols returned what is no subprotocol: {chosen!r}")
         return chosen
 
-    def _response(self, key: str, protocol: str, extension: _Extension | None, request: Any) -> bytes:
+    def _answer(self, key: str, protocol: str, extension: Extension | None, request: Any) -> bytes:
         lines = [
             "HTTP/1.1 101 Switching Protocols",
             "Upgrade: websocket",
@@ -281,7 +260,7 @@ class ServerHandshake(EventEmitter):
             lines.append(f"Sec-WebSocket-Protocol: {protocol}")
         if extension is not None:
             lines.append(f"Sec-WebSocket-Extensions: {extension[1]}")
-        if self.emit("headers", lines, request):
+        if self._server.emit("headers", lines, request):
             for line in lines:
                 check_line("a line of the response's head", line)
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -289,10 +268,10 @@ class ServerHandshake(EventEmitter):
     # Refusals ---------------------------------------------------------------------------------
 
     def _client_error(self, refused: UpgradeRefused, transport: asyncio.Transport, request: Any) -> None:
-        if self.listener_count("wsClientError"):
+        if self._server.listener_count("wsClientError"):
             error = HandshakeError(str(refused), status=refused.status)
-            self._tally.refused("request")
-            self.emit("wsClientError", error, transport, request)
+            self._members.refused("request")
+            self._server.emit("wsClientError", error, transport, request)
         else:
             self._refuse("request", transport, refused.status, str(refused), refused.headers)
 
@@ -306,7 +285,7 @@ class ServerHandshake(EventEmitter):
     ) -> None:
         """ws's `abortHandshake`. Raises TypeError or ValueError for what cannot be sent."""
         answer = format_answer(status, why, headers)
-        self._tally.refused(reason)
+        self._members.refused(reason)
         protocol = transport.get_protocol()
         if isinstance(protocol, ServerProtocol):
             protocol.answer(answer)
@@ -315,17 +294,8 @@ class ServerHandshake(EventEmitter):
             tls_before_311.end(transport)
 
     def _hook_failed(self, hook: str, error: BaseException, transport: asyncio.Transport) -> None:
-        self._report_hook(hook, error)
+        self._server._report_hook(hook, error)
         self._refuse("error", transport, 500)
-
-    def _report_hook(self, hook: str, error: BaseException) -> None:
-        self._report(f"Exception in {hook} of {self!r}", error)
-
-    # ws's names -------------------------------------------------------------------------------
-
-    completeUpgrade = complete_upgrade
-    handleUpgrade = handle_upgrade
-    shouldHandle = should_handle
 
 
 def _at_once(hook: str, answer: Any) -> Any:
@@ -341,7 +311,7 @@ def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> 
     """`callback`, for a WebSocket that keeps `writer` as long as it lives."""
 
     def upgraded(ws: WebSocket, request: Any) -> object:
-        vars(ws)["_writer"] = writer
+        keep_alive(ws, writer)
         return None if callback is None else callback(ws, request)
 
     return upgraded

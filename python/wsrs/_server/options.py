@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from wsrs._options.checks import boolean, function, instance_of, integer, text
 from wsrs._options.connection import CONNECTION, SSL, deflate_options
-from wsrs._options.table import Option, OptionTable
+from wsrs._options.table import Option, Options, OptionTable
 from wsrs.http import HttpServer
 from wsrs.http._options import HTTP_LIMITS, LISTENING
 from wsrs.websocket import WebSocket
 
-__all__ = ["SERVER"]
+__all__ = ["SERVER", "server_options"]
 
 
 def _server_class(name: str, value: Any) -> Any:
@@ -48,3 +49,32 @@ SERVER = OptionTable(
     ],
     {"callback": "it is the second parameter, by place; or listen to 'listening'"},
 )
+
+
+_PLACES = ("port", "server", "no_server", "sock", "unix")
+_LISTEN_OPTIONS = ("backlog", "host", "reuse_port")
+_OF_OWN_HTTP = {"max_header_bytes", "max_headers", "ssl"}
+"""Options of the HTTP server that is made for `port`, `unix` or `sock`, and of no use with another's."""
+
+
+def server_options(mapping: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> Options:
+    """All options of a server. Raises TypeError and ValueError."""
+    options = SERVER.resolve(mapping, keywords)
+    _check_places(options, options.given)
+    return options
+
+
+def _check_places(options: Mapping[str, Any], given: frozenset[str]) -> None:
+    places = [name for name in _PLACES if options[name] is not None and options[name] is not False]
+    if len(places) != 1:
+        known = '"port", "server", "no_server", "sock" or "unix"'
+        raise TypeError(f"One and only one of the {known} options must be specified, not {places or 'none'}")
+    place = places[0]
+    useless = set(_LISTEN_OPTIONS) & given if place in ("server", "no_server", "sock", "unix") else set()
+    if place in ("unix", "sock"):
+        useless -= {"backlog"}
+    if place in ("server", "no_server"):
+        useless |= _OF_OWN_HTTP & given
+    if useless:
+        names = ", ".join(sorted(useless))
+        raise TypeError(f"WebSocketServer: {names} has no meaning together with {place}")

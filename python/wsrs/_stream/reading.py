@@ -33,6 +33,7 @@ class ReadingEnd:
     """See `wsrs.stream.WebSocketStream`."""
 
     _ws: WebSocket
+    _loop: asyncio.AbstractEventLoop
 
     def __init__(self, options: dict[str, Any]) -> None:
         encoding = options["encoding"]
@@ -90,7 +91,7 @@ class ReadingEnd:
             raise RuntimeError(f"{method}() called while another task is already waiting for data")
         if not self._eof:
             self._resume()
-            self._reader = self._ws._loop.create_future()
+            self._reader = self._loop.create_future()
             try:
                 await self._reader
             finally:

@@ -28,7 +28,7 @@ class StreamTransport(asyncio.Transport):
         """The WebSocket's transport, once it is open."""
         self._socket: socket.socket | None = None
 
-    def _opened(self, wire: asyncio.BaseTransport | None) -> None:
+    def _opened(self, wire: asyncio.BaseTransport) -> None:
         self._wire = wire
 
     def _closed(self) -> None:

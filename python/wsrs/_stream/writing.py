@@ -29,6 +29,7 @@ class WritingEnd:
     """See `wsrs.stream.WebSocketStream`."""
 
     _ws: WebSocket
+    _loop: asyncio.AbstractEventLoop
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._objects_out: bool = options["writable_object_mode"]
@@ -42,7 +43,7 @@ class WritingEnd:
         """The sizes of the messages that the network has not yet taken, in their order."""
         self._queued = 0
         """The sum of both: bytes, or messages in object mode."""
-        self._room = Waiters(self._ws._loop)
+        self._room = Waiters(self._loop)
         self._ended = False
         """`write_eof` was called."""
         self._dropped = False

@@ -64,7 +64,7 @@ class Member:
         try:
             ws._conn.ping()
         except Exception as error:  # raised by the program's generate_mask
-            ws._report("a heartbeat was not sent", error)
+            ws._heartbeat_not_sent(error)
             return self.interval
         self.left = self.timeout
         return min(self.interval, self.left)

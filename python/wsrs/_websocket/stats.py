@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from wsrs._active_core import core
+from wsrs._websocket.state import CLOSED
 from wsrs.errors import WebSocketError
 
 if TYPE_CHECKING:
@@ -83,11 +84,13 @@ class ServerStats:
     """Seconds: the mean, over the open WebSockets that had a ping answered, of the last round trip."""
 
 
-def websocket_stats(ws: Lifecycle, code: int | None) -> WebSocketStats:
-    """See `WebSocket.stats`; `code` is that of its end."""
+def websocket_stats(ws: Lifecycle) -> WebSocketStats:
+    """See `WebSocket.stats`."""
     counts = core.counts(() if ws._conn is None else (ws._conn,))
     sent, received = _traffic(counts)
     ping = counts[8] if counts[9] else None
+    closing = ws._closing
+    code = closing.code if closing is not None and ws._ready_state == CLOSED else None
     return WebSocketStats(sent, received, counts[6], counts[7], ping, code, _fault(ws))
 
 
@@ -113,8 +116,9 @@ class Tally:
     def gone(self, ws: Lifecycle) -> None:
         """A WebSocket is closed: what it has counted is kept."""
         assert ws._conn is not None
+        assert ws._closing is not None
         self._ended = _sum(self._ended, core.counts((ws._conn,)))
-        self._closes[ws._end().code] += 1
+        self._closes[ws._closing.code] += 1
         fault = _fault(ws)
         if fault is not None:
             self._errors[fault] += 1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wsrs.http._messages import Request
     from wsrs.http._response import ServerResponse
 
-__all__ = ["HttpServer"]
+__all__ = ["HttpServer", "was_failure_raised", "where"]
 
 
 class HttpServer(EventEmitter):
@@ -193,24 +193,13 @@ class HttpServer(EventEmitter):
         """`{"address", "family", "port"}` of the bound socket, the path of a Unix socket, or None."""
         return listening.describe(self._serving.sockets[0]) if self._serving and not self._closing else None
 
-    def _where(self) -> str:
-        """Where it listens, for a person: a URL's beginning, or a path. Never raises."""
-        try:
-            found = self.address()
-        except OSError:  # the socket was closed by somebody else
-            found = None
-        if isinstance(found, dict):
-            host = found["address"]
-            return f"{f'[{host}]' if ':' in host else host}:{found['port']}"
-        return repr(found) if found else "nowhere"
-
     def __repr__(self) -> str:
         name = type(self).__name__
         if not hasattr(self, "listening"):
             return f"<{name} not constructed>"
         state = "CLOSED" if self._closed else "CLOSING" if self._closing else None
         state = state or ("LISTENING" if self.listening else "NOT LISTENING")
-        return f"<{name} {self._where()} {state}{' with TLS' if self._ssl else ''}>"
+        return f"<{name} {where(self)} {state}{' with TLS' if self._ssl else ''}>"
 
     async def wait_listening(self) -> None:
         """Wait until the server listens; raises the OSError where it cannot."""
@@ -276,6 +265,23 @@ class HttpServer(EventEmitter):
     async def __aexit__(self, *exception: object) -> None:
         self.close()
         await self.wait_closed()
+
+
+def where(server: HttpServer) -> str:
+    """Where `server` listens, for a person: a URL's beginning, or a path. Never raises."""
+    try:
+        found = server.address()
+    except OSError:  # the socket was closed by somebody else
+        found = None
+    if isinstance(found, dict):
+        host = found["address"]
+        return f"{f'[{host}]' if ':' in host else host}:{found['port']}"
+    return repr(found) if found else "nowhere"
+
+
+def was_failure_raised(server: HttpServer) -> bool:
+    """Whether a `wait_listening` has raised, or will raise, why `server` does not listen."""
+    return server._listening_waiters.heard
 
 
 def _bind(place: listening.Place) -> list[Any]:

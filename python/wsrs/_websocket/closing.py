@@ -1,0 +1,131 @@
+"""`Closing`: the end of one connection, from what begins it to the error that those who wait receive.
+
+Rules kept here:
+
+- RFC 6455 5.5.1: the peer's close frame is answered with its own code.
+- RFC 6455 7.1.1: once both close frames are exchanged the server closes TCP first, so that it and not the
+  client holds TIME_WAIT. The client waits for that, as long as the close timer allows.
+- The code is 1006 until the peer's close frame comes: a fault of the peer's is no close frame of the peer's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from wsrs.errors import ConnectionClosed
+
+if TYPE_CHECKING:
+    from wsrs._backend.contract import Connection
+
+__all__ = ["ORDERLY", "Closing"]
+
+ORDERLY = frozenset({1000, 1001, 1005})
+"""Codes of a close frame after which iteration simply ends: done, going away, and none stated."""
+
+
+class Closing:
+    """The end of a connection. It is made when the end begins: an idle connection has none."""
+
+    __slots__ = (
+        "_conn",
+        "_frame_received",
+        "_frame_sent",
+        "_is_over",
+        "_is_server",
+        "_timer",
+        "code",
+        "error",
+        "failed",
+        "reason",
+        "told",
+        "unsent",
+    )
+
+    def __init__(self, conn: Connection | None, *, is_server: bool) -> None:
+        """`conn` is None for a WebSocket whose opening handshake fails."""
+        self._conn = conn
+        self._is_server = is_server
+        self._frame_sent = False
+        self._frame_received = False
+        self._is_over = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.code = 1006
+        """The code of the `'close'` event."""
+        self.reason = b""
+        self.error: BaseException | None = None
+        """The fault that ended the connection, or what made the handshake fail."""
+        self.failed = False
+        """True once the peer has broken the protocol or a limit: nothing more is read from it."""
+        self.told = False
+        """True once an exception has told somebody why the handshake failed."""
+        self.unsent = 0
+        """Bytes that were to be sent after the end began: ws counts them in `buffered_amount`."""
+
+    # The closing handshake --------------------------------------------------------------------
+
+    @property
+    def was_clean(self) -> bool:
+        """True if a close frame was sent and one received."""
+        return self._frame_sent and self._frame_received
+
+    def frame_received(self, code: int, reason: bytes) -> int | None:
+        """Keep the peer's close frame. Returns the code to answer it with, None for a frame without one."""
+        self._frame_received = True
+        self.code = code
+        self.reason = reason
+        # "When sending a Close frame in response, the endpoint typically echoes the status code it received."
+        return None if code == 1005 else code
+
+    def frame_sent(self, error: BaseException | None) -> None:
+        """Our close frame was written out, unless there is an `error`: the callback of `send_close`."""
+        if error is None:
+            self._frame_sent = True
+            self.end_if_done()
+
+    def fail(self, error: BaseException) -> None:
+        """The peer broke the protocol or a limit."""
+        self.failed = True
+        self.error = error
+
+    def end_if_done(self) -> None:
+        """End the connection if the closing handshake is complete, or cannot be completed."""
+        if self._conn is None or not self._frame_sent:
+            return
+        if self.failed or (self._frame_received and self._is_server):
+            self._conn.end()
+
+    # The close timer --------------------------------------------------------------------------
+
+    def start_timer(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """Abort the connection in `seconds` (0: never). Does nothing if the timer runs or all is over."""
+        if seconds and self._timer is None and not self._is_over:
+            self._timer = loop.call_later(seconds, self._timed_out)
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        assert self._conn is not None
+        self._conn.abort()
+
+    # Afterwards -------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """The connection is gone: stop the timer. From now on it is closed, and no longer closing."""
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def is_orderly(self) -> bool:
+        """True if iteration over the messages simply ends."""
+        return self.code in ORDERLY
+
+    def closed_error(self) -> ConnectionClosed:
+        """The error of those who still want to send or to receive."""
+        # How it ends is known only when the peer's close frame is there, or the connection gone.
+        is_known = self._is_over or self._frame_received
+        text = self.reason.decode(errors="replace")
+        error = ConnectionClosed(self.code if is_known else None, text, closing=not self._is_over)
+        error.__cause__ = self.error
+        return error

@@ -6,9 +6,11 @@ import importlib
 import os
 from collections.abc import Callable
 from types import ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from wsrs._backend import contract
+if TYPE_CHECKING:
+    from wsrs._backend import contract
+
 
 __all__ = ["KEEP_OUT", "core", "load", "new_connection", "new_deflate"]
 
@@ -32,11 +34,11 @@ def load() -> ModuleType:
     return importlib.import_module("wsrs._pure")
 
 
-core = cast(contract.Backend, load())
+core = cast("contract.Backend", load())
 """`wsrs._core` or `wsrs._pure`, seen through the protocol that both keep."""
 
-new_connection = cast(Callable[..., contract.Connection], core.Connection)
+new_connection = cast("Callable[..., contract.Connection]", core.Connection)
 """Makes a `Connection`. Its keywords stand in `_backend.contract`: a protocol class states no constructor."""
 
-new_deflate = cast(Callable[..., contract.PerMessageDeflate], core.PerMessageDeflate)
+new_deflate = cast("Callable[..., contract.PerMessageDeflate]", core.PerMessageDeflate)
 """Makes a `PerMessageDeflate`."""

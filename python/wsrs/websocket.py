@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from wsrs._active_core import core
 from wsrs._aio.callbacks import call_back, check_callback
 from wsrs._aio.waiters import Waiters, running_loop
-from wsrs._backend.contract import SendCallback
 from wsrs._backend.sendable import byte_length, reason_bytes
 from wsrs._client.handshake import Handshake
 from wsrs._net.url import without_credentials
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from wsrs import server
+    from wsrs._backend.contract import SendCallback
     from wsrs._stream.options import StreamOptions
     from wsrs._typing.listeners import WebSocketAdd, WebSocketOn
     from wsrs._typing.options import BinaryType, ClientOptions, ParsedUrl, Protocols, Sendable, SendOptions

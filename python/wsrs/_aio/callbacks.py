@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wsrs._backend.contract import SendCallback
 from wsrs.errors import ConnectionClosed
+
+if TYPE_CHECKING:
+    from wsrs._backend.contract import SendCallback
 
 __all__ = ["bind_callback", "call_back", "check_callback", "keep", "run"]
 

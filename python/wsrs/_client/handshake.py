@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsrs._active_core import core, new_deflate
 from wsrs._aio.callbacks import keep
-from wsrs._backend.contract import PerMessageDeflate
 from wsrs._client.request import ClientRequest, Fields, basic, fill_request, user_fields
 from wsrs._client.response_body import Body
 from wsrs._client.response_protocol import ResponseProtocol
@@ -21,6 +20,9 @@ from wsrs._options.table import Options
 from wsrs._websocket.opening import Opening, Pending
 from wsrs.errors import HandshakeError
 from wsrs.http._messages import Headers, Response
+
+if TYPE_CHECKING:
+    from wsrs._backend.contract import PerMessageDeflate
 
 __all__ = ["Handshake"]
 

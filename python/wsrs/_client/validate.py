@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wsrs._active_core import core
-from wsrs._backend.contract import PerMessageDeflate
 from wsrs.errors import HandshakeError
 from wsrs.http._messages import Headers
+
+if TYPE_CHECKING:
+    from wsrs._backend.contract import PerMessageDeflate
 
 __all__ = ["check_answer"]
 

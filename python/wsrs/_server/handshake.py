@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 from wsrs._active_core import core, new_deflate
 from wsrs._aio import tls_before_311
 from wsrs._aio.callbacks import check_callback
-from wsrs._backend.contract import PerMessageDeflate
 from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
 from wsrs._websocket.opening import Opening, keep_alive, open_websocket
 from wsrs._websocket.stats import Reason
@@ -26,6 +25,7 @@ from wsrs.http._protocol import ServerProtocol
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
+    from wsrs._backend.contract import PerMessageDeflate
     from wsrs._server.members import Members
     from wsrs.server import WebSocketServer
 
@@ -33,7 +33,7 @@ __all__ = ["Extension", "UpgradeCallback", "UpgradeHandler"]
 
 UpgradeCallback = Callable[[WebSocket, Any], object]
 _RawHeaders = list[tuple[str, str]]
-Extension = tuple[PerMessageDeflate, str]
+Extension = tuple["PerMessageDeflate", str]
 """An accepted permessage-deflate, and the value of its header in the answer."""
 
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from wsrs._active_core import new_connection
 from wsrs._aio import tls_before_311
 from wsrs._aio.waiters import Waiters
-from wsrs._backend.contract import Connection, PerMessageDeflate
 from wsrs._websocket import heartbeat
 from wsrs._websocket.closing import Closing
 from wsrs._websocket.opening import connection_options
@@ -31,6 +30,7 @@ from wsrs.event_target import EventTarget
 from wsrs.events import Listener
 
 if TYPE_CHECKING:
+    from wsrs._backend.contract import Connection, PerMessageDeflate
     from wsrs._client.handshake import Handshake
     from wsrs._typing.options import BinaryType
     from wsrs._websocket.opening import Opening, ServerSide

@@ -19,7 +19,21 @@ if TYPE_CHECKING:
     from wsrs._websocket.lifecycle import Lifecycle
     from wsrs.websocket import WebSocket
 
-__all__ = ["Opening", "Pending", "ServerSide", "connection_options", "keep_alive", "open_websocket"]
+    class ServerSide(Protocol):
+        """What a server shares with all of its WebSockets."""
+
+        @property
+        def connection_options(self) -> dict[str, Any]:
+            """`connection_options(..., is_server=True)`, made once for all of them."""
+
+        def came(self, ws: Lifecycle) -> None:
+            """`ws` is OPEN."""
+
+        def gone(self, ws: Lifecycle) -> None:
+            """`ws` is CLOSED; its `'close'` event follows."""
+
+
+__all__ = ["Opening", "Pending", "connection_options", "keep_alive", "open_websocket"]
 
 _CONNECTION_OPTIONS = (
     "allow_synchronous_events",
@@ -46,20 +60,6 @@ def connection_options(
         "refuse_above_mark": options["slow_peer"] != "pause",
         "read_ahead": heartbeat.READ_AHEAD if options["heartbeat"] else 0,
     }
-
-
-class ServerSide(Protocol):
-    """What a server shares with all of its WebSockets."""
-
-    @property
-    def connection_options(self) -> dict[str, Any]:
-        """`connection_options(..., is_server=True)`, made once for all of them."""
-
-    def came(self, ws: Lifecycle) -> None:
-        """`ws` is OPEN."""
-
-    def gone(self, ws: Lifecycle) -> None:
-        """`ws` is CLOSED; its `'close'` event follows."""
 
 
 class Opening:

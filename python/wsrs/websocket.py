@@ -1,4 +1,4 @@
-"""`WebSocket`: ws's class, for asyncio. How it opens and closes is in `wsrs._websocket.lifecycle`."""
+"""ws's class `WebSocket`, for asyncio. Its opening and closing are in `wsrs._websocket.lifecycle`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BINARY_TYPES = ("nodebuffer", "arraybuffer", "blob", "fragments")
 
 
 class _Unsent:
-    """What a `send` after the end returns: raises only when it is awaited, as ws's callback would tell."""
+    """The result of a `send` after the end. It raises the error when it is awaited, and only then."""
 
     __slots__ = ("_error",)
 
@@ -51,7 +51,7 @@ class _Unsent:
 
 
 class WebSocket(Lifecycle):
-    """A WebSocket connection: `WebSocket(url)` is a client; a `WebSocketServer` makes those of a server.
+    """A WebSocket connection. `WebSocket(url)` connects to a server; a `WebSocketServer` makes its own.
 
     Events: `'open'`, `'message'` (data, is_binary), `'close'` (code, reason), `'error'` (exception),
     `'ping'` (data), `'pong'` (data), `'upgrade'` (response), `'unexpected-response'` (request,
@@ -64,28 +64,29 @@ class WebSocket(Lifecycle):
     `max_pending_auto_pongs`, `auto_pong`, `skip_utf8_validation`, `allow_synchronous_events`,
     `close_timeout` (30 s), `high_water_mark` (64 KiB), `slow_peer`, `heartbeat`.
 
-    - `slow_peer`, what becomes of a message while more than `high_water_mark` is queued: "pause" (default)
-      queues it, and who awaits `send` waits; "drop" leaves it out, counted in `dropped_messages`; "close"
-      leaves it out and closes with 1013. Costs the latter two a system call for each message left out.
-    - `heartbeat` (off by default): `interval`, or `(interval, timeout)`, in seconds. A peer of which no byte
-      came for one to two intervals is pinged; if none comes within `timeout`, it is ended: 1006, with a
-      TimeoutError as the cause of ConnectionClosed. A paused connection reads up to 64 KiB ahead and answers
-      pings in them; one that reads no more is let be. Costs about 150 bytes, and one timer a loop.
+    - `slow_peer` decides about messages that are sent while more than `high_water_mark` is queued: "pause"
+      (default) queues them, and awaiting `send` waits; "drop" discards them, counted in `dropped_messages`;
+      "close" discards the message and closes with 1013. Each discarded message costs a system call.
+    - `heartbeat` (off by default): `interval`, or `(interval, timeout)`, in seconds. A peer that has sent
+      nothing for one to two intervals is pinged. If it stays silent for `timeout`, the connection is ended:
+      the code is 1006, and ConnectionClosed has a TimeoutError as its cause. A paused connection reads up to
+      64 KiB ahead and answers the pings in them; when it has read those, the peer is not checked any more.
+      A heartbeat costs about 150 bytes a connection, and one timer an event loop.
 
-    As of Node's `http.request`:
+    These options are like those of Node's `http.request`:
 
     - `ssl` (an SSLContext), or `ca`, `cert`, `key` (each a PEM text or a path), `passphrase`,
       `reject_unauthorized` (default True); `servername`, the name that the certificate must have;
     - `local_address` and `local_port` to connect from; `family` (4, 6, or 0 for both);
-      `lookup(hostname, options)`, which gives IP addresses, at once or awaited, or with a third parameter
-      by Node's callback; `auto_select_family_attempt_timeout` (0.25 s), after which the next address is
-      tried beside the earlier ones (RFC 8305);
+      `lookup(hostname, options)`, which returns IP addresses or an awaitable of them, or with a third
+      parameter calls that, as in Node; `auto_select_family_attempt_timeout` (0.25 s), after which the next
+      address is tried beside the earlier ones (RFC 8305);
     - one of `socket` (connected; it is taken over), `create_connection(options)` or `agent` (an object with
-      a `create_connection`), which give a socket or a transport, at once or awaited, and `proxy`
+      a `create_connection`), which return a socket, a transport or an awaitable of one, and `proxy`
       (`http://user:password@host:port`, or the schemes socks4, socks4a, socks5, socks5h; needs
-      `wsrs[proxy]`). TLS is spoken over a socket where the address is secure, a transport is used as it is.
+      `wsrs[proxy]`). If the address is secure, TLS is spoken over a socket; a transport is used as it is.
 
-    A listener of `'unexpected-response'` decides what becomes of the connection: it may read the body
+    A listener of `'unexpected-response'` decides what happens to the connection: it may read the body
     (`await response.read()`) and should call `terminate()` or `request.destroy(error)`. Without one the
     handshake fails with a HandshakeError. An answer without `Connection: Upgrade` is refused
     (RFC 6455 4.1).
@@ -153,7 +154,7 @@ class WebSocket(Lifecycle):
         self._handshake.start()
 
     def __repr__(self) -> str:
-        # In any state: of an instance whose constructor has raised too, in a traceback.
+        # It works in any state: a traceback may show an instance whose constructor has raised.
         state = getattr(self, "_ready_state", None)
         if state is None:
             return f"<{type(self).__name__} not constructed>"
@@ -161,11 +162,11 @@ class WebSocket(Lifecycle):
         return f"<{type(self).__name__}{where} {STATES[state]}>"
 
     def _peer(self) -> str:
-        """Of a server's WebSocket, whom it is connected to."""
+        """The address of a server's peer, for the repr."""
         transport = None if self._conn is None else self._conn.transport
         try:
             peer = None if transport is None else transport.get_extra_info("peername")
-        except Exception:  # a transport of another's, in whatever state it is
+        except Exception:  # a transport that is not ours may be in any state
             peer = None
         return f" from {peer[0]}:{peer[1]}" if isinstance(peer, tuple) and len(peer) >= 2 else ""
 
@@ -203,20 +204,20 @@ class WebSocket(Lifecycle):
         return 0 if self._conn is None else self._conn.refused
 
     def stats(self) -> WebSocketStats:
-        """What was sent and received so far, and how long a ping takes; costs about a microsecond."""
+        """Return the counters of what was sent and received. A call takes about a microsecond."""
         return websocket_stats(self)
 
     @property
     def is_paused(self) -> bool:
-        """Whether `pause` was called, and not `resume`."""
+        """Whether `pause` was called, and `resume` was not called since."""
         return self._conn is not None and self._conn.is_paused
 
     @property
     def binary_type(self) -> BinaryType:
-        """How binary messages come: "nodebuffer" (bytes), "arraybuffer" (bytearray), "blob", "fragments".
+        """The type of binary messages: "nodebuffer" (bytes), "arraybuffer" (bytearray), "blob", "fragments".
 
-        May be changed at any time. "fragments" gives the list of the frames' bytes, unjoined. ws ignores
-        an unknown value; here it is a ValueError.
+        It may be changed at any time. With "fragments", a message is the list of its frames' bytes. ws
+        ignores an unknown value; here it is a ValueError.
         """
         return self._binary_type
 
@@ -247,11 +248,13 @@ class WebSocket(Lifecycle):
 
         str, int and float are sent as text, everything else as binary, unless `binary` says otherwise.
         `fin=False` sends a fragment. `callback(error or None)`, which may be a coroutine function, is called
-        when it is written out, in the context of the call. Raises
-        TypeError for data that cannot be sent and WebSocketError while CONNECTING. While CLOSING and after
-        the end nothing is sent, and `callback` and whoever awaits are told; so they are where it is
-        lost before the data could be written. Awaiting raises ConnectionClosed then. With `slow_peer` "drop"
-        or "close", what comes while more than `high_water_mark` is queued is not sent: both get SlowPeer.
+        in the context of this call once the message is written out.
+
+        Raises TypeError for data that cannot be sent, and WebSocketError while CONNECTING. Nothing is sent
+        while CLOSING or CLOSED: `callback` gets an error, and awaiting the result raises ConnectionClosed.
+        The same happens if the connection is lost before the message is written. With `slow_peer` "drop" or
+        "close", a message is not sent while more than `high_water_mark` is queued: `callback` gets SlowPeer,
+        and awaiting raises it.
         """
         if self._ready_state == OPEN and options is None:
             return self._conn.send(data, binary, compress, fin, mask, callback)  # type: ignore[union-attr]
@@ -289,7 +292,7 @@ class WebSocket(Lifecycle):
         mask: bool | SendCallback | None = None,
         callback: SendCallback | None = None,
     ) -> Awaitable[None]:
-        """Send a ping with at most 125 bytes of data; for the rest as `send`."""
+        """Send a ping with at most 125 bytes of data. In all else it is like `send`."""
         data, mask, callback = _shift(data, mask, callback)
         if self._ready_state == OPEN:
             return self._conn.ping(data, mask, callback)  # type: ignore[union-attr]
@@ -301,7 +304,7 @@ class WebSocket(Lifecycle):
         mask: bool | SendCallback | None = None,
         callback: SendCallback | None = None,
     ) -> Awaitable[None]:
-        """Send a pong with at most 125 bytes of data; for the rest as `send`."""
+        """Send a pong with at most 125 bytes of data. In all else it is like `send`."""
         data, mask, callback = _shift(data, mask, callback)
         if self._ready_state == OPEN:
             return self._conn.pong(data, mask, callback)  # type: ignore[union-attr]
@@ -322,14 +325,14 @@ class WebSocket(Lifecycle):
     # Receiving --------------------------------------------------------------------------------
 
     async def recv(self) -> Any:
-        """The next message: str for text, for binary what `binary_type` says.
+        """Return the next message: a str for text, and for binary the type that `binary_type` names.
 
-        Waits for the opening first. Raises ConnectionClosed at the end. Messages that nobody takes wait,
-        a bounded number; then the reading of the socket stops. Of a connection that was lost meanwhile, all
-        that came before is given, and the end behind it.
+        It waits for the opening first, and raises ConnectionClosed at the end. A bounded number of messages
+        waits to be received; beyond that the socket is not read. If the connection is lost, the messages that
+        came before are returned first.
 
-        With a `'message'` listener too, each message goes to both. Where there was none, one that is added
-        while no task waits here takes over: messages that wait go to it, and none to `recv`, until that is
+        If there is a `'message'` listener too, each message goes to both. A first listener that is added
+        while no task waits here takes over: it gets the messages that wait, and `recv` gets none until it is
         called again.
         """
         if self._direct:
@@ -352,7 +355,7 @@ class WebSocket(Lifecycle):
         self._update_direct()
 
     async def _pull(self, *, ended: bool) -> Any:
-        """What `recv` (and, where the `ended` iteration just stops, iteration) does in the other cases."""
+        """Receive a message in all other cases. If `ended`, an orderly end ends an iteration."""
         self._begin_pulling()
         if self._conn is None:
             await self._wait_open()
@@ -362,27 +365,27 @@ class WebSocket(Lifecycle):
         return Blob(message) if self._binary_type == "blob" and isinstance(message, bytes) else message
 
     def pause(self) -> None:
-        """Deliver nothing until `resume`. Without effect while CONNECTING and once CLOSED.
+        """Deliver nothing until `resume`. This has no effect while CONNECTING or CLOSED.
 
-        Nothing is read either, but with a `heartbeat` up to 64 KiB, in which pings are answered.
+        The socket is not read either. With a `heartbeat`, 64 KiB are still read, to answer the pings in them.
         """
         if self._conn is not None and self._ready_state != CLOSED:
             self._conn.pause()
 
     def resume(self) -> None:
-        """Undo `pause`. Without effect while CONNECTING and once CLOSED."""
+        """Undo `pause`. This has no effect while CONNECTING or CLOSED."""
         if self._conn is not None and self._ready_state != CLOSED:
             self._conn.resume()
 
     # Opening and closing ----------------------------------------------------------------------
 
     def close(self, code: int | None = None, reason: str | bytes = "") -> None:
-        """Begin the closing handshake; `'close'` and `wait_closed()` tell of its end.
+        """Begin the closing handshake. It ends with the `'close'` event, for which `wait_closed()` waits.
 
-        `code` is 1000 or 3000 to 4999 for applications, and what RFC 6455 7.4 lets an endpoint send;
-        `reason` has at most 123 bytes of UTF-8 and needs a code. Raises TypeError and ValueError. While
-        CONNECTING the handshake is aborted, which is an `'error'`. If the peer does not answer within
-        `close_timeout`, the connection is ended.
+        `code` is one that RFC 6455 7.4 lets an endpoint send: for applications 1000, or 3000 to 4999.
+        `reason` has at most 123 bytes of UTF-8 and needs a code. Raises TypeError or ValueError for others.
+        While CONNECTING, the handshake is aborted, and `'error'` is emitted. If the peer does not answer
+        within `close_timeout`, the connection is ended.
         """
         if self._ready_state == CLOSED:
             return
@@ -396,7 +399,7 @@ class WebSocket(Lifecycle):
             self._abort()
 
     async def wait_open(self) -> None:
-        """Wait until the connection is open. Raises what made the handshake fail."""
+        """Wait until the connection is open. Raises the error that made the handshake fail."""
         await self._wait_open()
 
     async def _wait_open(self) -> None:
@@ -421,7 +424,7 @@ class WebSocket(Lifecycle):
         await self._closed_waiters.wait()
 
     async def __aenter__(self) -> Self:
-        """Wait until the connection is open. Raises what made the handshake fail."""
+        """Wait until the connection is open. Raises the error that made the handshake fail."""
         try:
             await self.wait_open()
         except asyncio.CancelledError:
@@ -436,7 +439,7 @@ class WebSocket(Lifecycle):
         if self._ready_state == OPEN:
             self.close(1000 if kind is None else 1011)
         assert self._conn is not None
-        # Nobody will take what still comes: it must not keep the peer's close frame waiting.
+        # Messages that still come have no receiver: they must not keep the peer's close frame waiting.
         self._conn.discard = True
         await self.wait_closed()
 
@@ -449,7 +452,7 @@ class WebSocket(Lifecycle):
     readyState = ready_state
 
 
-# The same, natively where the core can: a frame of Python takes longer than the framing.
+# The Rust core replaces it by a native method: a Python frame takes longer than the framing.
 WebSocket.send = core.send_method(WebSocket, WebSocket.send)  # type: ignore[method-assign]
 
 _WebSocket = WebSocket

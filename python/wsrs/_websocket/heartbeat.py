@@ -2,12 +2,12 @@
 
 Rules kept here:
 
-- One timer an event loop, whatever the number of connections. Their deadlines are rounded up to a sixteenth
-  of their interval or less, so that many fall together, and a tick of the loop serves a bounded number.
-- Any byte that came is a sign of life. No clock is read for it: the core keeps a flag, which is looked at
-  when the deadline is there. So a ping goes out after one to two intervals of silence.
-- While the socket is not read (a program that has paused, or takes no messages), silence says nothing, and
-  nothing is done.
+- Each event loop has one timer, whatever the number of connections. Their deadlines are rounded up by a
+  sixteenth of their interval or less, so that many fall together; a tick of the loop serves a bounded number.
+- Any byte from the peer is a sign of life. No clock is read when it comes: the core sets a flag, which is
+  looked at when the deadline has come. So a ping goes out after one to two intervals of silence.
+- While the socket is not read (the program has paused, or takes no messages), silence proves nothing: the
+  peer is neither pinged nor given up.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["READ_AHEAD", "Member", "unwatch", "watch"]
 
 READ_AHEAD = 64 * 1024
-"""Bytes that are read of a paused connection with a heartbeat, so that pings among them are answered."""
+"""Bytes that are read from a paused connection with a heartbeat, so that the pings in them are answered."""
 
 _PER_TICK = 1000
 """Connections served in one tick of the loop, about a millisecond's work."""
 
 _SHORTEST = 0.001
-"""Seconds: what a loop's clock can tell apart."""
+"""Seconds: the resolution of a loop's clock."""
 
 
 class Member:
@@ -48,7 +48,7 @@ class Member:
         """Seconds that the peer still has, once a ping went out and nothing has come since."""
 
     def check(self) -> float | None:
-        """Ping or give up a silent peer. Seconds until the next check; None when there is none."""
+        """Ping a silent peer, or give it up. Returns the seconds until the next check, None for none."""
         ws = self.ws
         if ws is None or ws._conn is None or ws._ready_state != OPEN:
             return None
@@ -71,7 +71,7 @@ class Member:
 
 
 class Wheel:
-    """The connections of one loop, by the time at which they are looked at next."""
+    """The connections of one loop, by the time of their next check."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -81,11 +81,11 @@ class Wheel:
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
         self._now: deque[Member] = deque()
-        """Those whose time has come."""
+        """Those that are due."""
         self.count = 0
 
     def add(self, member: Member, seconds: float) -> None:
-        """Look at `member` in `seconds`, or a sixteenth later."""
+        """Check `member` in `seconds`, or up to a sixteenth later."""
         granule: float = 2.0 ** (math.floor(math.log2(seconds)) - 4)
         when = math.ceil((self._loop.time() + seconds) / granule) * granule
         due = self._due.get(when)
@@ -114,7 +114,7 @@ class Wheel:
         self._serve()
 
     def _serve(self) -> None:
-        """Check those whose time has come, a bounded number of them in a tick."""
+        """Check those that are due, a bounded number of them in a tick."""
         try:
             for _ in range(min(_PER_TICK, len(self._now))):
                 member = self._now.popleft()
@@ -130,7 +130,7 @@ class Wheel:
                 self._set_timer()
 
     def forget(self) -> None:
-        """A connection is gone; its entry stays until its time. With the last one, everything goes."""
+        """Count a connection that is gone; its entry stays until it is due. The last one clears all."""
         self.count -= 1
         if not self.count:
             self._due.clear()
@@ -159,7 +159,7 @@ def watch(ws: Lifecycle, interval: float, timeout: float) -> Member:
 
 
 def unwatch(ws: Lifecycle, member: Member) -> None:
-    """The connection is closed."""
+    """End the heartbeat of a connection that is closed."""
     member.ws = None
     wheel = _wheels.get(ws._loop)
     if wheel is not None:  # pragma: no branch: its loop was closed before it

@@ -5,10 +5,10 @@ Rules kept here:
 - The state only goes CONNECTING, OPEN, CLOSING, CLOSED; `'close'` is emitted exactly once, last.
 - A close frame is answered with its own code. After both are exchanged the server closes TCP first; the
   client waits for that (RFC 6455 7.1.1), as long as `close_timeout` allows.
-- The peer's fault: a close frame with the fault's code, `'error'`, the end of the connection; the code of
-  `'close'` is then 1006, because no close frame of the peer's was received.
-- Whoever waits for messages is told of the end by an exception, and is then not told again by the loop's
-  exception handler.
+- A fault of the peer is answered by a close frame with the fault's code; then come `'error'` and the end of
+  the connection. The code of `'close'` is then 1006, because no close frame was received.
+- A task that waits for messages learns of the end by an exception. The loop's exception handler does not get
+  the same error again.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Lifecycle(EventTarget):
     _pulled: bool
     """Whether messages are taken by `recv` or iteration."""
     _direct: bool
-    """Whether a `recv` may go to the core as it is: pulled, open, and nothing to convert."""
+    """Whether `recv` may call the core's at once: messages are pulled, and none has to be converted."""
     # The next two are rarely set, and then in the instance's `__dict__`: they are no slots.
     _kept: tuple[object, ...] = ()
     """What must not be collected before this WebSocket."""
@@ -272,7 +272,7 @@ class Lifecycle(EventTarget):
         if self._ready_state == CLOSED or self._conn is None:  # pragma: no cover: the cores tell it before
             return
         self._ready_state = CLOSING
-        # The peer may still read what is queued; but not for ever.
+        # The peer may still read what is queued, but not for ever.
         self._begin_end().start_timer(self._loop, self._options["close_timeout"])
         self._conn.end()
 
@@ -302,7 +302,7 @@ class Lifecycle(EventTarget):
     # Listeners --------------------------------------------------------------------------------
 
     def _emit_error(self, error: BaseException) -> None:
-        """`'error'`; unless nobody listens, but somebody learns of it by an exception."""
+        """Emit `'error'`, unless it has no listener and a task that pulls messages gets an exception."""
         if self.listener_count("error") or not self._pulled:
             self.emit("error", error)
 
@@ -317,11 +317,11 @@ class Lifecycle(EventTarget):
         elif event == "pong":
             conn.wants_pong = self.listener_count(event) > 0
         if added and not self._pulled:
-            # As in ws: whoever works with listeners gets what they listen to, the rest is dropped.
+            # As in ws: a program with listeners gets what it listens to, and the rest is dropped.
             conn.discard = True
 
     def _message_listener(self) -> Listener | None:
-        """What the core calls with a message: the listener itself where there is but one."""
+        """The function that the core calls with a message: the listener itself if there is only one."""
         if not self.listener_count("message"):
             return None
         lone = None if self._binary_type == "blob" else self._lone_listener("message")

@@ -1,4 +1,4 @@
-"""Counters: what `WebSocket.stats` and `WebSocketServer.stats` return. ws has no such thing."""
+"""The counters that `WebSocket.stats` and `WebSocketServer.stats` return. ws has none."""
 
 from __future__ import annotations
 
@@ -24,36 +24,35 @@ Reason = Literal["request", "path", "verify_client", "max_connections", "closing
 
 @dataclass(frozen=True)
 class Traffic:
-    """What went one way, since the opening handshake."""
+    """The traffic in one direction since the opening handshake."""
 
     messages: int
-    """Messages that were sent (queued, broadcasts included) or received, whatever became of them."""
+    """Messages that were sent (queued, broadcasts included) or received, delivered or not."""
     bytes: int
-    """Bytes of messages, text in UTF-8: before compression, and after decompression. Of a message that is
-    sent in fragments, those sent so far."""
+    """Bytes of messages, with text in UTF-8: before compression, and after decompression. A message that is
+    being sent in fragments counts as far as it was sent."""
     wire: int
-    """Bytes that were written or read: after compression, with the frames of all messages, pings, pongs and
-    closes; before TLS."""
+    """Bytes that were written or read: after compression, with the headers of all frames and with all control
+    frames, but without TLS."""
 
 
 @dataclass(frozen=True)
 class WebSocketStats:
-    """The counters of a WebSocket. They only grow, and stay when it is closed; all zero while CONNECTING."""
+    """The counters of a WebSocket. They are zero while CONNECTING, only grow, and stay after the end."""
 
     sent: Traffic
     received: Traffic
     dropped: int
     """Messages that were not sent, because more than `high_water_mark` was queued (see `slow_peer`)."""
     skipped: int
-    """Broadcasts that left it out: too much was queued, or a message in fragments was being sent."""
+    """Broadcasts that skipped it: too much was queued, or a message in fragments was being sent."""
     ping: float | None
-    """Seconds from the last ping of ours that was answered (`ping`, or the heartbeat's) to its pong, time in
-    queues included; None before. Of pings with the same data that are under way at once, the oldest is
-    taken to be answered first."""
+    """Seconds from our last answered ping (by `ping` or the heartbeat) to its pong, time in queues included;
+    None before the first. If several pings with the same data are under way, a pong answers the oldest."""
     code: int | None
-    """The code of `'close'`; None while it is not CLOSED."""
+    """The code of `'close'`; None before that."""
     error: str | None
-    """The code, as WS_ERR_INVALID_UTF8, of the fault that ended it."""
+    """The code of the fault that ended it, for example WS_ERR_INVALID_UTF8; None without one."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +65,20 @@ class ServerStats:
     """WebSockets since the server was made."""
     refused: dict[str, int]
     """Upgrade requests that were refused, by reason: "request" (no acceptable handshake), "path"
-    (`should_handle`), "verify_client" (its verdict, its exception, or none in time), "max_connections",
-    "closing", and "error" (an exception in a hook or listener of the program's). What the HTTP server answers
-    by itself (requests without an upgrade, heads that are no HTTP or do not come in time) is not counted."""
+    (`should_handle`), "verify_client" (it refused, raised, or did not decide in time), "max_connections",
+    "closing", and "error" (one of the program's hooks or listeners raised). Requests that the HTTP server
+    answers by itself are not counted: those without an upgrade, and heads that are malformed or too late."""
     sent: Traffic
-    """Of all WebSockets, open or closed; so are the next three."""
+    """The sum over all WebSockets, open or closed. So are the next three."""
     received: Traffic
     dropped: int
     """Messages that were not sent, because more than `high_water_mark` was queued (see `slow_peer`)."""
     skipped: int
-    """Clients left out by a broadcast: too much was queued, or a message in fragments was being sent."""
+    """Clients that a broadcast skipped: too much was queued, or a message in fragments was being sent."""
     closes: dict[int, int]
     """WebSockets that are closed, by the code of `'close'`."""
     errors: dict[str, int]
-    """Those of them that a fault ended, by its code, as WS_ERR_INVALID_UTF8."""
+    """Those of them that a fault ended, by its code, for example WS_ERR_INVALID_UTF8."""
     ping: float | None
     """Seconds: the mean, over the open WebSockets that had a ping answered, of the last round trip."""
 
@@ -95,7 +94,7 @@ def websocket_stats(ws: Lifecycle) -> WebSocketStats:
 
 
 class Tally:
-    """What a server counts of its WebSockets, beside what each of them counts itself."""
+    """The counters of a server: its own, and those that closed WebSockets have left."""
 
     def __init__(self) -> None:
         self._total = 0
@@ -106,15 +105,15 @@ class Tally:
         """The sums of those that are closed."""
 
     def came(self) -> None:
-        """There is one more WebSocket."""
+        """Count a WebSocket that has opened."""
         self._total += 1
 
     def refused(self, reason: Reason) -> None:
-        """A request was refused."""
+        """Count a request that was refused."""
         self._refused[reason] += 1
 
     def gone(self, ws: Lifecycle) -> None:
-        """A WebSocket is closed: what it has counted is kept."""
+        """Keep the counters of a WebSocket that is closed."""
         assert ws._conn is not None
         assert ws._closing is not None
         self._ended = _sum(self._ended, core.counts((ws._conn,)))
@@ -124,7 +123,7 @@ class Tally:
             self._errors[fault] += 1
 
     def stats(self, members: Iterable[Lifecycle]) -> ServerStats:
-        """The counters; `members` are the WebSockets that are open."""
+        """Return all counters; `members` are the WebSockets that are open."""
         connections = [ws._conn for ws in members]
         living = core.counts([connection for connection in connections if connection is not None])
         counts = _sum(self._ended, living)
@@ -144,7 +143,7 @@ class Tally:
 
 
 def _traffic(counts: Counts) -> tuple[Traffic, Traffic]:
-    """What was sent, and what was received."""
+    """The traffic that was sent, and that which was received."""
     return Traffic(*counts[:3]), Traffic(*counts[3:6])
 
 

@@ -1,4 +1,4 @@
-"""`WebSocketServer`: ws's class, for asyncio. Its side of the handshake is in `wsrs._server.handshake`."""
+"""ws's class `WebSocketServer`, for asyncio. Its handshakes are in `wsrs._server.handshake`."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class WebSocketServer(EventEmitter):
 
     Options: `port` (0: a free one) with `host` and `reuse_port`; `unix` (a path); `sock` (bound or
     listening); each with `backlog` (511), `ssl`, `max_header_bytes` (16 KiB), `max_headers` (128).
-    `server`: an `HttpServer`, or an `aiohttp.web.Application` (see `wsrs.aiohttp`), which is started and
-    closed by who made it. `no_server`: requests come by `handle_upgrade`.
+    `server`: an `HttpServer`, or an `aiohttp.web.Application` (see `wsrs.aiohttp`), which its owner starts
+    and closes. `no_server`: the program gives requests to `handle_upgrade`.
 
     `handshake_timeout`: 10 s for the head of a request, and 10 s for a verdict of `verify_client` that is
     not given at once; 0: no bound. `path`, `handle_protocols`, `verify_client`, `client_tracking`,
@@ -62,17 +62,17 @@ class WebSocketServer(EventEmitter):
     `allow_synchronous_events`, `close_timeout` (30 s), `high_water_mark` (64 KiB), `slow_peer` and
     `heartbeat` (see `WebSocket`).
 
-    `max_connections` (0: no bound): WebSockets that are open, and handshakes that wait for a verdict of
-    `verify_client`; what comes above gets 503. It costs a comparison a handshake.
+    `max_connections` (0: no bound) counts WebSockets that are open, and handshakes that wait for a verdict
+    of `verify_client`; further requests get 503. It costs one comparison a handshake.
 
-    An exception of a listener, of one that is a coroutine function too, leaves the connection open, as in
-    ws: such a task's goes to `'error'`, or without a listener of that to the loop's exception handler.
+    As in ws, a listener that raises leaves the connection open. The exception of a listener that is a
+    coroutine function goes to `'error'`, or to the loop's exception handler if `'error'` has no listener.
 
     `callback` is added as a listener of `'listening'`, unless there is `server` or `no_server`.
 
-    As in ws, a server with `server=` answers every upgrade request that the HTTP server gets, those for
-    other paths with 400. Several servers share one with `no_server`, and a listener of `'upgrade'` that
-    chooses among them.
+    As in ws, a server with `server=` answers every upgrade request that the HTTP server gets, and refuses
+    those for other paths with 400. Several servers share an HTTP server if they have `no_server`, and a
+    listener of `'upgrade'` chooses among them.
     """
 
     if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class WebSocketServer(EventEmitter):
 
     if not TYPE_CHECKING:  # pragma: no branch: always so where it runs
         # A method of ws that is replaced on one server (`wss.shouldHandle = …`) is so in both spellings.
-        # Not for type checkers: for them it would allow any attribute.
+        # Type checkers do not see this, because it would allow any attribute.
 
         def __setattr__(self, name: str, value: object) -> None:
             for each in self._both_spellings(name):
@@ -161,7 +161,7 @@ class WebSocketServer(EventEmitter):
             self._http.off("upgrade", self._on_upgrade)
 
     def __repr__(self) -> str:
-        # In any state, that of a subclass's instance before it was constructed included.
+        # It works in any state, also before a subclass has called our constructor.
         name, state = type(self).__name__, getattr(self, "_state", None)
         if state is None:
             return f"<{name} not constructed>"
@@ -197,7 +197,7 @@ class WebSocketServer(EventEmitter):
     def address(self) -> dict[str, Any] | str | None:
         """`{"address", "family", "port"}`, the path of a Unix socket, or None while there is none.
 
-        RuntimeError with `no_server`. With an aiohttp application always None: its runner knows.
+        RuntimeError with `no_server`. With an aiohttp application it is None: the runner knows the address.
         """
         if self.options["no_server"]:
             raise RuntimeError('The server is operating in "no_server" mode')
@@ -220,21 +220,21 @@ class WebSocketServer(EventEmitter):
         except_: WebSocket | Iterable[WebSocket] | None = None,
         slow: Slow = "skip",
     ) -> BroadcastResult:
-        """Send one message to many clients at once; returns to how many, and how many were skipped and why.
+        """Send one message to many clients at once. Returns how many got it, and how many did not and why.
 
         It goes to `clients` (any WebSockets of this loop; default: all of this server's), each once, but not
         to `except_`, a WebSocket or several, and not to those that are not OPEN. `binary` and `compress` are
-        those of `WebSocket.send`. Nobody is waited for: a client to whom more than its `high_water_mark` is
-        still queued is skipped, or with `slow="send"` gets the message all the same, whatever memory that
-        takes. A client to whom a message in fragments is being sent is skipped too (RFC 6455 5.4).
+        those of `WebSocket.send`. No client is waited for: one with more than its `high_water_mark` still
+        queued is skipped, or with `slow="send"` gets the message all the same, whatever memory that takes.
+        A client that is being sent a message in fragments is skipped too (RFC 6455 5.4).
 
         The message is framed once. It is compressed once for all clients that agreed on the same
         parameters, without reference to earlier messages: so messages shorter than the `threshold` of
         permessage-deflate, and those that become no shorter, go uncompressed. The next message that a
         client alone is sent costs it a new compressor.
 
-        Raises TypeError or ValueError, with nothing sent, for data that cannot be sent and for arguments
-        that are wrong; RuntimeError without `clients` where `client_tracking` is off.
+        Raises TypeError or ValueError, with nothing sent, for wrong arguments and for data that cannot be
+        sent; RuntimeError without `clients` if `client_tracking` is off.
         """
         if clients is None:
             if self._clients is None:
@@ -243,10 +243,10 @@ class WebSocketServer(EventEmitter):
         return broadcast(data, clients, binary, compress, except_, slow)
 
     def stats(self) -> ServerStats:
-        """Connections, traffic, refusals, closes and errors since the server was made.
+        """Return the connections, traffic, refusals, closes and errors since the server was made.
 
-        What WebSockets count is summed up when this is called: for 10,000 that are open, it takes some
-        milliseconds. It needs no `client_tracking`.
+        A call sums up the counters of all open WebSockets: 10,000 of them take some milliseconds. It does
+        not need `client_tracking`.
         """
         return self._members.stats()
 
@@ -271,13 +271,12 @@ class WebSocketServer(EventEmitter):
 
         `request` has `method`, `url` and `headers` (a mapping or a multi-mapping with `raw` pairs);
         `transport` is any asyncio transport, whose protocol is replaced, or the writer of asyncio's streams
-        (which must be given where there is one: it ends its connection when it is collected); `head` are
-        bytes that were read after the request. Whoever has read from the transport so far keeps nothing of
-        the connection and is told nothing more of it.
+        (give the writer if there is one: it would end the connection when it is collected); `head` are the
+        bytes that were read after the request. The former protocol gets nothing more of the connection.
 
-        A request that is refused is answered, and the transport closed. RuntimeError if the transport is a
-        WebSocket's already, TypeError for what is no transport. `callback` may be a coroutine function: it
-        runs as a listener of `'connection'` does.
+        A request that is refused is answered, and the transport is closed. Raises RuntimeError if the
+        transport is a WebSocket's already, TypeError if it is no transport. `callback` may be a coroutine
+        function: it runs as a listener of `'connection'` does.
         """
         self._upgrades.handle(request, transport, head, callback)
 
@@ -310,7 +309,7 @@ class WebSocketServer(EventEmitter):
         """Accept nothing more; clients stay connected. `'close'` follows when the last one is gone.
 
         `callback` is called then, without an argument as in ws, or with a RuntimeError if the server is
-        closed already. An HTTP server of another's stays open; with one and `client_tracking=False`,
+        closed already. An HTTP server given as `server` stays open; with one and `client_tracking=False`,
         `'close'` follows at once.
         """
         check_callback(callback)
@@ -345,10 +344,10 @@ class WebSocketServer(EventEmitter):
         self._closed_waiters.done()
 
     async def shutdown(self, code: int = 1001, reason: str | bytes = "") -> None:
-        """Close every client with `code`, and the server; wait for both.
+        """Close every client with `code`, and the server; wait until all are closed.
 
-        A client that does not answer is ended after `close_timeout`. With `client_tracking=False` no
-        client is known, and none is closed.
+        A client that does not answer is ended after `close_timeout`. With `client_tracking=False` the
+        clients are not known, and none is closed.
         """
         self.close()
         for ws in self._clients or ():
@@ -357,7 +356,7 @@ class WebSocketServer(EventEmitter):
         await self.wait_closed()
 
     async def wait_listening(self) -> None:
-        """Wait until the server listens; raises the OSError where it cannot.
+        """Wait until the server listens. Raises the OSError if it cannot.
 
         With `no_server` and with an aiohttp application there is nothing to wait for.
         """
@@ -379,7 +378,7 @@ class WebSocketServer(EventEmitter):
             raise
 
     async def __aenter__(self) -> Self:
-        """Wait until the server listens; RuntimeError where it was closed, for it serves once."""
+        """Wait until the server listens. RuntimeError if it was closed, for a server serves once."""
         if self._state != _RUNNING:
             raise RuntimeError("the server was closed: a WebSocketServer serves once, make another")
         await self.wait_listening()

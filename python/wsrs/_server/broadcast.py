@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["BroadcastResult", "Slow", "broadcast"]
 
 Slow = Literal["skip", "send"]
-"""What becomes of clients to whom more than their high-water mark is still queued."""
+"""What to do with clients that have more than their high-water mark still queued."""
 
 
 class BroadcastResult(NamedTuple):
-    """How many clients a broadcast was, and was not, sent to."""
+    """The number of clients that a broadcast was sent to, and of those that it was not, by reason."""
 
     sent: int
     """The message is queued for them."""
     slow: int
     """Skipped: more than their `high_water_mark` is still queued. 0 with `slow="send"`."""
     busy: int
-    """Skipped: a message in fragments is being sent to them, within which no other may stand."""
+    """Skipped: they are being sent a message in fragments, within which no other may stand."""
     closed: int
     """Skipped: they were not, or no longer, OPEN."""
 
@@ -43,7 +43,7 @@ def broadcast(
     if slow not in ("skip", "send"):
         raise ValueError(f"broadcast: slow must be 'skip' or 'send', not {slow!r}")
     excepted = frozenset(_web_sockets("except_", except_))
-    # A copy, each once: what is written meanwhile may end a connection, and run its listeners.
+    # A copy, with each once: writing may end a connection, whose listeners may change what was given.
     chosen = [ws for ws in dict.fromkeys(_web_sockets("clients", clients)) if ws not in excepted]
     connections = open_connections(chosen)
     closed = len(chosen) - len(connections)

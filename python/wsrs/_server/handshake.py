@@ -1,8 +1,8 @@
 """The server's side of the opening handshake (RFC 6455 4.2): which requests become WebSockets.
 
 Rules kept here: the checks, their order, statuses and texts are ws's; every refusal says why in its body;
-an exception in a hook of our own caller's is reported and answered with 500; nothing that a caller gives
-can break out of its line of the response.
+an exception in a hook of the program is reported and answered with 500; nothing that the program gives can
+break out of its line of the response.
 """
 
 from __future__ import annotations
@@ -120,11 +120,11 @@ class UpgradeHandler:
         return wanted
 
     def _is_full(self) -> bool:
-        """Whether as many WebSockets are open, or wait for their verdict, as `max_connections` allows."""
+        """Whether the open WebSockets and the handshakes that wait for a verdict reach `max_connections`."""
         limit = self._options["max_connections"]
         if not limit or len(self._members) + len(self._verifying) < limit:
             return False
-        # Those that were hung up on in the meantime wait for their verdict all the same.
+        # A handshake whose client has hung up still waits for its verdict, but does not count any more.
         self._verifying = {transport for transport in self._verifying if not transport.is_closing()}
         return bool(len(self._members) + len(self._verifying) >= limit)
 
@@ -182,7 +182,7 @@ class UpgradeHandler:
             finish()
 
         def refused(*answer: Any) -> None:
-            refuse(*answer)  # first: with what cannot be sent, the verdict is still to come
+            refuse(*answer)  # first: if it raises for what cannot be sent, the verdict is still to come
             self._verifying.discard(transport)
 
         return accepted, refused
@@ -217,7 +217,7 @@ class UpgradeHandler:
 
         def announce(ws: WebSocket) -> None:
             if not isinstance(before, ServerProtocol):
-                # A protocol of asyncio's streams ends the connection when it is collected (its writer does).
+                # Collecting the writer of asyncio's streams ends the connection; its protocol may hold it.
                 keep_alive(ws, before)
             if callback is not None:
                 self._server._run_callback(callback, ws, request)
@@ -246,7 +246,7 @@ class UpgradeHandler:
         if not isinstance(chosen, str):
             raise TypeError(f"handle_protocols must return a str or False, not {type(chosen).__name__}")
         if not core.is_token(chosen):
-            raise ValueError(f"handle_protocols returned what is no subprotocol: {chosen!r}")
+            raise ValueError(f"handle_protocols returned an invalid subprotocol: {chosen!r}")
         return chosen
 
     def _answer(self, key: str, protocol: str, extension: Extension | None, request: Any) -> bytes:
@@ -299,7 +299,7 @@ class UpgradeHandler:
 
 
 def _at_once(hook: str, answer: Any) -> Any:
-    """`answer`; TypeError for that of a coroutine function, which would be true, whatever it decides."""
+    """Return `answer`. TypeError for that of a coroutine function, which is true whatever it decides."""
     if inspect.isawaitable(answer):
         if asyncio.iscoroutine(answer):
             answer.close()  # or else Python warns that it was never awaited

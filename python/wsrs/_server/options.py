@@ -23,7 +23,7 @@ def _server_class(name: str, value: Any) -> Any:
 
 
 def _http_server(name: str, value: Any) -> Any:
-    # Who gives an application of aiohttp's has imported it: no need to do it for those who have not.
+    # A program with an application of aiohttp has imported aiohttp: it need not be imported for others.
     aiohttp = sys.modules.get("aiohttp.web")
     if aiohttp is not None and isinstance(value, aiohttp.Application):
         return value

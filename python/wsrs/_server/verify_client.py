@@ -1,8 +1,8 @@
-"""`verify_client`: how a server's own check of a request is asked, and how its verdict arrives.
+"""`verify_client`: the program's own check of a request, and how its verdict arrives.
 
-Rules kept here: a verdict counts once; it is there in time or the request is refused with 503; while it is
-awaited nothing is read, so that what the client sends early waits in the kernel; however `verify_client`
-ends, by a cancellation or an interrupt too, the request is answered.
+Rules kept here: only one verdict counts; without one in time the request is refused with 503; nothing is read
+meanwhile, so that what the client sends early waits in the kernel; however `verify_client` ends, be it by a
+cancellation or an interrupt, the request is answered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Verdict", "VerifyInfo", "wants_callback"]
 
 
 class VerifyInfo(Mapping[str, Any]):
-    """What `verify_client` is given: `origin`, `secure`, `req`, as attributes and, as in ws, by name."""
+    """The argument of `verify_client`: `origin`, `secure`, `req`, as attributes and, as in ws, by name."""
 
     __slots__ = ("origin", "req", "secure")
 
@@ -41,7 +41,7 @@ class VerifyInfo(Mapping[str, Any]):
 
 
 class Verdict:
-    """The verdict on one request; called by `verify_client` where that takes a callback (ws's `cb`)."""
+    """The verdict on one request. A `verify_client` that takes a callback calls it (ws's `cb`)."""
 
     __slots__ = ("_accept", "_given", "_refuse", "_report", "_task", "_timed_out", "_timer", "_transport")
 
@@ -64,7 +64,7 @@ class Verdict:
     def ask(
         self, verify: Callable[..., Any], info: VerifyInfo, *, has_callback: bool, timeout: float
     ) -> None:
-        """Call `verify`; a verdict that is not there at once has `timeout` seconds (0: for ever)."""
+        """Call `verify`. A verdict that is not given at once may take `timeout` seconds (0: for ever)."""
         loop = asyncio.get_running_loop()
         try:
             answer = verify(info, self) if has_callback else verify(info)
@@ -99,8 +99,8 @@ class Verdict:
     ) -> None:
         """Accept the request if `result` is true, else refuse it: `code` (401), body `name`, `headers`.
 
-        RuntimeError for a second verdict, TypeError or ValueError for what cannot be sent. A
-        verdict that comes too late means nothing.
+        RuntimeError for a second verdict, TypeError or ValueError for what cannot be sent. A verdict that
+        comes too late is ignored.
         """
         if self._timed_out:
             return
@@ -137,13 +137,13 @@ class Verdict:
             self._cancelled()
 
     def _cancelled(self) -> None:
-        """The program has given up the check: that is no fault, and nothing to report."""
+        """Refuse: the program has cancelled the check, which is no fault and is not reported."""
         if not self._given:
             self._done()
             self._refuse(503, "verify_client was cancelled")
 
     def _interrupted(self) -> None:
-        """SystemExit and the like end the program: they are not reported, but raised."""
+        """Refuse: SystemExit and the like end the program, and are raised instead of reported."""
         if not self._given:
             self._done()
             self._refuse(500)
@@ -165,8 +165,8 @@ class Verdict:
 def wants_callback(verify: Callable[..., Any]) -> bool:
     """Whether `verify_client` takes the callback too: it has two positional parameters without a default.
 
-    ws asks for the function's `length`, which counts the same. Raises TypeError for one that can be called
-    neither with one argument nor with two. One whose signature cannot be read is given one.
+    ws looks at the function's `length`, which counts the same. Raises TypeError for a function that can be
+    called neither with one argument nor with two. One whose signature cannot be read is called with one.
     """
     try:
         signature = inspect.signature(verify)

@@ -1,9 +1,9 @@
 """`create_websocket_stream`: a WebSocket as both ends of asyncio streams. ws's `createWebSocketStream`.
 
-Where asyncio and Node's `Duplex` differ, the methods are asyncio's and what becomes of the WebSocket is ws's:
-ending the writing closes it without a code, destroying the stream terminates it, an `'error'` of it reaches
-both ends. One thing is stricter than in ws: the end of the data is an end of file only where the WebSocket
-was closed in order (codes 1000, 1001, and none), so that what was cut off is not taken for the whole.
+Where asyncio and Node's `Duplex` differ, the methods are asyncio's and the effects on the WebSocket are ws's:
+ending the writing closes it without a code, destroying the stream terminates it, and its `'error'` reaches
+both ends. One thing is stricter than in ws: the end of the data is an end of file only if the WebSocket was
+closed in order (code 1000, 1001 or none), so that data that was cut off is not taken for the whole.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = ["StreamClosed", "WebSocketStream", "create_websocket_stream"]
 
 
 class StreamClosed(ConnectionClosed, ConnectionResetError):
-    """The WebSocket under a stream has ended: a `ConnectionClosed` that asyncio's libraries know too.
+    """The WebSocket under a stream has ended: a `ConnectionClosed` that libraries for asyncio know as theirs.
 
-    `close_code` and `reason` are those of the close event, 1006 and "" where there was none yet; `code` is
-    ws's name of the fault, if the peer's was the cause; `__cause__` is the WebSocket's error, if any.
+    `close_code` and `reason` are those of the close event, or 1006 and "" before it; `code` is ws's name of
+    the fault, if the peer caused the end by one; `__cause__` is the WebSocket's error, if any.
     """
 
     @classmethod
@@ -48,11 +48,10 @@ class StreamClosed(ConnectionClosed, ConnectionResetError):
 
 
 class WebSocketStream(ReadingEnd, WritingEnd):
-    """What `create_websocket_stream` makes: pass it wherever an asyncio reader or writer is wanted.
+    """A WebSocket as a reader and a writer: pass it wherever one of asyncio's is wanted.
 
-    Both ends raise the error that ended the WebSocket: `StreamClosed`, or before the opening what made the
-    handshake fail, or what `destroy` was given. Reading raises it after all that came before, writing in
-    `drain`.
+    Both ends raise the error that ended the WebSocket: `StreamClosed`, the error that made the handshake
+    fail, or the argument of `destroy`. Reading raises it after all data that came before, writing in `drain`.
     """
 
     def __init__(self, websocket: WebSocket, options: dict[str, Any]) -> None:
@@ -62,12 +61,12 @@ class WebSocketStream(ReadingEnd, WritingEnd):
         WritingEnd.__init__(self, options)
         self._allow_half_open: bool = options["allow_half_open"]
         self._closed = False
-        """`close` or `destroy` was called."""
+        """True once `close` or `destroy` was called."""
         self._destroyed = False
         self._error: BaseException | None = None
-        """What `wait_closed` raises."""
+        """The error that `wait_closed` raises."""
         self._over = False
-        """The WebSocket is closed, and both ends know it."""
+        """True once the WebSocket is closed and both ends know it."""
         self._over_waiters = Waiters(self._loop)
         self._transport = StreamTransport(self)
         self._listen()
@@ -82,7 +81,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
         else:
             self._keep_wire()
         if ws.ready_state == CLOSED:
-            # Messages that waited for somebody to take them come in the next tick, before this.
+            # Messages that waited for a listener come in the next tick, before this.
             self._loop.call_soon(self._on_close)
 
     def __repr__(self) -> str:
@@ -99,24 +98,24 @@ class WebSocketStream(ReadingEnd, WritingEnd):
         return self._transport
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known about the connection: asyncio's names ("peername", "socket", …) and "websocket".
+        """Return a fact about the connection, by asyncio's names ("peername", "socket", …) or "websocket".
 
-        `default` while the WebSocket is CONNECTING, and for what is not known.
+        It is `default` while the WebSocket is CONNECTING, and for an unknown name.
         """
         return self._transport.get_extra_info(name, default)
 
     # Ending -----------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """End both directions: what is written is still sent, then a close frame; what comes is dropped.
+        """End both directions: written data is still sent, then a close frame; data that comes is dropped.
 
-        What had come before can still be read. While CONNECTING this waits for the opening.
+        Data that came before can still be read. While CONNECTING, the closing waits for the opening.
         """
         if self._closed:
             return
         self._closed = True
         self._close_if_open()
-        # Messages that nobody reads must not keep the peer's close frame waiting.
+        # Messages that will not be read must not keep the peer's close frame waiting.
         self._resume()
 
     def destroy(self, error: BaseException | None = None) -> None:
@@ -164,7 +163,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
         self._keep_wire()
         try:
             self._begin_writing()
-        except Exception as error:  # raised by the program's generate_mask, or a str that is no Unicode
+        except Exception as error:  # raised by the program's generate_mask, or for lone surrogates
             self.destroy(error)
         if self._ended or self._closed:
             self._close_if_open()
@@ -184,7 +183,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
         self._destroyed = self._closed = True
         self._error = error
         self._end_both(error)
-        # At a fault of the peer's the WebSocket itself closes, and tells the peer why.
+        # After a fault of the peer, the WebSocket itself closes and tells the peer why.
         if state == OPEN:
             self._ws.terminate()
 
@@ -206,14 +205,14 @@ class WebSocketStream(ReadingEnd, WritingEnd):
 def create_websocket_stream(
     websocket: WebSocket, options: Mapping[str, Any] | None = None, /, **keywords: Unpack[StreamOptions]
 ) -> WebSocketStream:
-    """A stream over `websocket`, which may still be CONNECTING: what is written then waits for the opening.
+    """Make a stream over `websocket`. While that is CONNECTING, written data waits for the opening.
 
-    Options, those of Node's `Duplex`: `high_water_mark` (64 KiB; in object mode 16 messages), for one end
-    `readable_high_water_mark`, `writable_high_water_mark`; `object_mode`, `readable_object_mode`,
+    The options are those of Node's `Duplex`: `high_water_mark` (64 KiB; in object mode 16 messages), for one
+    end `readable_high_water_mark`, `writable_high_water_mark`; `object_mode`, `readable_object_mode`,
     `writable_object_mode` (False): whole messages instead of bytes; `encoding` (None): read str instead of
     bytes; `decode_strings` (True): a str that is written is encoded, by `default_encoding` ("utf-8"), else
     sent as text; `allow_half_open` (True): False ends the writing when the end has been read. The other
-    options of Node are refused. Raises TypeError and ValueError.
+    options of Node are refused. Raises TypeError or ValueError for wrong options.
 
     The stream takes the messages of `websocket` by a `'message'` listener, and pauses and resumes it.
     """

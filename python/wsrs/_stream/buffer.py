@@ -1,4 +1,4 @@
-"""What has come and is not yet read: units (bytes, or characters) with a cheap front and a cheap back."""
+"""A queue of received bytes or characters: adding at the back and taking from the front are cheap."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ __all__ = ["Buffer"]
 class Buffer:
     """A queue of bytes or of characters.
 
-    A lone chunk is kept as it came, so that a reader who keeps up gets it without a copy. Where the second
-    one comes they are joined: the front is a place in the joined data, which moves on as it is read and is
-    cut off once it is half of it. So no reading or adding costs more than its own length, on average.
+    A lone chunk is kept as it came, so that a reader who keeps up gets it without a copy. A second chunk is
+    joined to it. The front is an index into the joined data: it moves on with each reading, and what lies
+    before it is cut off once that is half of the data. So reading and adding cost, on average, no more than
+    the length of what is read or added.
     """
 
     __slots__ = ("_data", "_empty", "_start", "size")
 
     def __init__(self, empty: Any) -> None:
         self._empty = empty
-        """b"" or "": what is held."""
+        """b"" or "", of the type that is held."""
         self._data: Any = empty
         self._start = 0
         self.size = 0
-        """How many units wait."""
+        """The number of bytes or characters that wait."""
 
     def __len__(self) -> int:
-        # redis.asyncio asks the reader's private `_buffer` whether something waits, as others do.
+        # redis.asyncio and others ask the reader's private `_buffer` whether data waits.
         return self.size
 
     def put(self, chunk: Any) -> None:
@@ -59,7 +60,7 @@ class Buffer:
         return bytes(memoryview(data)[start:end]) if type(data) is bytearray else data[start:end]
 
     def find(self, separators: Sequence[Any], offset: int) -> tuple[int, int] | None:
-        """Where the separator that ends first begins and ends, not looking before `offset`."""
+        """Find the separator that ends first, from `offset` on. Returns where it begins and ends."""
         data, start = self._data, self._start
         found: tuple[int, int] | None = None
         for separator in separators:

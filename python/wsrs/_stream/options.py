@@ -106,7 +106,7 @@ def stream_options(mapping: Mapping[str, Any] | None, keywords: Mapping[str, Any
 
 
 def _check_modes(options: Mapping[str, Any], given: frozenset[str]) -> None:
-    """What concerns bytes only is not to be given for an end in object mode."""
+    """Raise ValueError for an option about bytes that is given for an end in object mode."""
     for end, names in (("readable", ("encoding",)), ("writable", ("decode_strings", "default_encoding"))):
         for name in names:
             if name in given and options[f"{end}_object_mode"]:

@@ -2,10 +2,10 @@
 
 Rules kept here:
 
-- While the high-water mark is reached the WebSocket is paused, and so in the end the peer; it is resumed
-  when half of that is read, or when a reader waits for more than is there.
-- What came before the end is given before the end is told: end of file after an orderly close, else the
-  error, and that again for every further read.
+- While the high-water mark is reached, the WebSocket is paused, which in the end stops the peer. It is
+  resumed when half of that is read, or when a reader waits for more than is there.
+- All data that came before the end is returned first. Then reading gives an end of file after an orderly
+  close, and otherwise raises the error, each time.
 - One task reads at a time, as with asyncio.
 """
 
@@ -43,9 +43,9 @@ class ReadingEnd:
         self._buffer = Buffer(self._empty)
         self._read_mark: int = options["readable_high_water_mark"]
         self._reader: asyncio.Future[None] | None = None
-        """Done when something has come for the task that waits."""
+        """Done when data has come for the task that waits."""
         self._eof = False
-        """Nothing will come any more; `_read_error` says whether that is an error."""
+        """True once nothing more will come; `_read_error` says whether that is an error."""
         self._read_error: BaseException | None = None
 
     # What the WebSocket brings ----------------------------------------------------------------
@@ -72,7 +72,7 @@ class ReadingEnd:
         return self._buffer.size if self._messages is None else len(self._messages)
 
     def _end_reading(self, error: BaseException | None) -> None:
-        """Nothing more will come, because of `error` if that is one. Called once."""
+        """End the reading, with `error` if there is one: nothing more will come. Called once."""
         self._eof = True
         self._read_error = error
         if self._messages is None:
@@ -86,7 +86,7 @@ class ReadingEnd:
     # Waiting ----------------------------------------------------------------------------------
 
     async def _more(self, method: str) -> bool:
-        """Wait for more than is there; False where nothing more will come. Raises the error of the end."""
+        """Wait for more data. Returns False at an orderly end, and raises the error of another."""
         if self._reader is not None:
             raise RuntimeError(f"{method}() called while another task is already waiting for data")
         if not self._eof:
@@ -103,7 +103,7 @@ class ReadingEnd:
         return False
 
     def _end_reached(self) -> None:
-        """A hook: the reader has been told that an orderly end is reached."""
+        """A hook, called when a reader has come to an orderly end."""
 
     def _resume(self) -> None:
         if self._ws.is_paused:
@@ -126,8 +126,9 @@ class ReadingEnd:
     async def read(self, n: int = -1) -> Any:
         """Read at most `n` bytes, waiting for the first; without `n`, everything up to the end.
 
-        b"" is the end. With `encoding`, characters instead of bytes. In object mode the next message (str
-        for text, for binary what `binary_type` says), None at the end; `n` cannot be given then.
+        It returns b"" at the end. With `encoding`, it reads characters instead of bytes. In object mode it
+        returns the next message (a str for text, for binary the type that `binary_type` names), None at the
+        end, and takes no `n`.
         """
         if self._messages is not None:
             if n != -1:
@@ -155,7 +156,7 @@ class ReadingEnd:
         return message
 
     async def readexactly(self, n: int) -> Any:
-        """Read exactly `n` bytes. Raises asyncio.IncompleteReadError, with what there was, at the end."""
+        """Read exactly `n` bytes. Raises asyncio.IncompleteReadError, with the rest, at the end."""
         self._must_be_bytes("readexactly")
         if n < 0:
             raise ValueError(f"readexactly() needs a size of at least 0, not {n}")
@@ -167,8 +168,8 @@ class ReadingEnd:
     async def readuntil(self, separator: Any = b"\n") -> Any:
         r"""Read up to and including `separator`, or the one that comes first of a tuple of them.
 
-        Raises asyncio.IncompleteReadError, with what there was, at the end; asyncio.LimitOverrunError where
-        more than the high-water mark would have to be held, which leaves all in place.
+        Raises asyncio.IncompleteReadError, with the rest, at the end; asyncio.LimitOverrunError if more than
+        the high-water mark would have to be held, which leaves the data in place.
         """
         self._must_be_bytes("readuntil")
         return await self._read_until(self._separators(separator), "readuntil")
@@ -205,9 +206,9 @@ class ReadingEnd:
         return separators
 
     async def readline(self) -> Any:
-        """Read a line with its newline, without one at the end of the stream; empty when nothing is left.
+        """Read a line with its newline. The last line may have none; after it, the result is empty.
 
-        Raises ValueError for a line longer than the high-water mark, of which what has come is dropped.
+        Raises ValueError for a line longer than the high-water mark, and drops what has come of it.
         """
         self._must_be_bytes("readline")
         newline = self._separators(b"\n")
@@ -221,11 +222,11 @@ class ReadingEnd:
             raise ValueError(str(error)) from None
 
     def at_eof(self) -> bool:
-        """Whether all is read and nothing more will come."""
+        """Whether everything is read and nothing more will come."""
         return self._eof and not self._held()
 
     def exception(self) -> BaseException | None:
-        """What the reading ended with, if that was an error."""
+        """The error that ended the reading, if there was one."""
         return self._read_error
 
     def __aiter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""A stream over a WebSocket as an asyncio transport: what libraries ask of `StreamWriter.transport`."""
+"""A stream over a WebSocket as an asyncio transport: libraries ask for `StreamWriter.transport`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["StreamTransport"]
 class StreamTransport(asyncio.Transport):
     """The writing half of the transport contract.
 
-    The stream is the protocol, and reading follows its readers: what is about another protocol or about
-    pausing raises NotImplementedError, as asyncio's base classes do.
+    The stream is the protocol, and reading follows its readers. So the methods that set a protocol or pause
+    the reading raise NotImplementedError, as asyncio's base classes do.
     """
 
     def __init__(self, stream: WebSocketStream) -> None:
@@ -43,7 +43,7 @@ class StreamTransport(asyncio.Transport):
             return TransportSocket(self._socket)
         value = default if self._wire is None else self._wire.get_extra_info(name, default)
         if isinstance(value, socket.socket) and not self._stream._over:
-            # The engine's is a duplicate for whoever asks to close; with asyncio nobody has to close it.
+            # The engine's transport gives a duplicate, to be closed here: asyncio's users close none.
             self._socket = value
             return TransportSocket(value)
         return value

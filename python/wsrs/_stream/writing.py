@@ -3,8 +3,8 @@
 Rules kept here:
 
 - A write is a message: sent at once while the WebSocket is OPEN, kept while it is CONNECTING.
-- What the network has not yet taken counts; `drain` waits while that is above the high-water mark, until a
-  quarter of it is left, as asyncio's transports do.
+- Data that the network has not yet taken counts. When it exceeds the high-water mark, `drain` waits until a
+  quarter of the mark is left, as with asyncio's transports.
 - As with asyncio, a write to a connection that has ended is dropped in silence, and `drain` raises.
 """
 
@@ -45,11 +45,11 @@ class WritingEnd:
         """The sum of both: bytes, or messages in object mode."""
         self._room = Waiters(self._loop)
         self._ended = False
-        """`write_eof` was called."""
+        """True once `write_eof` was called."""
         self._dropped = False
-        """Something was written that could not be sent."""
+        """True once something was written that could not be sent."""
         self._broken: BaseException | None = None
-        """Why nothing can be sent any more, once the connection is over."""
+        """The error that ended the connection, once it is over."""
 
     def _set_marks(self, high: int, low: int) -> None:
         self._write_mark = high
@@ -62,9 +62,9 @@ class WritingEnd:
     def write(self, data: Any) -> None:
         """Send `data` as one message, or nothing if it is empty. Follow it by `await drain()`.
 
-        Bytes-like; a str is encoded, or with `decode_strings=False` sent as text. In object mode whatever
-        `WebSocket.send` takes, empty messages included. Raises TypeError for other data, RuntimeError after
-        `write_eof`.
+        `data` is bytes-like, or a str, which is encoded, or with `decode_strings=False` sent as text. In
+        object mode it is whatever `WebSocket.send` takes, empty messages included. Raises TypeError for other
+        data, RuntimeError after `write_eof`.
         """
         self._may_write("write")
         if self._objects_out:
@@ -88,7 +88,7 @@ class WritingEnd:
             raise RuntimeError(f"{method}() called after write_eof()")
 
     def _in_bytes(self, data: Any) -> tuple[Any, int]:
-        """What to send for a write to a stream of bytes, and how many bytes that is."""
+        """Return the data to send for a write to a stream of bytes, and its length in bytes."""
         if isinstance(data, str):
             if not self._decode_strings:
                 return data, byte_length(data)
@@ -127,7 +127,7 @@ class WritingEnd:
             raise
 
     def _sent(self, error: BaseException | None) -> None:
-        """A message was taken by the network, or could not be."""
+        """Count a message that the network has taken, or that was lost."""
         self._queued -= self._sizes.popleft()
         if error is not None:
             self._dropped = True
@@ -137,7 +137,7 @@ class WritingEnd:
     async def drain(self) -> None:
         """Wait while more than the high-water mark is queued. Raises the error that ended the connection."""
         if self._broken is None:
-            # So that an end that is already there is noticed, as with asyncio.
+            # The loop must run once to notice an end that is already there, as with asyncio.
             if self._ws.ready_state > OPEN or self._dropped:
                 await asyncio.sleep(0)
             if self._queued > self._write_mark:
@@ -153,10 +153,10 @@ class WritingEnd:
         return True
 
     def write_eof(self) -> None:
-        """End the writing: after what is written, a close frame without a code, as in ws.
+        """End the writing: after the written data, send a close frame without a code, as in ws.
 
-        Reading goes on until the peer has answered that. A peer answers as soon as it gets the close frame,
-        so it can send no more than it had before. All of it, the reading at both ends included, has to be
+        Reading goes on until the peer has answered the close frame. A peer answers as soon as it gets it, so
+        it sends no more than it had sent before. All of this, the reading at both ends included, has to be
         done within the WebSocket's `close_timeout` (30 seconds; 0 is no limit).
         """
         if not self._ended:
@@ -177,7 +177,7 @@ class WritingEnd:
             self._send(data, size)
 
     def _end_writing(self, error: BaseException | None) -> None:
-        """Nothing can be sent any more; an `error` where that is one. Called once."""
+        """End the writing, with `error` if there is one: nothing more can be sent. Called once."""
         if self._connecting or self._sizes:
             self._dropped = True
         self._broken = error

@@ -62,7 +62,7 @@ class TestConnectionsOfTheCaller:
     async def test_what_is_no_connection_is_named(self, reports: Reports) -> None:
         ws = wsrs.WebSocket("ws://some.example", create_connection=lambda options: 5)
         with pytest.raises(
-            TypeError, match="what create_connection gives must be a socket or a transport, not int"
+            TypeError, match="the result of create_connection must be a socket or a transport, not int"
         ):
             await within(ws.wait_open())
 

@@ -1,4 +1,4 @@
-"""A client's opening handshake (RFC 6455 4.1): connects, sends the request, judges the answer."""
+"""A client's opening handshake (RFC 6455 4.1): connecting, sending the request, checking the answer."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = ["Handshake"]
 
 
 class Handshake:
-    """The opening handshake of one client, over all of its redirects. Gone once it is open or has failed."""
+    """The opening handshake of one client, over all of its redirects. The WebSocket drops it at its end."""
 
     def __init__(self, pending: Pending, address: Any, options: Options) -> None:
-        """Check everything that can be checked now: raises TypeError, ValueError, and what loading
+        """Check all that can be checked now. Raises TypeError, ValueError, and whatever the loading of
         certificates raises."""
         self._pending = pending
         self._ws = pending.websocket
@@ -44,7 +44,7 @@ class Handshake:
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._reader: ResponseProtocol
-        """Of the connection under way: there is one from `start` on."""
+        """The protocol of the connection under way; `start` sets it."""
         self._unexpected: Response | None = None
         self._original = self.address = url.parse(address)
         check_together(options, self.address)
@@ -80,7 +80,7 @@ class Handshake:
         return [(name, value) for name, value in user if name.lower() not in dropped], None
 
     def start(self) -> None:
-        """Begin to connect; the request follows when it is ended. Raises what `finish_request` raises."""
+        """Begin to connect. The request is sent once it is ended. Raises what `finish_request` raises."""
         seconds = self._options["handshake_timeout"]
         if seconds:
             self._timer = self._loop.call_later(seconds, self._timed_out)
@@ -116,7 +116,7 @@ class Handshake:
                 self._pending.hook_raised("finish_request", error)
 
     def connected(self, transport: asyncio.Transport) -> None:
-        """There is a transport."""
+        """Go on with `transport`, which is connected to the server."""
         self._transport = transport
         self.request.socket = transport
         self.request.emit("socket", transport)
@@ -131,7 +131,7 @@ class Handshake:
     def answered(
         self, minor: int, status: int, reason: str, raw: list[tuple[str, str]], rest: bytes
     ) -> Body | None:
-        """The head of the final response is there, `rest` after it. Returns who takes the body, if any."""
+        """Judge the final response, whose head `rest` follows. Returns the body if more of it is wanted."""
         headers = Headers(raw)
         body = Body(self._loop, status, headers)
         response = Response(status, reason, headers, f"1.{minor}", body)
@@ -147,14 +147,14 @@ class Handshake:
         if heard and self._transport is not None:
             body.set_transport(self._transport)
             return body
-        # Nothing more is read: who has the response gets what is there of its body.
+        # Nothing more is read: the response keeps what is there of its body.
         body.feed(rest)
         body.feed_eof()
         self.fail(self._unexpected_error())
         return None
 
     def lost(self, error: BaseException | None) -> None:
-        """The connection is gone before it was upgraded."""
+        """Fail: the connection was lost before it was upgraded."""
         if self._unexpected is not None:
             self.fail(self._unexpected_error())
         else:
@@ -171,7 +171,7 @@ class Handshake:
     def _upgraded(self, response: Response, rest: bytes) -> None:
         self._ws.emit("upgrade", response)
         if not self._pending.is_connecting:
-            # A listener has closed it.
+            # A listener has closed the WebSocket.
             return
         try:
             protocol, deflate = check_answer(response.headers, self._key, self._protocols, self._deflate)
@@ -228,7 +228,7 @@ class Handshake:
             self._pending.fail(error)
 
     def cancel(self) -> None:
-        """Stop whatever is under way."""
+        """Stop all that is under way."""
         self._release()
         if self._task is not None and self._task is not _current_task():
             self._task.cancel()

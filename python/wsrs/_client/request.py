@@ -31,7 +31,7 @@ _OWNED = frozenset(
 
 
 class ClientRequest(EventEmitter):
-    """What `finish_request`, and the events `'redirect'` and `'unexpected-response'`, are given.
+    """The request that `finish_request` and listeners of `'redirect'`, `'unexpected-response'` are given.
 
     Its headers can be changed until `end()`, which lets it be sent. `destroy()` gives the handshake up.
     Event: `'socket'` (transport), once there is a connection to the server.
@@ -64,12 +64,12 @@ class ClientRequest(EventEmitter):
         self._destroy = destroy
 
     def set_header(self, name: str, value: str | int | list[str]) -> None:
-        """Set a header field in place of those of this name; a list of values makes several."""
+        """Set a header field, replacing those of its name. A list of values sets several."""
         several = value if isinstance(value, list) else [value]
         self._fields[str(name).lower()] = [check_field(name, each) for each in several]
 
     def get_header(self, name: str) -> str | list[str] | None:
-        """The value of a header field, a list where it is repeated, or None."""
+        """Return the value of a header field: a list if it is repeated, None if it is not set."""
         values = [value for _, value in self._fields.get(name.lower(), [])]
         return (values or [None])[0] if len(values) < 2 else values  # type: ignore[list-item]
 
@@ -93,12 +93,12 @@ class ClientRequest(EventEmitter):
                 self._end()
 
     def destroy(self, error: BaseException | None = None) -> None:
-        """Give the handshake up, for the reason `error`."""
+        """Give the handshake up. It fails with `error`."""
         if self._destroy is not None:
             self._destroy(error)
 
     def _release(self) -> None:
-        """The request was answered by a redirect: it has no handshake any more."""
+        """Let go of the handshake: it was redirected, and goes on with another request."""
         self._end = self._destroy = None
 
     def abort(self) -> None:
@@ -121,7 +121,7 @@ class ClientRequest(EventEmitter):
 
 
 def user_fields(options: dict[str, Any]) -> Fields:
-    """The `headers` option, checked. ValueError for a field that the handshake sets itself."""
+    """Return the `headers` option, checked. ValueError for a field that the handshake sets itself."""
     checked = fields(options["headers"])
     for name, _ in checked:
         if name.lower() in _OWNED:

@@ -1,4 +1,4 @@
-"""The body of a response that is no upgrade (RFC 9112 6): its framing undone, its memory bounded."""
+"""The body of a response that is no upgrade (RFC 9112 6), without its framing and in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Body"]
 _MAX_LINE = 16 * 1024
 """Bytes of a chunk's size line, and of all trailers."""
 _BUFFERED = 64 * 1024
-"""Bytes: beyond twice of it, nothing more is read until somebody takes them."""
+"""Bytes: while twice as many are held, the connection is not read."""
 
 _SIZE, _DATA, _DATA_END, _TRAILERS, _UNTIL_CLOSE, _DONE = range(6)
 
 
 class Body:
-    """A response's body. `feed` and `feed_eof` are for the connection, `read` for who has the response."""
+    """A response's body. The connection calls `feed` and `feed_eof`, its `Response` calls `read`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, status: int, headers: Headers) -> None:
         self._reader = asyncio.StreamReader(_BUFFERED, loop)
@@ -32,7 +32,7 @@ class Body:
             self._reader.feed_eof()
 
     def _framing(self, status: int, headers: Headers) -> int:
-        """RFC 9112 6.3: how the end of the body is known."""
+        """Decide how the end of the body is known (RFC 9112 6.3)."""
         if status in (204, 304):
             return _DONE
         coding = headers.get("transfer-encoding")
@@ -52,15 +52,15 @@ class Body:
         return _DATA if self._left else _DONE
 
     def set_transport(self, transport: asyncio.Transport) -> None:
-        """The transport that is paused while nobody reads."""
+        """Pause `transport` from now on while too much waits to be read."""
         self._reader.set_transport(transport)
 
     def feed(self, data: bytes) -> None:
-        """What came behind the head."""
+        """Take bytes that came behind the head."""
         data = self._pending + data if self._pending else data
         self._pending = b""
         at = 0
-        # By places in it: cutting off what is done would copy the rest for every chunk.
+        # By an index: cutting off the front would copy the rest for every chunk.
         while at < len(data) and self._state != _DONE:
             if self._state == _UNTIL_CLOSE:
                 self._reader.feed_data(data[at:])
@@ -116,14 +116,14 @@ class Body:
         self._end()
 
     def feed_eof(self) -> None:
-        """The connection has ended."""
+        """End the body: the connection has ended."""
         if self._state not in (_DONE, _UNTIL_CLOSE):
             self._error = HandshakeError("The connection was closed before the end of the response's body")
         if self._state != _DONE:
             self._end()
 
     async def read(self, limit: int) -> bytes:
-        """At most `limit` bytes; b"" at the end. HandshakeError where the body is cut off or malformed."""
+        """Read at most `limit` bytes; b"" at the end. HandshakeError if the body is cut off or malformed."""
         part = await self._reader.read(limit)
         if not part and limit and self._error is not None:
             raise self._error

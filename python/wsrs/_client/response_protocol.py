@@ -1,4 +1,4 @@
-"""Reading the head of the response on the client's side of a connection."""
+"""Reads the head of the response on the client's side of a connection."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ResponseProtocol(asyncio.Protocol):
         self._body: Body | None = None
 
     def forget(self) -> None:
-        """The handshake has ended: nothing that comes matters any more."""
+        """Ignore all that still comes: the handshake has ended."""
         self._handshake = None
         self._buffer = b""
 

@@ -21,9 +21,9 @@ __all__ = ["open_transport"]
 async def open_transport(
     address: Address, options: dict[str, Any], context: ssl.SSLContext | None, protocol: asyncio.Protocol
 ) -> None:
-    """Connect `protocol` to the server at `address`; its `connection_made` tells of the success.
+    """Connect `protocol` to the server at `address`. Success is its `connection_made`.
 
-    Raises what connecting raises. `context` is that of a secure address, None for the default.
+    Raises what connecting raises. `context` is for a secure address; None means the default one.
     """
     loop = asyncio.get_running_loop()
     connected = await _connected(address, options)
@@ -52,7 +52,7 @@ async def open_transport(
 
 
 async def _connected(address: Address, options: dict[str, Any]) -> Any:
-    """A connected socket, or somebody's transport."""
+    """Return a connected socket, or a transport that the program gives."""
     create = options["create_connection"] or options["agent"]
     if options["socket"] is not None:
         return options["socket"]
@@ -77,7 +77,7 @@ async def _connected(address: Address, options: dict[str, Any]) -> Any:
 
 
 async def _created(create: Any, address: Address, options: dict[str, Any]) -> Any:
-    """What `create_connection`, or that of an agent, gives: a socket or a transport."""
+    """Call `create_connection`, or that of an agent, which gives a socket or a transport."""
     passed = {
         "host": address.host,
         "port": address.port,
@@ -92,4 +92,4 @@ async def _created(create: Any, address: Address, options: dict[str, Any]) -> An
     if isinstance(result, tuple) and len(result) == 2:
         # As `loop.create_connection` gives them.
         result = result[0]
-    return stream_socket("WebSocket: what create_connection gives", result)
+    return stream_socket("WebSocket: the result of create_connection", result)

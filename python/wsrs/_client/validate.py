@@ -1,4 +1,4 @@
-"""What a client demands of a 101 answer: "the client MUST validate the server's response" (RFC 6455 4.1)."""
+"""The checks of a 101 answer: "the client MUST validate the server's response" (RFC 6455 4.1)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["check_answer"]
 def check_answer(
     headers: Headers, key: str, protocols: list[str], deflate: PerMessageDeflate | None
 ) -> tuple[str, PerMessageDeflate | None]:
-    """The subprotocol ("" for none) and the extension that were agreed.
+    """Return the subprotocol ("" for none) and the extension that were agreed on.
 
-    Raises HandshakeError with ws's message. ws does not look at `Connection` itself, for Node's HTTP
-    client has done so; RFC 6455 4.1 refuses an answer without `Connection: Upgrade`, and so do we.
+    Raises HandshakeError with ws's message. ws does not look at `Connection` itself, because Node's HTTP
+    client has done so. RFC 6455 4.1 refuses an answer without `Connection: Upgrade`, and so do we.
     """
     if headers.get("upgrade", "").lower() != "websocket":
         raise _bad("Invalid Upgrade header")

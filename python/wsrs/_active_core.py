@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["KEEP_OUT", "core", "load", "new_connection", "new_deflate"]
 
 KEEP_OUT = ("WSRS_PURE_PYTHON", "WS_NO_BUFFER_UTIL", "WS_NO_UTF_8_VALIDATE")
-"""Environment variables of which any that is not empty keeps the Rust core out; two are ws's own."""
+"""Environment variables that keep the Rust core out if one is not empty. Two of them are ws's own."""
 
 
 def load() -> ModuleType:
-    """The core to run on: the Rust one unless the environment keeps it out or it is not there.
+    """Return the core to run on: the Rust one, unless the environment keeps it out or it is not installed.
 
-    One that is there but cannot be loaded raises its ImportError: who has installed the fast core shall
-    not run on the other without knowing.
+    A Rust core that is installed but cannot be loaded raises its ImportError: a program that has the fast
+    core must not run on the other one without notice.
     """
     if not any(os.environ.get(name) for name in KEEP_OUT):
         try:

@@ -5,8 +5,8 @@
 other paths, stay the application's; so several servers share it by path. In a route's handler, `await
 upgrade(server, request)` does the same by hand, with a server that has `no_server`.
 
-Rules kept here: only what aiohttp documents or its own WebSockets use is relied on; the handler of a request
-runs as long as its WebSocket is open, as with aiohttp's own; aiohttp's protocol is told of the end, for it
+Rules kept here: we rely only on what aiohttp documents or its own WebSockets use; the handler of a request
+runs as long as its WebSocket is open, as with aiohttp's own; aiohttp's protocol hears of the end, because it
 has to forget the connection.
 """
 
@@ -44,7 +44,7 @@ class AiohttpRequest(Request):
 
 
 class _Answered(web.StreamResponse):
-    """What a handler returns whose answer is written already."""
+    """The response of a handler whose answer is written already."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Nothing is left to prepare."""
@@ -54,7 +54,7 @@ class _Answered(web.StreamResponse):
 
 
 class _Rest:
-    """Stands where aiohttp's parser of WebSocket frames would: what follows the request comes here."""
+    """Takes the place of aiohttp's parser of WebSocket frames: it gets the bytes that follow the request."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._data: bytes | None = b""
@@ -70,7 +70,7 @@ class _Rest:
             self.ended.set_result(None)
 
     def take(self) -> bytes:
-        """What has come so far; whatever comes later is for nobody."""
+        """Return the bytes that have come so far; later ones are dropped."""
         data, self._data = self._data, None
         return data or b""
 
@@ -104,7 +104,7 @@ async def upgrade(server: WebSocketServer, request: web.Request) -> web.StreamRe
     """Answer a WebSocket request from within its handler, which returns what this returns.
 
     `server` (with `no_server`) emits `'connection'`; this waits until the WebSocket is closed. Cancelling it
-    terminates the WebSocket. A request that becomes no WebSocket is answered as always.
+    terminates the WebSocket. A request that becomes no WebSocket gets the answer that `server` gives it.
     """
     return await _upgrade(server, _adapt(request))
 

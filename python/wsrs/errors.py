@@ -1,4 +1,4 @@
-"""The exceptions of wsrs: what ws signals by an `Error` with a `.code`, and what asyncio users expect."""
+"""The exceptions of wsrs. They stand for ws's `Error` with a `.code`, in forms that asyncio users expect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ConnectionClosed", "HandshakeError", "HeadError", "SlowPeer", "Upgra
 
 
 class WebSocketError(Exception):
-    """Base of all errors of wsrs, and the error of an `'error'` event for a peer's fault.
+    """Base of all errors of wsrs, and the error of an `'error'` event for a fault of the peer.
 
     `code` is ws's name of the fault (`"WS_ERR_INVALID_UTF8"`), or None where ws gives none;
     `close_code` is the close code that the fault asks for (RFC 6455 7.4.1), or None.
@@ -59,8 +59,8 @@ class HandshakeError(WebSocketError):
     """The opening handshake failed; `status` is the HTTP status of the answer, if there was one.
 
     `response` is the server's answer that a client has refused, as a listener of `'unexpected-response'` gets
-    it: `status`, `headers`; or None. The connection is ended, so `await response.read()` gives of the body
-    what came together with the head, then raises a HandshakeError if that was not all.
+    it: `status`, `headers`; or None. The connection is ended, so `await response.read()` returns the part of
+    the body that came with the head, then raises a HandshakeError if that was not all.
     """
 
     status: int | None
@@ -90,7 +90,7 @@ class HeadError(WebSocketError):
 
 
 class UpgradeRefused(HeadError):
-    """A request that is no acceptable WebSocket upgrade: answer it with `status` and `headers`."""
+    """A request that is not acceptable as a WebSocket upgrade; it is answered with `status` and `headers`."""
 
     headers: dict[str, str]
 

@@ -1,7 +1,7 @@
 """The `EventTarget` side of a `WebSocket`, as browsers have it: events as objects.
 
-`add_event_listener` and the attributes `onopen`, `onmessage`, `onclose`, `onerror` wrap what they are
-given into an ordinary listener, which makes the event object.
+`add_event_listener` and the attributes `onopen`, `onmessage`, `onclose`, `onerror` wrap their handler in an
+ordinary listener, which makes the event object.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["CloseEvent", "ErrorEvent", "Event", "EventTarget", "MessageEvent", "
 
 
 class Event:
-    """What an event listener is called with: `type` is its name, `target` the WebSocket."""
+    """The argument of an event listener: `type` is the event's name, `target` the WebSocket."""
 
     __slots__ = ("target", "type")
 
@@ -41,7 +41,7 @@ class OpenEvent(Event):
 
 
 class MessageEvent(Event):
-    """A message came: `data` is a str for text, for binary what `binary_type` says."""
+    """A message came: `data` is a str for text, and for binary the type that `binary_type` names."""
 
     __slots__ = ("data",)
 
@@ -230,8 +230,8 @@ class EventTarget(EventEmitter):
     ) -> None:
         """Call `listener` (or its `handle_event`) with an Event object; only once if `once` is true.
 
-        Does nothing for another `type` than `'open'`, `'message'`, `'close'`, `'error'`, and nothing
-        for a listener that is there already.
+        It does nothing for a `type` other than `'open'`, `'message'`, `'close'`, `'error'`, or for a
+        listener that is there already.
         """
         if (
             not callable(listener)

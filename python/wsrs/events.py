@@ -6,8 +6,8 @@ Rules kept here:
   disturbs neither the others nor the caller: its exception goes to `loop.call_exception_handler`.
 - A coroutine function is a listener too: it runs as a task, kept referenced until it is done, and its
   exception goes to `'error'`.
-- An `'error'` event that nobody listens to goes to `loop.call_exception_handler`. Outside a loop, where
-  there is no such place, both are raised.
+- An `'error'` event without a listener goes to `loop.call_exception_handler`. Outside a loop, where there is
+  no such handler, both are raised.
 - Adding and removing listeners while they are called is safe, and counts from the next `emit` on.
 """
 
@@ -34,11 +34,11 @@ EVENT_SPELLINGS: Mapping[str, str] = {
     "ws_client_error": "wsClientError",
     "unexpected_response": "unexpected-response",
 }
-"""Events whose name in ws is no PEP 8 name: they are heard under both spellings."""
+"""Events whose name in ws is no PEP 8 name: listeners may use either spelling."""
 
 
 class _Once:
-    """A listener that removes itself before its first call; `listener` is what was given."""
+    """A listener that removes itself before its first call; `listener` is the one that the program gave."""
 
     __slots__ = ("_emitter", "_event", "listener")
 
@@ -144,7 +144,7 @@ class EventEmitter:
     # Removing ---------------------------------------------------------------------------------
 
     def off(self, event: str, listener: Listener) -> Self:
-        """Remove `listener`: where it was added several times, the one added last."""
+        """Remove `listener`. If it was added several times, the last one is removed."""
         self._remove(EVENT_SPELLINGS.get(event, event), listener)
         return self
 
@@ -215,7 +215,7 @@ class EventEmitter:
     # Emitting ---------------------------------------------------------------------------------
 
     def emit(self, event: str, *args: Any) -> bool:
-        """Call the listeners of `event` with `args`; whether there were any."""
+        """Call the listeners of `event` with `args`. Returns whether there were any."""
         listener = self._events.get(event) if self._events else None
         if listener is None:
             other = EVENT_SPELLINGS.get(event)
@@ -241,14 +241,14 @@ class EventEmitter:
                 self._listener_returned(event, result)
 
     def _listener_returned(self, event: str, result: object) -> None:
-        """Run what a coroutine function returned. Other results mean nothing."""
+        """Run the coroutine of a coroutine function. Other results are ignored."""
         if asyncio.iscoroutine(result):
             run(result, partial(self._task_done, event))
 
     def _task_done(self, event: str, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is None or isinstance(error, ConnectionClosed):
-            return  # a task that talked to a peer until the peer was gone has come to its end
+            return  # a task that talks to a peer until the peer is gone ends in this way
         if event == "error" or not self.listener_count("error"):
             self._report(f"Exception in the task of a listener of {event!r} of {self!r}", error, task=task)
         else:

@@ -1,4 +1,4 @@
-"""Functions that the program gives to be told by, and the tasks of those that are coroutine functions."""
+"""User callbacks, and the tasks of those that are coroutine functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["bind_callback", "call_back", "check_callback", "keep", "run"]
 
 _tasks: set[asyncio.Task[Any]] = set()
-"""Tasks that run: the loop itself keeps only weak references to them."""
+"""Tasks that run. The loop itself keeps only weak references to them."""
 
 
 def check_callback(callback: object) -> None:
@@ -25,7 +25,7 @@ def check_callback(callback: object) -> None:
 
 
 def bind_callback(callback: SendCallback | None) -> SendCallback | None:
-    """What tells `callback` in the context of whoever sends now, as asyncio does; TypeError as above."""
+    """Return a function that calls `callback` in the current context, as asyncio does. TypeError as above."""
     if callback is None:
         return None
     check_callback(callback)
@@ -34,14 +34,14 @@ def bind_callback(callback: SendCallback | None) -> SendCallback | None:
 
 
 def call_back(callback: SendCallback, error: BaseException | None) -> None:
-    """Tell a callback of `send`, `ping` or `pong`, which may be a coroutine function."""
+    """Call a callback of `send`, `ping` or `pong`, which may be a coroutine function."""
     result = callback(error)
     if asyncio.iscoroutine(result):
         run(result, _callback_done)
 
 
 def run(coroutine: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], object]) -> None:
-    """Run what a coroutine function of the program's returned; `done` is told of its task."""
+    """Run the coroutine of a user callback in a task, with which `done` is called at its end."""
     task = asyncio.get_running_loop().create_task(coroutine)
     keep(task)
     task.add_done_callback(done)

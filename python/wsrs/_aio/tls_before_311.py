@@ -1,4 +1,4 @@
-"""What asyncio's TLS leaves to its users before Python 3.11, where it was written anew (bpo-44011).
+"""Workarounds for asyncio's TLS before Python 3.11, in which it was written anew (bpo-44011).
 
 - A transport whose peer has ended the connection does not know that it is closed, and warns of that when it
   is collected (gh-90476, bpo-46318).
@@ -14,11 +14,11 @@ __all__ = ["OLD", "end", "is_old_tls", "lost"]
 
 OLD: bool = sys.version_info < (3, 11)
 _SHUTDOWN = 30.0
-"""Seconds for the peer's answer to the end of TLS: as many as asyncio gives it from 3.11 on."""
+"""Seconds for the peer's answer to the end of TLS, as many as asyncio allows from 3.11 on."""
 
 
 def is_old_tls(transport: asyncio.BaseTransport) -> bool:
-    """Whether this is a transport of that TLS, with its connection."""
+    """Whether this is a transport of that TLS which still has its connection."""
     return (
         OLD
         and transport.get_extra_info("sslcontext") is not None
@@ -27,7 +27,7 @@ def is_old_tls(transport: asyncio.BaseTransport) -> bool:
 
 
 def end(transport: asyncio.Transport) -> None:
-    """Close a transport when what was written has left; within a bounded time."""
+    """Close a transport once the written data has left, within a bounded time."""
     if is_old_tls(transport):  # pragma: no cover: Python 3.10
         if not transport.is_reading():
             transport.resume_reading()

@@ -8,7 +8,7 @@ __all__ = ["Waiters", "running_loop"]
 
 
 def running_loop(what: str) -> asyncio.AbstractEventLoop:
-    """The running loop; a RuntimeError that names `what` where there is none."""
+    """Return the running loop. Without one, a RuntimeError names `what`."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -17,7 +17,7 @@ def running_loop(what: str) -> asyncio.AbstractEventLoop:
 
 
 class Waiters:
-    """Tasks that wait for one thing that happens once. Cancelling one does not touch the others."""
+    """Tasks that wait for one event, which happens once. Cancelling one does not touch the others."""
 
     __slots__ = ("_futures", "_loop", "heard")
 
@@ -25,7 +25,7 @@ class Waiters:
         self._loop = loop
         self._futures: list[asyncio.Future[None]] = []
         self.heard = False
-        """Whether somebody was told of the failure."""
+        """True once a task got the failure as an exception."""
 
     async def wait(self) -> None:
         """Wait until `done` or `fail`."""
@@ -38,14 +38,14 @@ class Waiters:
                 self._futures.remove(future)
 
     def done(self) -> None:
-        """It happened."""
+        """The event has happened: the tasks go on."""
         futures, self._futures = self._futures, []
         for future in futures:
             if not future.done():
                 future.set_result(None)
 
     def fail(self, error: BaseException) -> bool:
-        """It will not happen; whether anybody was told."""
+        """The event will not happen: the tasks raise `error`. Returns whether there were any, ever."""
         futures, self._futures = self._futures, []
         for future in futures:
             if not future.done():

@@ -1,4 +1,4 @@
-"""The TLS of a client: an `ssl.SSLContext` of the options that Node's `tls.connect` knows."""
+"""The TLS of a client: it makes an `ssl.SSLContext` of the options that Node's `tls.connect` knows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["client_context", "default_context"]
 
 @lru_cache(maxsize=2)
 def default_context(verified: bool = True) -> ssl.SSLContext:
-    """The context without options; made once, because reading the system's authorities takes milliseconds."""
+    """Return the context without options. It is made once: reading the authorities takes milliseconds."""
     return _unverified(ssl.create_default_context()) if not verified else ssl.create_default_context()
 
 
 def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
-    """The context that `ca`, `cert`, `key` and `passphrase` ask for; None for the default one.
+    """Return the context that `ca`, `cert`, `key` and `passphrase` ask for; None for the default one.
 
-    Raises OSError where a file cannot be read and ssl.SSLError or ValueError where its content is bad.
+    Raises OSError if a file cannot be read, and ssl.SSLError or ValueError if its content is bad.
     """
     verified = options["reject_unauthorized"]
     if options["ssl"] is not None:
@@ -34,7 +34,7 @@ def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
     if options["ca"] is None:
         context = ssl.create_default_context()
     else:
-        # As in Node: authorities of one's own take the place of the system's.
+        # As in Node: the authorities that are given replace the system's.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         for each in options["ca"]:
             with _naming(each):
@@ -47,7 +47,7 @@ def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
 
 @contextmanager
 def _naming(*values: str | bytes | None) -> Iterator[None]:
-    """Say in an error of OpenSSL's what was to be loaded: it names no files."""
+    """Name the files in an error that is raised while they are loaded: OpenSSL's own name none."""
     try:
         yield
     except OSError as error:
@@ -80,7 +80,7 @@ def _trust(context: ssl.SSLContext, authority: str | bytes) -> None:
 def _identify(
     context: ssl.SSLContext, cert: str | bytes, key: str | bytes | None, passphrase: str | bytes | None
 ) -> None:
-    """Load our own certificate. Python's ssl reads it from files only: texts pass through private ones."""
+    """Load our own certificate. Python's ssl reads files only, so texts are written to private ones."""
 
     def without_asking() -> str | bytes:
         # Without a callback OpenSSL would ask at the terminal, and the event loop would wait for the answer.

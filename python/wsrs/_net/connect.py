@@ -16,36 +16,36 @@ ATTEMPT_DELAY = 0.25
 """Seconds until the next address is tried beside the earlier ones (RFC 8305 5)."""
 
 Lookup = Callable[..., Any]
-"""The option `lookup`: as Node's, `(hostname, options)`, or `(hostname, options, callback)`."""
+"""The option `lookup`, called as in Node: `(hostname, options)`, or `(hostname, options, callback)`."""
 
 _Info = tuple[int, tuple[Any, ...]]
 
 
 class Where(NamedTuple):
-    """What to connect to, and how."""
+    """The target of a connection, and how to reach it."""
 
     host: str
     port: int
     family: int = 0
     """AF_INET or AF_INET6; 0 for any."""
     local: tuple[str, int] | None = None
-    """What to bind to."""
+    """The address to bind to."""
     lookup: Lookup | None = None
-    """Instead of `getaddrinfo`."""
+    """A function that is called instead of `getaddrinfo`."""
     delay: float = ATTEMPT_DELAY
 
 
 async def connect_unix(path: str) -> socket.socket:
-    """A non-blocking socket that is connected to a Unix socket."""
+    """Return a non-blocking socket that is connected to a Unix socket."""
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("unix sockets are not supported by this system")
     return await _connect((socket.AF_UNIX, path), None)  # type: ignore[arg-type]
 
 
 async def connect_tcp(where: Where) -> socket.socket:
-    """A non-blocking socket that is connected to the first address of a host that answers.
+    """Return a non-blocking socket that is connected to the first address of a host that answers.
 
-    Raises OSError; where several addresses failed in different ways, its message has them all.
+    Raises OSError. If several addresses failed in different ways, its message names all of them.
     """
     infos = interleave(await _addresses(where))
     if where.local is not None:
@@ -83,7 +83,7 @@ def _is_ip(host: str) -> bool:
 
 
 async def _numeric(text: str, port: int, family: int) -> _Info:
-    """The address of a socket for an IP address, its zone included."""
+    """Return the address of a socket for an IP address, its zone included."""
     if not _is_ip(text):
         raise OSError(f"the lookup gave {text!r}, which is no IP address")
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
@@ -94,7 +94,7 @@ async def _numeric(text: str, port: int, family: int) -> _Info:
 
 
 async def _looked_up(lookup: Lookup, where: Where) -> list[str]:
-    """The addresses that the option `lookup` gives, by its result or by its callback."""
+    """Return the addresses that the option `lookup` gives, by its result or by its callback."""
     family = {socket.AF_INET: 4, socket.AF_INET6: 6}.get(where.family, 0)  # type: ignore[call-overload]
     options = {"all": True, "family": family, "hints": 0, "port": where.port}
     if _takes_callback(lookup):
@@ -140,7 +140,7 @@ def _address_text(found: object) -> str:
 
 
 def interleave(found: Iterable[_Info]) -> list[_Info]:
-    """Addresses with their families taking turns, the family of the first one first (RFC 8305 4)."""
+    """Order addresses so that their families take turns, that of the first one first (RFC 8305 4)."""
     by_family: dict[int, list[_Info]] = {}
     for family, address in dict.fromkeys(found):
         by_family.setdefault(family, []).append((family, address))
@@ -154,7 +154,7 @@ async def _connect(info: _Info, bind: tuple[Any, ...] | None) -> socket.socket:
     try:
         sock.setblocking(False)
         if family in (socket.AF_INET, socket.AF_INET6):
-            # Frames are written whole: nothing is won by holding back the last segment.
+            # Frames are written whole: holding back the last segment gains nothing.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if bind is not None:
             sock.bind(bind)

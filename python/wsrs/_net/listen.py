@@ -1,7 +1,7 @@
 """Listening sockets: made and bound here, then served by the engine or by the loop.
 
-Sockets are bound at once where no name has to be resolved, so that an address is known, and an error
-raised, as early as can be. A host name is resolved in the loop's executor.
+Sockets are bound at once if no name has to be resolved, so that the address is known, and an error raised,
+as early as possible. A host name is resolved in the loop's executor.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ATTEMPTS = 8
 
 
 class Place(NamedTuple):
-    """Where a server listens: a port and host, a Unix socket's path, or a socket that is there."""
+    """Where a server listens: a port and host, a Unix socket's path, or an existing socket."""
 
     port: int | None = None
     host: str | None = None
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 
 def needs_resolving(host: str | None) -> bool:
-    """Whether `host` is a name rather than an address, or nothing."""
+    """Whether `host` is a name, and neither an address nor None."""
     return host is not None and host != "" and _literal(host, 0) is None
 
 
@@ -49,16 +49,16 @@ def _literal(host: str, port: int) -> _Info | None:
 
 
 async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[_Info]:
-    """Every address of a host name to bind to."""
+    """Return every address of a host name to bind to."""
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     infos = dict.fromkeys((family, address) for family, _, _, _, address in found)
     return [(socket.AddressFamily(family), address) for family, address in infos]
 
 
 def bind_tcp(place: Place, infos: Sequence[_Info] | None = None) -> list[socket.socket]:
-    """Listening sockets for `place`: on the resolved `infos`, its address, or on every address.
+    """Return listening sockets for `place`: on the resolved `infos`, its address, or on every address.
 
-    Every address is, as in Node, one socket of both families, where the system has IPv6.
+    As in Node, every address means one socket of both families if the system has IPv6.
     Raises OSError with the address in its message.
     """
     port = place.port or 0
@@ -123,7 +123,7 @@ def _bind_one(place: Place, family: socket.AddressFamily, address: tuple[Any, ..
 
 
 def bind_unix(place: Place) -> list[socket.socket]:
-    """A listening Unix socket. What an earlier server left at its path is removed, if it is a socket."""
+    """Return a listening Unix socket. A socket that an earlier server left at its path is removed."""
     if not hasattr(socket, "AF_UNIX"):
         raise ValueError("unix sockets are not supported by this system")
     path = str(place.unix)
@@ -141,7 +141,7 @@ def bind_unix(place: Place) -> list[socket.socket]:
 
 
 def adopt(place: Place) -> list[socket.socket]:
-    """A socket that the caller has bound, and perhaps made listen."""
+    """Return the socket that the program has bound, and listen on it if it has not."""
     sock = place.sock
     assert sock is not None
     if sock.type != socket.SOCK_STREAM:
@@ -159,7 +159,7 @@ def _listen(sock: socket.socket, backlog: int) -> socket.socket:
 
 
 def describe(sock: socket.socket) -> dict[str, Any] | str:
-    """A bound address as ws gives it: a dict, or the path of a Unix socket."""
+    """Return a bound address as ws gives it: a dict, or the path of a Unix socket."""
     name = sock.getsockname()
     if not isinstance(name, tuple):
         return os.fsdecode(name)

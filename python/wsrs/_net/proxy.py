@@ -24,7 +24,7 @@ _KINDS = {
 """By scheme: the protocol, its usual port, and whether the proxy looks up the names."""
 
 _A_DAY = 24 * 3600.0
-"""Seconds: python-socks wants a timeout, but how long a handshake may take is for `handshake_timeout`."""
+"""Seconds: python-socks needs a timeout, but it is `handshake_timeout` that bounds a handshake."""
 
 
 class ProxyAddress(NamedTuple):
@@ -39,9 +39,9 @@ class ProxyAddress(NamedTuple):
 
 
 def parse_proxy(name: str, url: str) -> ProxyAddress:
-    """The proxy of `url`, as in `http://user:password@host:port`. ValueError names `name` and why not.
+    """Parse the URL of a proxy, as in `http://user:password@host:port`. ValueError names `name`.
 
-    Neither the error nor anything else shows the password.
+    The password is shown nowhere, not even in an error.
     """
     try:
         parts = urlsplit(url)
@@ -66,9 +66,9 @@ def parse_proxy(name: str, url: str) -> ProxyAddress:
 async def connect_by_proxy(
     proxy: ProxyAddress, host: str, port: int, local: tuple[str, int] | None = None
 ) -> socket.socket:
-    """A non-blocking socket that the proxy has connected to `host`.
+    """Return a non-blocking socket that the proxy has connected to `host`.
 
-    Raises OSError where the proxy cannot be reached, HandshakeError where it refuses, RuntimeError
+    Raises OSError if the proxy cannot be reached, HandshakeError if it refuses, RuntimeError
     without python-socks.
     """
     try:

@@ -1,4 +1,4 @@
-"""Checks of values: of their types and bounds. Each returns the value, or what it stands for.
+"""Checks of the types and bounds of values. Each returns the value, or what the value stands for.
 
 Sizes are bytes, times seconds (milliseconds by ws's name). 0 switches a limit off. None means: not given.
 """
@@ -26,11 +26,11 @@ __all__ = [
 ]
 
 _SHORTEST_HEARTBEAT = 0.001
-"""Seconds: what a loop's clock can tell apart."""
+"""Seconds: the resolution of a loop's clock."""
 
 
 def wrong_type(name: str, wanted: str, value: object) -> TypeError:
-    """The error for a value of another type than the one `wanted`."""
+    """Return the error for a value of another type than `wanted`."""
     return TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
 
 
@@ -123,7 +123,7 @@ def path(name: str, value: Any) -> str:
 
 
 def protocol_list(name: str, value: object) -> list[str]:
-    """Subprotocols as a list: given as a str or as an iterable of them."""
+    """Return subprotocols as a list. They are given as a str, or as an iterable of them."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, (bytes, Mapping)) or not isinstance(value, Iterable):

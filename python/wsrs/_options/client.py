@@ -1,4 +1,4 @@
-"""The options of a client, many of which Node's `http.request` and `tls.connect` know, alone and together."""
+"""The options of a client, alone and together; many are those of Node's `http.request` and `tls.connect`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wsrs._options.table import Option, Options, OptionTable
 __all__ = ["CLIENT", "REFUSED", "TLS_OPTIONS", "check_together", "stream_socket"]
 
 _PROTOCOL_VERSIONS = (8, 13)
-"""The versions of the protocol that are spoken, as `Sec-WebSocket-Version` says them."""
+"""The versions of the protocol that a client can speak, as in `Sec-WebSocket-Version`."""
 
 TLS_OPTIONS = ("ca", "cert", "key", "passphrase", "reject_unauthorized", "servername", "ssl")
 _IN_THE_CONTEXT = ("ca", "cert", "key", "passphrase", "reject_unauthorized")
@@ -27,7 +27,7 @@ _UNUSED = {
     "proxy": ("auto_select_family_attempt_timeout", "family", "lookup"),
     "socket": ("auto_select_family_attempt_timeout", "family", "local_address", "local_port", "lookup"),
 }
-"""What has no effect, and is therefore refused, beside another option."""
+"""Options that have no effect, and are therefore refused, beside another one."""
 
 _IN_THE_ADDRESS = "the address says it"
 _OF_THE_CONTEXT = "an ssl.SSLContext has it: give one as ssl"
@@ -64,7 +64,7 @@ REFUSED: Mapping[str, str] = {
         _OF_THE_CONTEXT,
     ),
 }
-"""Options of Node's `http.request` and `tls.connect` that are not taken, and what does the same here."""
+"""Options of Node's `http.request` and `tls.connect` that are not taken, and what to use instead."""
 
 _FAMILIES = {0: 0, 4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -109,7 +109,7 @@ def _pems(name: str, value: Any) -> list[str | bytes]:
 
 
 def _secret(name: str, value: Any) -> str | bytes:
-    """A check for a passphrase. Its value is in no error message."""
+    """A check for a passphrase, which no error message shows."""
     if not isinstance(value, (str, bytes)):
         raise wrong_type(name, "a str or bytes", value)
     return value
@@ -176,7 +176,7 @@ _CONNECTING = [
     Option("proxy", "proxy", _proxy_url),
     Option("socket", "socket", stream_socket),
 ]
-"""How a client connects: as `http.request` does."""
+"""How a client connects: the options of `http.request`."""
 
 _TLS = [
     Option("ca", "ca", _pems),
@@ -187,7 +187,7 @@ _TLS = [
     Option("servername", "servername", _server_name),
     SSL,
 ]
-"""The TLS of a client: as `tls.connect` has it."""
+"""The TLS of a client: the options of `tls.connect`."""
 
 CLIENT = OptionTable(
     "WebSocket",

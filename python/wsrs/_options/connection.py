@@ -29,18 +29,18 @@ def _no_dictionary(name: str, value: Any) -> Any:
 
 
 def _deflate_keywords(name: str, value: Any) -> dict[str, int]:
-    """`zlib_deflate_options`, as keywords of the backend's class."""
+    """Return `zlib_deflate_options` as keywords of the backend's class."""
     options = ZLIB_DEFLATE.resolve(value)
     return {key: options[key] for key in ("level", "mem_level", "strategy") if options[key] is not None}
 
 
 def _inflate_checked(name: str, value: Any) -> None:
-    """`zlib_inflate_options`: checked, and nothing of it is left; the table says why."""
+    """Check `zlib_inflate_options`, and return nothing of them; the table says why."""
     ZLIB_INFLATE.resolve(value)
 
 
 def deflate_options(name: str, value: Any) -> dict[str, Any] | None:
-    """`per_message_deflate`, a bool or a mapping, as keywords of the backend's class; None if off."""
+    """Return `per_message_deflate`, a bool or a mapping, as keywords of the backend's class; None if off."""
     if isinstance(value, bool):
         value = {} if value else None
     if value is None:
@@ -53,14 +53,14 @@ def deflate_options(name: str, value: Any) -> dict[str, Any] | None:
     return {key: each for key, each in {**options, **zlib_options}.items() if each is not None}
 
 
-# What Node lets a program say to zlib. `level`, `mem_level` and `strategy` are obeyed. The others are checked
-# as Node checks them, so that a program of ws runs and a slip is found, and change nothing, because:
+# The options that Node passes on to zlib. `level`, `mem_level` and `strategy` are obeyed. The others are
+# checked as in Node, so that a program for ws runs and mistakes are found, and have no effect, because:
 # - chunk_size: the size of Node's output buffers. Here the output goes straight into the message.
 # - window_bits: what was negotiated is used instead, as in ws; server_max_window_bits and
 #   client_max_window_bits negotiate it.
 # - flush, finish_flush: a message ends in a sync flush (RFC 7692 7.2.1), which ws asks for itself.
-# - max_output_length, info: of Node's functions for whole buffers, which ws does not use; max_payload bounds
-#   a message.
+# - max_output_length, info: they are for Node's functions on whole buffers, which ws does not use;
+#   max_payload bounds a message.
 _ZLIB = [
     Option("chunk_size", "chunkSize", integer(64)),
     Option("dictionary", "dictionary", _no_dictionary),
@@ -77,7 +77,7 @@ _ZLIB = [
 ZLIB_DEFLATE = OptionTable("zlib_deflate_options", _ZLIB)
 
 ZLIB_INFLATE = OptionTable("zlib_inflate_options", _ZLIB)
-"""The same names, as in Node; inflating needs none of them: whatever level a peer chose can be inflated."""
+"""The same names, as in Node. Inflating needs none of them: it works whatever level the peer has chosen."""
 
 DEFLATE = OptionTable(
     "per_message_deflate",

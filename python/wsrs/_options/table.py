@@ -1,4 +1,4 @@
-"""The tables of options: a row an option, with both spellings, the check of its value and its default.
+"""The tables of options: one row for each, with both spellings, the check of its value and its default.
 
 Times given by a PEP 8 name are seconds, by a ws name milliseconds.
 """
@@ -14,7 +14,7 @@ from wsrs._options.spelling import snake_case
 __all__ = ["Check", "Option", "OptionTable", "Options"]
 
 Check = Callable[[str, Any], Any]
-"""Checks (and converts) an option's value; is given the option's name for its error message."""
+"""Checks (and converts) an option's value. It gets the option's name for its error message."""
 
 
 class Option(NamedTuple):
@@ -29,7 +29,7 @@ class Option(NamedTuple):
 
 
 class Options(dict[str, Any]):
-    """All options of a table by their PEP 8 names; `given` are those that the caller has set."""
+    """All options of a table, by their PEP 8 names. `given` are those that the caller has set."""
 
     given: frozenset[str]
 
@@ -50,7 +50,7 @@ class OptionTable:
         return frozenset(self._by_name)
 
     def resolve(self, mapping: object = None, keywords: Mapping[str, Any] | None = None) -> Options:
-        """All options by their PEP 8 names, with defaults for those not given or given as None.
+        """Return all options by their PEP 8 names, with defaults for those not given or given as None.
 
         `mapping` is ws's way (a mapping first), `keywords` Python's; both may be there. Raises
         TypeError for an unknown name, a name given twice or a wrong type, ValueError for a wrong value.
@@ -83,7 +83,7 @@ class OptionTable:
         if instead is not None:
             return f"{self.owner}: option {spelling!r} of Node is not taken: {instead}"
         message = f"{self.owner}: unknown option {spelling!r}"
-        # Compared without case and underscores: a slip in the convention is no slip in the name.
+        # Names are compared without case and underscores: a mistake of convention is none of the name.
         plain = {name.replace("_", "").lower(): row.name for name, row in self._by_name.items()}
         near = difflib.get_close_matches(str(spelling).replace("_", "").lower(), plain, n=1, cutoff=0.0)
         return f"{message}; the nearest known one is {plain[near[0]]!r}" if near else message

@@ -36,19 +36,19 @@ Extensions = list[tuple[str, dict[str, list[str | bool]]]]
 
 MessageListener = Callable[[Any, bool], object]
 Counts = tuple[int, int, int, int, int, int, int, int, float, int]
-"""What connections have counted: messages, bytes of messages and bytes of the wire that were sent, the same
-that came, messages that `refuse_above_mark` kept out, broadcasts that left them out; and of those that had
-a ping answered, the sum of the last round trips in seconds, and how many those are.
+"""The counters of connections: messages, bytes of messages and bytes of the wire that were sent; the same
+for those that were received; messages that `refuse_above_mark` kept out; broadcasts that skipped them; the
+sum in seconds of the last round trips of those that had a ping answered, and the number of those.
 
 Messages count when they are queued or read, with the bytes that the program gives and gets. Bytes of the
-wire are those after the handshake that were read or written: frames, compressed, before any encryption."""
+wire are those of frames after the handshake: compressed, and before any encryption."""
 
 SendCallback = Callable[[BaseException | None], object]
 SendMethod = TypeVar("SendMethod", bound=Callable[..., Awaitable[None]])
 
 
 class ConnectionOwner(Protocol):
-    """What a `Connection` calls: the API's `WebSocket`."""
+    """The methods that a `Connection` calls; the API's `WebSocket` has them."""
 
     def _on_ping(self, data: bytes) -> None:
         """A ping came (called only while `Connection.wants_ping`); its pong is already queued."""
@@ -69,7 +69,7 @@ class ConnectionOwner(Protocol):
         """The transport is gone: exactly once, last of all."""
 
     def _on_refused(self) -> None:
-        """A message was not queued (only with `refuse_above_mark`); its sender is told in the next tick."""
+        """A message was not queued (only with `refuse_above_mark`). Its sender hears of it a tick later."""
 
     def _on_listener_error(self, error: BaseException) -> None:
         """The message listener raised `error`; the next message is delivered all the same."""
@@ -79,7 +79,7 @@ class ConnectionOwner(Protocol):
 
 
 class PerMessageDeflate(Protocol):
-    """RFC 7692 for one connection: the options, then (after `accept`) what was negotiated.
+    """RFC 7692 for one connection: its options, and after `accept` the negotiated parameters.
 
     Made with keywords: is_server, server_no_context_takeover, client_no_context_takeover (bool or
     None), server_max_window_bits and client_max_window_bits (8..15, bool or None; False refuses it),
@@ -113,14 +113,14 @@ class Connection(Protocol):
 
     # Delivery -------------------------------------------------------------------------------
     message_listener: MessageListener | None
-    """Called with (data, is_binary). While None, messages wait for `recv`/`next`, which claim all that come:
-    they are queued, and given to a listener as well. One that comes where none was, while no task waits, ends
-    the claim, and gets what is queued first."""
+    """Called with (data, is_binary). While it is None, messages wait for `recv` and `next`. A call of those
+    claims all messages: they are queued, and go to a listener as well. A listener that is set where there was
+    none, while no task waits, ends the claim, and gets the queued messages first."""
     wants_ping: bool
     wants_pong: bool
     discard: bool
-    """What becomes of messages that nobody takes, beyond 16 of them or 64 KiB: True drops them all, as
-    ws does where no listener is; False (the default) stops the reading."""
+    """What happens to messages that no one takes, beyond 16 of them or 64 KiB: True drops them all, as ws
+    does without a listener; False (the default) stops the reading."""
     binary_type: str
     """"nodebuffer" (bytes), "arraybuffer" (bytearray), "fragments" (list[bytes]); may change at any time."""
 
@@ -139,16 +139,16 @@ class Connection(Protocol):
     def is_paused(self) -> bool: ...
 
     def take_activity(self) -> bool:
-        """Whether bytes came, or none could because reading was off, since the last call."""
+        """Whether bytes came since the last call, or none could because the reading was off."""
 
     def recv(self) -> Awaitable[Any]:
-        """The next message: str for text; binary as `binary_type` says. Raises what `finish` was given."""
+        """The next message: a str for text, for binary as `binary_type` says. Raises what `finish` got."""
 
     def next(self) -> Awaitable[Any]:
-        """As `recv`, but ends with StopAsyncIteration after an orderly end."""
+        """Like `recv`, but raises StopAsyncIteration after an orderly end."""
 
     def finish(self, error: BaseException, orderly: bool) -> None:
-        """No further message will come: those queued are still given, then `recv` raises `error`."""
+        """End the messages: `recv` still gives those that are queued, then raises `error`."""
 
     # Sending --------------------------------------------------------------------------------
     def send(
@@ -162,8 +162,8 @@ class Connection(Protocol):
     ) -> Awaitable[None]:
         """Frame and queue a message (or, with fin=False, a fragment) at once.
 
-        `binary` None means: str, int and float are text, everything else binary. The awaitable is done
-        when less than the high-water mark is queued. It raises ConnectionClosed where the connection is lost
+        If `binary` is None, str, int and float are text, and everything else is binary. The awaitable is done
+        when less than the high-water mark is queued. It raises ConnectionClosed if the connection is lost
         before that, and SlowPeer for a message that `refuse_above_mark` kept out. `callback(error or None)`
         is called when the frame is written out. Raises TypeError for data that cannot be sent.
         """
@@ -196,8 +196,8 @@ class Connection(Protocol):
         """Write what is queued, then FIN; reading goes on. A transport that cannot half-close is closed."""
 
     def abort(self) -> None:
-        """Drop what is queued for sending, what came and is not delivered yet, and the transport; `_on_lost`
-        follows in the next tick."""
+        """Drop the transport, all data that is queued for sending, and all that is not delivered yet.
+        `_on_lost` follows in the next tick."""
 
     @property
     def transport(self) -> asyncio.Transport | None: ...
@@ -238,14 +238,14 @@ class Backend(Protocol):
     def PerMessageDeflate(self) -> PerMessageDeflateClass: ...
 
     def send_method(self, class_: type, function: SendMethod) -> SendMethod:
-        """`function`, which is the `send` of `class_`, or a native method that does the same.
+        """Return `function`, which is the `send` of `class_`, or a native method that does the same.
 
-        A native one finds the connection in `_conn` and leaves what is not its usual case (`_ready_state`
+        A native one finds the connection in `_conn`. It leaves all but the usual case (`_ready_state` is
         OPEN, no `options`) to `_send_otherwise`, which takes all arguments by position.
         """
 
     def Messages(self, ws: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """`ws`, or an iterator that does the same natively while `_direct` is True: `_conn.next()`."""
+        """Return `ws`, or a native iterator that calls `_conn.next()` itself while `_direct` is True."""
 
     def broadcast(
         self,
@@ -257,18 +257,18 @@ class Backend(Protocol):
     ) -> tuple[int, int, int, int]:
         """Queue one message on many connections, framed once and compressed once a set of parameters.
 
-        The connections are those of this backend. Returns how many it was queued on, and how many it was not
-        because more than their high-water mark is still queued there (`skip_slow`), because a fragmented
-        message is under way, or because they are gone. Raises, with nothing queued, what `Connection.send`
-        raises for `data`. A connection that must mask gets a frame of its own; what its `generate_mask`
-        raises is raised once the others have theirs.
+        The connections are those of this backend. Returns on how many it was queued, and on how many it was
+        not because more than their high-water mark is still queued (`skip_slow`), because a fragmented
+        message is under way, or because they are gone. Raises what `Connection.send` raises for `data`, with
+        nothing queued. A connection that must mask gets a frame of its own; an exception of its
+        `generate_mask` is raised once all others have theirs.
         """
 
     def counts(self, connections: Sequence[Any]) -> Counts:
-        """The sums of what connections of this backend have counted, also those that have ended."""
+        """Return the sums of the counters of connections of this backend, which may have ended."""
 
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
-        """The loop's engine, made when first asked for; None where only the loop's transports serve."""
+        """Return the loop's engine, made by the first call; None if only the loop's transports serve."""
 
     def parse_request(self, head: bytes, max_headers: int) -> tuple[str, str, int, Headers]:
         """(method, target, HTTP minor version, headers) of a request head that ends in CRLF CRLF.
@@ -292,7 +292,7 @@ class Backend(Protocol):
         """A random `Sec-WebSocket-Key`: 16 bytes of the system's entropy in base64."""
 
     def parse_extensions(self, value: str) -> Extensions:
-        """Parse `Sec-WebSocket-Extensions`; ValueError names the offending character's place."""
+        """Parse `Sec-WebSocket-Extensions`; ValueError names the index of the offending character."""
 
     def parse_subprotocols(self, value: str) -> list[str]:
         """Parse `Sec-WebSocket-Protocol`; ValueError for an empty, invalid or repeated name."""

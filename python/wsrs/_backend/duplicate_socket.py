@@ -10,8 +10,7 @@ __all__ = ["DuplicateSocket"]
 class DuplicateSocket(socket.socket):
     """A duplicate of a connection's descriptor, for its options and addresses.
 
-    As with asyncio's transports, whoever asks for it need not close it: that is no resource forgotten, and
-    no ResourceWarning.
+    As with asyncio's transports, a program that asks for it need not close it, and gets no ResourceWarning.
     """
 
     def __del__(self) -> None:

@@ -1,4 +1,4 @@
-"""What can be sent, where the API has to look at it itself, and what is said of the rest, on both cores."""
+"""Data that can be sent, where the API itself looks at it, and both cores' errors for other data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["byte_length", "list_bytes", "reason_bytes", "unsendable"]
 
 
 def unsendable(data: object) -> TypeError:
-    """The error for a type that has no bytes."""
+    """Return the error for data of a type that has no bytes."""
     return TypeError(
         "data must be str, int, float, bytes-like, a list or tuple of 0..255, a Blob or an object with "
         f"__bytes__ or __buffer__, not {type(data).__name__}"
@@ -18,7 +18,7 @@ def unsendable(data: object) -> TypeError:
 
 
 def list_bytes(data: Iterable[object]) -> bytes:
-    """The bytes of a list or tuple. TypeError or ValueError names the first item that is no byte."""
+    """Return the bytes of a list or tuple. TypeError or ValueError names the first item that is no byte."""
     try:
         return bytes(data)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -40,7 +40,7 @@ def _check_item(kind: str, place: int, item: object) -> None:
 
 
 def byte_length(data: object) -> int:
-    """How many bytes `data` is as a message; TypeError for what cannot be sent."""
+    """Return the length in bytes of `data` as a message. TypeError if it cannot be sent."""
     if isinstance(data, str):
         return len(data.encode(errors="surrogatepass"))
     if isinstance(data, (int, float)) and not isinstance(data, bool):
@@ -59,7 +59,7 @@ def byte_length(data: object) -> int:
 
 
 def reason_bytes(code: object, reason: object) -> bytes:
-    """The reason of a close frame as bytes, and the types of both checked."""
+    """Return the reason of a close frame as bytes. Checks the types of both arguments."""
     if code is not None and (not isinstance(code, int) or isinstance(code, bool)):
         raise TypeError(f"a close code must be an int, not {type(code).__name__}")
     if isinstance(reason, str):

@@ -1,7 +1,7 @@
 """The body of a plain request (RFC 9112 section 6): how long it is, and reading it.
 
-Rules kept here: what two parsers could read differently is refused; nothing is read before somebody asks
-for it; memory follows what has arrived and stays within the limit of who reads.
+Rules kept here: what two parsers could read differently is refused; nothing is read before the program asks
+for it; memory follows what has arrived and stays within the reader's limit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SIZE, _DATA, _DATA_END, _TRAILERS = range(4)
 
 
 class BodyDecoder:
-    """Takes the bytes after a head and gives those of the body, by Content-Length or chunked."""
+    """Takes the bytes after a head and returns those of the body, by Content-Length or chunked."""
 
     __slots__ = ("_at", "_buffer", "_chunked", "_left", "_state", "_trailers", "done", "length")
 
@@ -38,7 +38,7 @@ class BodyDecoder:
     """Whether the body is complete."""
 
     def __init__(self, headers: Headers, minor_version: int) -> None:
-        """Raises HeadError for a length that is none (400), and a coding that is not known (501)."""
+        """Raises HeadError for an invalid length (400) and for an unknown coding (501)."""
         codings = [
             each.strip().lower()
             for value in headers.get_all("transfer-encoding")
@@ -67,7 +67,7 @@ class BodyDecoder:
         self.done = self.length == 0
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of the body that are in `data`. HeadError where the chunks are none."""
+        """Return the bytes of the body that are in `data`. HeadError for malformed chunks."""
         if self.done:
             return b""
         if not self._chunked:
@@ -75,7 +75,7 @@ class BodyDecoder:
             self._left -= len(part)
             self.done = not self._left
             return part
-        # Cut once here, not for every chunk: many small ones must not cost the square of their number.
+        # Cut once here, not for every chunk, or many small ones would cost the square of their number.
         self._buffer = self._buffer[self._at :] + data
         self._at = 0
         parts: list[bytes] = []
@@ -84,7 +84,7 @@ class BodyDecoder:
         return b"".join(parts)
 
     def _step(self, parts: list[bytes]) -> bool:
-        """One line or piece of a chunk; False when more bytes are needed."""
+        """Take one line or piece of a chunk. Returns False when more bytes are needed."""
         if self._state == _DATA:
             part = self._buffer[self._at : self._at + self._left]
             self._at += len(part)
@@ -148,13 +148,13 @@ class RequestBody:
         self._waiter: asyncio.Future[None] | None = None
 
     def feed(self, data: bytes) -> None:
-        """More of the connection's bytes."""
+        """Take more of the connection's bytes."""
         self._transport.pause_reading()
         self._pending += data
         self._wake()
 
     def lose(self) -> None:
-        """The connection is gone."""
+        """End the reading: the connection is gone."""
         self._lost = True
         self._wake()
 

@@ -72,7 +72,7 @@ class Request:
     headers: Headers
     http_version: str
     socket: asyncio.Transport
-    """The transport it came by; `socket.get_extra_info("peername")` is who sent it."""
+    """The transport that it came by; `socket.get_extra_info("peername")` is the client's address."""
 
     def __init__(
         self, method: str, url: str, headers: Headers, http_version: str, socket: asyncio.Transport
@@ -85,12 +85,12 @@ class Request:
         self._body: RequestBody | None = None
 
     async def read(self, limit: int = 1024 * 1024) -> bytes:
-        """The body of a plain request of an `HttpServer`, by Content-Length or chunked; b"" if it has none.
+        """Read the body of a plain request of an `HttpServer`, by Content-Length or chunked; b"" for none.
 
-        Raises HeadError, with the `status` to answer, where it is larger than `limit` bytes (413), where it
-        is malformed (400), and where no more of it comes for `handshake_timeout` (408);
-        ConnectionResetError if the client leaves. A client that asks with `Expect: 100-continue` is told to
-        go on. Once read, it is there to be read again.
+        Raises HeadError, with the `status` to answer, if the body is larger than `limit` bytes (413), if it
+        is malformed (400), and if no more of it comes for `handshake_timeout` (408); ConnectionResetError if
+        the client leaves. A client that asks with `Expect: 100-continue` is told to go on. A body that was
+        read can be read again.
         """
         return b"" if self._body is None else await self._body.read(limit)
 
@@ -141,10 +141,10 @@ class Response:
         self._body = body
 
     async def read(self, limit: int = 1024 * 1024) -> bytes:
-        """The body, at most `limit` bytes of it; what is left is for the next call, b"" says the end.
+        """Read at most `limit` bytes of the body. The next call reads on; b"" is the end.
 
-        It ends as RFC 9112 6.3 says: by Content-Length, by the last chunk, or with the connection. Raises
-        HandshakeError where it is cut off or malformed.
+        The body ends as RFC 9112 6.3 says: by Content-Length, by the last chunk, or with the connection.
+        Raises HandshakeError if it is cut off or malformed.
         """
         parts = []
         while limit > 0:
@@ -156,7 +156,7 @@ class Response:
         return b"".join(parts)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces of the body as they come, for one that is too large to hold."""
+        """Iterate over the pieces of the body as they come, if it is too large to hold."""
         while part := await self._body.read(64 * 1024):
             yield part
 
@@ -175,7 +175,7 @@ class Response:
 
 
 def phrase(status: int) -> str:
-    """The reason phrase that belongs to a status."""
+    """Return the reason phrase that belongs to a status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -183,9 +183,9 @@ def phrase(status: int) -> str:
 
 
 def check_field(name: object, value: object) -> tuple[str, str]:
-    """A header field of our own caller's, ready to be written.
+    """Return a header field of the program, checked and ready to be written.
 
-    Raises TypeError for a wrong type and ValueError for what would break out of its line
+    Raises TypeError for a wrong type and ValueError for a field that would break out of its line
     (RFC 7230 3.2: a name is a token, a value has no CR, LF or NUL).
     """
     if not isinstance(name, str):
@@ -201,7 +201,7 @@ def check_field(name: object, value: object) -> tuple[str, str]:
 
 
 def check_line(what: str, value: object) -> None:
-    """Raise TypeError for no str, ValueError where `value` has what cannot stand in a line of a head."""
+    """Raise TypeError if `value` is no str, ValueError if it cannot stand in a line of a head."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a str, not {value!r}")
     if any((character < " " and character != "\t") or character == "\x7f" for character in value):
@@ -213,7 +213,7 @@ def check_line(what: str, value: object) -> None:
 
 
 def fields(headers: HeadersLike) -> list[tuple[str, str]]:
-    """All fields of our own caller's, checked."""
+    """Return all header fields of the program, checked."""
     if isinstance(headers, (str, bytes)) or not isinstance(headers, Iterable):
         raise TypeError(f"headers must be a mapping or pairs, not {type(headers).__name__}")
     if isinstance(headers, Headers):
@@ -235,7 +235,7 @@ def format_answer(
     *,
     content_type: str = "text/html",
 ) -> bytes:
-    """A whole answer that ends the connection, as ws writes it. The body is the phrase by default.
+    """Return a whole answer that ends the connection, as ws writes it. The default body is the phrase.
 
     204 and 304 have no body (RFC 9110 6.4.1): ValueError if one is given.
     """

@@ -30,7 +30,7 @@ _READING, _ASKED, _DRAINING = range(3)
 
 
 class Deadlines:
-    """One timer for many equal deadlines: whoever is added last is due last."""
+    """One timer for many equal deadlines: the protocol that is added last is due last."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._loop = loop
@@ -46,11 +46,11 @@ class Deadlines:
                 self._timer = self._loop.call_later(self._seconds, self._expire)
 
     def remove(self, protocol: ServerProtocol) -> None:
-        """`protocol` was in time, or is gone."""
+        """Drop the deadline of `protocol`, which was in time or is gone."""
         self._due.pop(protocol, None)
 
     def close(self) -> None:
-        """Nobody else will come: the timer stays only as long as somebody is due."""
+        """Keep the timer only as long as a protocol is due: no other will be added."""
         if self._timer is not None and not self._due:
             self._timer.cancel()
             self._timer = None
@@ -173,7 +173,7 @@ class ServerProtocol(asyncio.Protocol):
             transport.pause_reading()
 
     def expired(self) -> None:
-        """The deadline passed without a head."""
+        """End the connection: the deadline has passed without a head."""
         if self._buffer:
             self._refuse(408, "The head of the request did not come in time")
         else:

@@ -30,7 +30,7 @@ class ServerResponse:
         self.finished = False
 
     def set_header(self, name: str, value: str | int) -> None:
-        """Set a header field, in place of earlier ones of this name."""
+        """Set a header field, replacing those of its name."""
         field = check_field(name, value)
         self._headers = [each for each in self._headers if each[0].lower() != name.lower()]
         self._headers.append(field)
@@ -40,7 +40,7 @@ class ServerResponse:
         self._headers = [each for each in self._headers if each[0].lower() != name.lower()]
 
     def write_head(self, status: int, headers: HeadersLike = ()) -> ServerResponse:
-        """Set the status and header fields, in place of earlier ones of their names; a list sets several."""
+        """Set the status and header fields, replacing those of their names. A list sets several."""
         more = fields(headers)
         replaced = {name.lower() for name, _ in more}
         self._headers = [each for each in self._headers if each[0].lower() not in replaced] + more
@@ -50,7 +50,7 @@ class ServerResponse:
     def end(self, body: str | bytes = b"") -> None:
         """Write the answer with `body`, then close the connection.
 
-        The answer to HEAD goes without the body, and with its length. RuntimeError for a second call;
+        The answer to HEAD has the length of the body, and not the body. RuntimeError for a second call;
         ValueError for a status that ends no request (below 200), a body where a status has none (204,
         304), and a Content-Length or Transfer-Encoding that is not the body's.
         """
@@ -74,7 +74,7 @@ class ServerResponse:
                 raise ValueError(f"the body has {len(data)} bytes, not a Content-Length of {value}")
 
     def _failed(self, status: int, why: str | None = None) -> None:
-        """Its listener raised: an answer all the same, if there was none."""
+        """Answer in place of a listener that raised, unless it has answered."""
         if not self.finished:
             self.finished = True
             self._protocol.answer(format_answer(status, why))

@@ -32,9 +32,9 @@ class HttpServer(EventEmitter):
 
     Events: `'listening'`, `'request'` (Request, ServerResponse), `'upgrade'` (Request, transport, head:
     bytes that came after the request), `'error'` (exception), `'close'` (not listening, and no request
-    is under way). An upgraded connection belongs to the listener of `'upgrade'`. Where nobody listens to
-    `'upgrade'`, such a request is a plain one; where nobody listens to `'request'`, it is answered with 426.
-    Where a listener of `'request'` raises, the answer is 500, or the status of a HeadError.
+    is under way). An upgraded connection belongs to the listener of `'upgrade'`. Without such a listener, an
+    upgrade request is a plain one; without a listener of `'request'`, plain requests are answered with 426.
+    If a listener of `'request'` raises, the answer is 500, or the status of a HeadError.
 
     Options: `handshake_timeout` (10 s for a handshake of TLS, 10 s for a head, and 10 s without a byte of a
     body that is read), `max_header_bytes` (16 KiB), `max_headers` (128), `ssl`; 0 switches a limit off.
@@ -110,7 +110,7 @@ class HttpServer(EventEmitter):
             self.once("listening", callback)
         place = listening.Place(**options)
         try:
-            # At once, where nothing has to be resolved: then address() is known right away.
+            # At once if nothing has to be resolved: then address() is known right away.
             sockets = (
                 None if listening.needs_resolving(place.host) and place.port is not None else _bind(place)
             )
@@ -169,14 +169,14 @@ class HttpServer(EventEmitter):
             failed(error)
 
     def _upgrade_failed(self, transport: asyncio.Transport, error: Exception) -> None:
-        """500 for a connection that was given to nobody else: it would wait for ever."""
+        """Answer 500, unless the connection was handed on: the client would wait for ever."""
         protocol = transport.get_protocol()
         if isinstance(protocol, ServerProtocol) and not transport.is_closing():
             protocol.answer(format_answer(500))
         self._listener_raised("upgrade", error)
 
     def _request_failed(self, response: ServerResponse, error: Exception) -> None:
-        """Who asked gets an answer, and who wrote the listener is told; but not of a client's fault."""
+        """Answer the client, and report the exception unless it is the client's fault."""
         if isinstance(error, HeadError):
             response._failed(error.status, str(error))
         elif not (isinstance(error, ConnectionError) and response._protocol.is_lost):
@@ -202,7 +202,7 @@ class HttpServer(EventEmitter):
         return f"<{name} {where(self)} {state}{' with TLS' if self._ssl else ''}>"
 
     async def wait_listening(self) -> None:
-        """Wait until the server listens; raises the OSError where it cannot."""
+        """Wait until the server listens. Raises the OSError if it cannot."""
         if not self.listening and not self._closing:
             if self._error is not None:
                 self._listening_waiters.heard = True
@@ -271,7 +271,7 @@ def where(server: HttpServer) -> str:
     """Where `server` listens, for a person: a URL's beginning, or a path. Never raises."""
     try:
         found = server.address()
-    except OSError:  # the socket was closed by somebody else
+    except OSError:  # the socket was closed elsewhere
         found = None
     if isinstance(found, dict):
         host = found["address"]

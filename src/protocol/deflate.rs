@@ -8,21 +8,21 @@
 //! - eviction is never seen by a peer: a compressor may forget its history at any flush ("LZ77 sliding
 //!   window … retained" is an option of the sender, RFC 7692 section 7.2.1), and a decompressor is
 //!   restored from the last bytes of output that its [`Inflater`] keeps, at most one window;
-//! - a short message needs neither: `brief` makes it, and `brief_inflate` reads it if it is made so, both
+//! - a short message needs neither: `short_deflate` makes it, and `short_inflate` reads it if it is made so, both
 //!   from what the connection keeps anyway;
 //! - memory follows what has arrived, and no input reaches a panic.
 //!
 //! zlib-rs is used directly, as flate2 on top of it has neither memLevel nor strategy; every call into
 //! it is in this folder.
 
-mod brief;
-mod brief_inflate;
 mod codec;
 mod deflater;
 mod history;
 mod inflater;
 mod lease;
 mod pool;
+mod short_deflate;
+mod short_inflate;
 
 #[cfg(test)]
 mod tests;

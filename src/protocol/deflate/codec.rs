@@ -2,9 +2,9 @@
 
 use zlib_rs::Inflate;
 
-use super::brief::Table;
 use super::deflater::Compressor;
 use super::pool::Pool;
+use super::short_deflate::Table;
 
 /// Output is made in pieces of this many bytes, in a buffer that stays in the cache.
 const CHUNK: usize = 32 * 1024;

@@ -6,9 +6,9 @@ use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 
 use super::TAIL;
-use super::brief::{self, Window};
 use super::codec::Codec;
 use super::lease::{Lease, Taken};
+use super::short_deflate::{self, Window};
 
 /// Up to so many bytes a message touches little of a compressor, and is too short for Huffman codes of
 /// its own. A longer one touches as much as is set up anew when the compressor is reset, 128 KiB of
@@ -214,7 +214,7 @@ impl Deflater {
             return Err(ProtocolError::InvalidDeflate { reason: "invalid parameters" });
         }
         let start = out.len();
-        if self.is_brief(codec, input.len()) {
+        if self.suits_short_deflate(codec, input.len()) {
             // It is in the peer's window, and not in that of a compressor that was used before.
             self.lease.release(&mut codec.compressors);
             self.window.compress(codec, input, 1 << self.shape.window_bits, out)?;
@@ -235,8 +235,8 @@ impl Deflater {
         if fin { end_message(out, start) } else { Ok(()) }
     }
 
-    fn is_brief(&self, codec: &Codec, len: usize) -> bool {
-        matches!(len, 1..=brief::MAX_INPUT)
+    fn suits_short_deflate(&self, codec: &Codec, len: usize) -> bool {
+        matches!(len, 1..=short_deflate::MAX_INPUT)
             && self.default_level
             && self.shape.strategy == Strategy::Default
             && !self.lease.has(&codec.compressors)

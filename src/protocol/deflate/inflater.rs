@@ -5,10 +5,10 @@ use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 
-use super::brief_inflate;
 use super::codec::Codec;
 use super::history::{History, last};
 use super::lease::{Lease, Taken};
+use super::short_inflate;
 use super::{MAX_WINDOW, TAIL};
 
 /// Up to so many bytes a payload touches little of a decompressor; a longer one builds tables in it.
@@ -48,7 +48,7 @@ pub struct Inflater {
     /// Stopped where there may be more output without more input.
     full: bool,
     /// Messages in a row that the own decompressor had, and that seem to do without, up to [`PATIENCE`].
-    short: u8,
+    short_in_a_row: u8,
 }
 
 /// Where output goes, and how much of it is allowed.
@@ -115,7 +115,7 @@ impl Inflater {
             in_message: false,
             ended: false,
             full: false,
-            short: 0,
+            short_in_a_row: 0,
         }
     }
 
@@ -158,7 +158,7 @@ impl Inflater {
         if input.is_empty() && !self.full && !(last && self.in_message) {
             return Ok(true);
         }
-        if last && self.inflate_brief(codec, input, limit, out)? {
+        if last && self.try_short_inflate(codec, input, limit, out)? {
             *input = &[];
             return Ok(true);
         }
@@ -178,7 +178,7 @@ impl Inflater {
 
     /// Decompresses a short message that has come whole without zlib, if that can be done.
     #[inline]
-    fn inflate_brief<O: MessageBuffer>(
+    fn try_short_inflate<O: MessageBuffer>(
         &mut self,
         codec: &mut Codec,
         payload: &[u8],
@@ -186,22 +186,22 @@ impl Inflater {
         out: &mut O,
     ) -> Result<bool, ProtocolError> {
         let whole = !self.in_message && !self.full && !self.lease.is_bound();
-        if !whole || !brief_inflate::may_be(payload) {
-            self.short = 0;
+        if !whole || !short_inflate::may_be(payload) {
+            self.short_in_a_row = 0;
             return Ok(false);
         }
-        if self.lease.has_ticket() && self.short < PATIENCE {
-            self.short += 1;
+        if self.lease.has_ticket() && self.short_in_a_row < PATIENCE {
+            self.short_in_a_row += 1;
             return Ok(false);
         }
-        let room = &mut codec.chunk()[..brief_inflate::MAX_OUTPUT];
-        let Some(len) = brief_inflate::inflate(&self.history, payload, room) else {
-            self.short = 0;
+        let room = &mut codec.chunk()[..short_inflate::MAX_OUTPUT];
+        let Some(len) = short_inflate::inflate(&self.history, payload, room) else {
+            self.short_in_a_row = 0;
             return Ok(false);
         };
         let made = &room[..len];
         if limit.is_some_and(|limit| (out.len() + len) as u64 > limit) {
-            self.short = 0;
+            self.short_in_a_row = 0;
             return Ok(false);
         }
         out.extend(made)?;

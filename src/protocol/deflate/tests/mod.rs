@@ -1,8 +1,6 @@
 //! Messages through a pair of handles, against zlib's own semantics (flate2) and a plain decoder.
 
 mod apart;
-mod brief;
-mod brief_inflate;
 mod eviction;
 mod hostile;
 mod inside;
@@ -10,6 +8,8 @@ mod pooling;
 mod puff;
 mod ratio;
 mod round_trip;
+mod short_deflate;
+mod short_inflate;
 
 use super::*;
 use crate::protocol::error::ProtocolError;

@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use proptest::prelude::{Just, ProptestConfig, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as _;
 
-use super::super::{brief_inflate, history::History};
+use super::super::{history::History, short_inflate};
 use super::*;
 
 const NO_STATES: CodecUsage = CodecUsage { compressors: 0, decompressors: 0, tables: 0 };
@@ -123,12 +123,12 @@ fn matches_of_every_length_and_distance() {
 /// What is not for it is left to zlib: here because of what each is, and not one byte is used.
 #[test]
 fn what_it_leaves_alone() {
-    let mut room = [0; brief_inflate::MAX_OUTPUT];
-    let mut brief =
-        |payload: &[u8]| brief_inflate::inflate(&History::default(), payload, &mut room);
-    assert_eq!(brief(&[0x00]), Some(0)); // an empty message
-    assert_eq!(brief(&[0x02, 0x00]), Some(0)); // an empty block of fixed codes
-    assert_eq!(brief(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]), Some(5)); // RFC 7692 section 7.2.3.1
+    let mut room = [0; short_inflate::MAX_OUTPUT];
+    let mut inflated =
+        |payload: &[u8]| short_inflate::inflate(&History::default(), payload, &mut room);
+    assert_eq!(inflated(&[0x00]), Some(0)); // an empty message
+    assert_eq!(inflated(&[0x02, 0x00]), Some(0)); // an empty block of fixed codes
+    assert_eq!(inflated(&[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]), Some(5)); // RFC 7692 section 7.2.3.1
     let left = [
         &[0x01][..],                              // the final block
         &[0x03, 0x00],                            // the same, of fixed codes
@@ -143,10 +143,10 @@ fn what_it_leaves_alone() {
         &[0x1a, 0x03, 0x00],                      // the code 286
     ];
     for payload in left {
-        assert_eq!(brief(payload), None, "{payload:02x?}");
+        assert_eq!(inflated(payload), None, "{payload:02x?}");
     }
-    let long = flate2_message(&[b'a'; brief_inflate::MAX_OUTPUT + 1], 6);
-    assert_eq!(brief(&long), None);
+    let long = flate2_message(&[b'a'; short_inflate::MAX_OUTPUT + 1], 6);
+    assert_eq!(inflated(&long), None);
 }
 
 fn payload() -> impl proptest::strategy::Strategy<Value = (Vec<u8>, u32)> {

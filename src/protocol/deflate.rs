@@ -20,20 +20,16 @@ mod deflater;
 mod history;
 mod inflater;
 mod lease;
+mod params;
 mod pool;
 mod short_deflate;
 mod short_inflate;
+mod states;
 
 #[cfg(test)]
 mod tests;
 
 pub use codec::{Codec, CodecLimits, CodecUsage};
-pub use deflater::{DeflateParams, Deflater, Strategy};
-pub use inflater::{InflateParams, Inflater};
-
-/// What a sender leaves out at the end of a message, and a receiver supplies again: the rest of an
-/// empty stored block (RFC 7692 sections 7.2.1 and 7.2.2).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-
-/// The largest LZ77 window, in bytes (RFC 1951 section 3.2.5: distances go up to 32768).
-const MAX_WINDOW: usize = 1 << 15;
+pub use deflater::Deflater;
+pub use inflater::Inflater;
+pub use params::{DeflateParams, InflateParams, Strategy};

@@ -1,10 +1,7 @@
 //! What the connections of one event loop share: compressors, decompressors and spare buffers.
 
-use zlib_rs::Inflate;
-
-use super::deflater::Compressor;
 use super::pool::Pool;
-use super::short_deflate::Table;
+use super::states::{Compressor, Decompressor, Table};
 
 /// Output is made in pieces of this many bytes, in a buffer that stays in the cache.
 const CHUNK: usize = 32 * 1024;
@@ -49,7 +46,7 @@ pub struct CodecUsage {
 /// The (de)compressors of one event loop; see the top of the folder.
 pub struct Codec {
     pub(super) compressors: Pool<Box<Compressor>>,
-    pub(super) decompressors: Pool<Box<Inflate>>,
+    pub(super) decompressors: Pool<Box<Decompressor>>,
     pub(super) tables: Pool<Box<Table>>,
     chunk: Vec<u8>,
     spare: Vec<Vec<u8>>,

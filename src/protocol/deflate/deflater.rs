@@ -1,22 +1,18 @@
 //! Compressing (RFC 7692 section 7.2.1).
 
-use zlib_rs::{Deflate, DeflateConfig, DeflateError, DeflateFlush, Method};
-
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 
-use super::TAIL;
 use super::codec::Codec;
 use super::lease::{Lease, Taken};
+use super::params::{DEFAULT_LEVEL, DeflateParams, Strategy, TAIL};
 use super::short_deflate::{self, Window};
+use super::states::{Compressor, Shape};
 
 /// Up to so many bytes a message touches little of a compressor, and is too short for Huffman codes of
 /// its own. A longer one touches as much as is set up anew when the compressor is reset, 128 KiB of
 /// hash table above all.
 const SHORT: usize = 256;
-
-/// zlib's number for a level left to the library.
-const DEFAULT_LEVEL: i32 = -1;
 
 /// What that means for short messages: fixed Huffman codes, nothing to be computed for a block. It is
 /// three times as fast as the next level, and its output no more than 5 % larger.
@@ -29,132 +25,6 @@ const LONG_LEVEL: i8 = 2;
 /// What a compressor that has to start again may refer to, in bytes: enough for what small messages have
 /// in common, little enough to be entered into a hash table for each of them.
 const MAX_HISTORY: usize = 4096;
-
-/// zlib's `strategy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Strategy {
-    /// `Z_DEFAULT_STRATEGY`: for any data.
-    #[default]
-    Default,
-    /// `Z_FILTERED`: for small values with a random distribution.
-    Filtered,
-    /// `Z_HUFFMAN_ONLY`: no matching of strings.
-    HuffmanOnly,
-    /// `Z_RLE`: matches of distance one only.
-    Rle,
-    /// `Z_FIXED`: no dynamic Huffman codes.
-    Fixed,
-}
-
-impl Strategy {
-    /// That of zlib's number, 0 to 4; `None` for any other.
-    #[must_use]
-    pub const fn from_zlib(number: i32) -> Option<Self> {
-        Some(match number {
-            0 => Self::Default,
-            1 => Self::Filtered,
-            2 => Self::HuffmanOnly,
-            3 => Self::Rle,
-            4 => Self::Fixed,
-            _ => return None,
-        })
-    }
-
-    const fn to_zlib(self) -> zlib_rs::Strategy {
-        match self {
-            Self::Default => zlib_rs::Strategy::Default,
-            Self::Filtered => zlib_rs::Strategy::Filtered,
-            Self::HuffmanOnly => zlib_rs::Strategy::HuffmanOnly,
-            Self::Rle => zlib_rs::Strategy::Rle,
-            Self::Fixed => zlib_rs::Strategy::Fixed,
-        }
-    }
-}
-
-/// How one side of a connection compresses: what was agreed (RFC 7692 section 7.1) and what is its own
-/// affair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeflateParams {
-    /// Base-2 logarithm of the LZ77 window: 8 to 15. With 8 nothing is compressed: a raw DEFLATE
-    /// stream of zlib's has 9 at least.
-    pub window_bits: u8,
-    /// Forget the history after every message.
-    pub no_context_takeover: bool,
-    /// zlib's `level`: 0 to 9, or -1 for the default: 1 for messages up to 256 bytes, 2 for longer ones.
-    pub level: i32,
-    /// zlib's `memLevel`: 1 to 9.
-    pub mem_level: u8,
-    /// zlib's `strategy`.
-    pub strategy: Strategy,
-    /// The shortest message to compress, in bytes, where the history is forgotten after every message.
-    pub threshold: usize,
-}
-
-impl Default for DeflateParams {
-    /// What ws takes where nothing is said, and the default level.
-    fn default() -> Self {
-        Self {
-            window_bits: 15,
-            no_context_takeover: false,
-            level: DEFAULT_LEVEL,
-            mem_level: 8,
-            strategy: Strategy::Default,
-            threshold: 1024,
-        }
-    }
-}
-
-/// What a compressor is made with: only one of the same shape can be reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Shape {
-    window_bits: u8,
-    level: i8,
-    mem_level: u8,
-    strategy: Strategy,
-}
-
-/// A compressor of the pool.
-pub(super) struct Compressor {
-    deflate: Deflate,
-    shape: Shape,
-}
-
-impl Compressor {
-    fn new(shape: Shape) -> Self {
-        let deflate = Deflate::new_with_config(DeflateConfig {
-            level: i32::from(shape.level),
-            method: Method::Deflated,
-            // Negative: no zlib header, "DEFLATE blocks" only (RFC 7692 section 7.2.1).
-            window_bits: -i32::from(shape.window_bits),
-            mem_level: i32::from(shape.mem_level),
-            strategy: shape.strategy.to_zlib(),
-        });
-        Self { deflate, shape }
-    }
-
-    /// Compresses all of `input` and flushes, so that `out` ends with an empty stored block.
-    fn run(
-        &mut self,
-        mut input: &[u8],
-        chunk: &mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), ProtocolError> {
-        loop {
-            let (read, written) = (self.deflate.total_in(), self.deflate.total_out());
-            let status = self.deflate.compress(input, chunk, DeflateFlush::SyncFlush);
-            let consumed = (self.deflate.total_in() - read) as usize;
-            let produced = (self.deflate.total_out() - written) as usize;
-            status.map_err(|error| ProtocolError::InvalidDeflate { reason: error.as_str() })?;
-            MessageBuffer::extend(out, &chunk[..produced])?;
-            input = &input[consumed..];
-            // "deflate() … with avail_out == 0 … must be called again with the same value of the
-            // flush parameter" (zlib's manual): the flush is over when there was room left.
-            if produced < chunk.len() && (input.is_empty() || consumed == 0) {
-                return Ok(());
-            }
-        }
-    }
-}
 
 /// The compressing half of a connection: a small handle, its compressor lives in a [`Codec`]. It keeps
 /// the last bytes it compressed, for a compressor that has to start again.
@@ -248,19 +118,19 @@ impl Deflater {
         let level = if short && self.default_level { SHORT_LEVEL } else { self.shape.level };
         let shape = Shape { level, ..self.shape };
         let continues = self.in_message || !self.no_context_takeover;
-        let goes_on = |own: &Compressor| continues && own.shape.level >= level;
-        let fits = |spare: &Compressor| spare.shape == shape;
+        let goes_on = |own: &Compressor| continues && own.shape().level >= level;
+        let fits = |spare: &Compressor| spare.shape() == shape;
         let mut compressor = match self.lease.take(&mut codec.compressors, short, goes_on, fits) {
             Taken::Own(compressor) => return Ok(compressor),
             Taken::Spare(mut spare) => {
-                spare.deflate.reset();
+                spare.reset();
                 spare
             }
             Taken::Nothing => Box::new(Compressor::new(shape)),
         };
         let last = self.window.last(MAX_HISTORY.min(1 << self.shape.window_bits));
         if !last.is_empty() {
-            compressor.deflate.set_dictionary(last).map_err(fault)?;
+            compressor.set_history(last)?;
         }
         Ok(compressor)
     }
@@ -354,13 +224,6 @@ impl Deflater {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.window.memory()
-    }
-}
-
-fn fault(error: DeflateError) -> ProtocolError {
-    match error {
-        DeflateError::MemError => ProtocolError::OutOfMemory,
-        error => ProtocolError::InvalidDeflate { reason: error.as_str() },
     }
 }
 

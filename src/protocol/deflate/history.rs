@@ -2,7 +2,7 @@
 
 use crate::protocol::buffer::OutOfMemory;
 
-use super::MAX_WINDOW;
+use super::params::MAX_WINDOW;
 
 /// At most one window of output. It grows with what there is to remember, up to `window` bytes, and is
 /// a ring from then on.

@@ -1,15 +1,14 @@
 //! Decompressing (RFC 7692 section 7.2.2).
 
-use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
-
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::error::ProtocolError;
 
 use super::codec::Codec;
 use super::history::{History, last};
 use super::lease::{Lease, Taken};
+use super::params::{InflateParams, MAX_WINDOW, TAIL};
 use super::short_inflate;
-use super::{MAX_WINDOW, TAIL};
+use super::states::{Decompressor, Inflated, StopAt};
 
 /// Up to so many bytes a payload touches little of a decompressor; a longer one builds tables in it.
 const SHORT: usize = 128;
@@ -18,27 +17,11 @@ const SHORT: usize = 128;
 /// to it later, it would have to be told the whole window.
 const PATIENCE: u8 = 3;
 
-/// How the peer compresses (RFC 7692 section 7.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InflateParams {
-    /// Base-2 logarithm of the peer's LZ77 window: 8 to 15.
-    pub window_bits: u8,
-    /// The peer forgets its history after every message.
-    pub no_context_takeover: bool,
-}
-
-impl Default for InflateParams {
-    /// What holds where nothing was agreed.
-    fn default() -> Self {
-        Self { window_bits: 15, no_context_takeover: false }
-    }
-}
-
 /// The decompressing half of a connection: a small handle, its decompressor lives in a [`Codec`]. It
 /// keeps the last window of output, so that any decompressor can go on where another stopped.
 pub struct Inflater {
     history: History,
-    lease: Lease<Inflate>,
+    lease: Lease<Decompressor>,
     window_bits: u8,
     no_context_takeover: bool,
     /// Bytes of the current message were taken.
@@ -73,33 +56,20 @@ struct Step {
 impl<O: MessageBuffer> Output<'_, O> {
     fn step(
         &mut self,
-        inflate: &mut Inflate,
+        inflate: &mut Decompressor,
         input: &[u8],
-        flush: InflateFlush,
+        stop_at: StopAt,
     ) -> Result<Step, ProtocolError> {
         // One byte more than allowed: whether there is one is the question.
         let allowed = self.limit.saturating_sub(self.out.len()).saturating_add(1);
         let room = allowed.min(self.chunk.len());
         let chunk = &mut self.chunk[..room];
-        let (read, written) = (inflate.total_in(), inflate.total_out());
-        let status = inflate.decompress(input, chunk, flush);
-        let consumed = (inflate.total_in() - read) as usize;
-        let produced = (inflate.total_out() - written) as usize;
+        let Inflated { consumed, produced, stream_end } = inflate.run(input, chunk, stop_at);
         self.out.extend(&chunk[..produced])?;
         if self.out.len() > self.limit {
             return Err(ProtocolError::UnsupportedMessageLength);
         }
-        match status {
-            Ok(status) => Ok(Step {
-                consumed,
-                full: produced == room,
-                stream_end: status == Status::StreamEnd,
-            }),
-            Err(InflateError::MemError) => Err(ProtocolError::OutOfMemory),
-            Err(error) => Err(ProtocolError::InvalidDeflate {
-                reason: inflate.error_message().unwrap_or_else(|| error.as_str()),
-            }),
-        }
+        Ok(Step { consumed, full: produced == room, stream_end: stream_end? })
     }
 }
 
@@ -214,7 +184,7 @@ impl Inflater {
 
     fn run<O: MessageBuffer>(
         &mut self,
-        inflate: &mut Inflate,
+        inflate: &mut Decompressor,
         input: &mut &[u8],
         last: bool,
         output: &mut Output<'_, O>,
@@ -228,7 +198,7 @@ impl Inflater {
             if self.ended {
                 self.next_stream(inflate, output)?;
             }
-            let step = output.step(inflate, input, InflateFlush::NoFlush)?;
+            let step = output.step(inflate, input, StopAt::Stream)?;
             *input = &input[step.consumed..];
             full = step.full;
             self.ended = step.stream_end;
@@ -251,13 +221,13 @@ impl Inflater {
     /// window is what was decompressed before it, in this message and the ones before.
     fn next_stream<O: MessageBuffer>(
         &mut self,
-        inflate: &mut Inflate,
+        inflate: &mut Decompressor,
         output: &Output<'_, O>,
     ) -> Result<(), ProtocolError> {
-        inflate.reset(false);
+        inflate.reset();
         self.ended = false;
         self.restore(inflate)?;
-        set_dictionary(inflate, &output.out.as_slice()[output.start..])
+        inflate.add_history(last(&output.out.as_slice()[output.start..], MAX_WINDOW))
     }
 
     /// "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message"
@@ -265,13 +235,13 @@ impl Inflater {
     /// decompressor is asked to stop at the end of a block, unless the message ended inside of one.
     fn finish<O: MessageBuffer>(
         &mut self,
-        inflate: &mut Inflate,
+        inflate: &mut Decompressor,
         output: &mut Output<'_, O>,
     ) -> Result<(), ProtocolError> {
         const PROBE: [u8; 5] = [TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0x00];
         let mut taken = 0;
         loop {
-            let step = output.step(inflate, &PROBE[taken..], InflateFlush::Block)?;
+            let step = output.step(inflate, &PROBE[taken..], StopAt::Block)?;
             taken += step.consumed;
             self.ended = step.stream_end;
             if step.full && taken < PROBE.len() {
@@ -279,7 +249,7 @@ impl Inflater {
             }
             if taken == TAIL.len() {
                 // Where they ended another block than theirs, what is left of their bits is no block.
-                return output.step(inflate, &[], InflateFlush::NoFlush).map(drop);
+                return output.step(inflate, &[], StopAt::Stream).map(drop);
             }
             if taken == PROBE.len() || step.stream_end || step.consumed == 0 {
                 return Err(ProtocolError::InvalidDeflate { reason: "unexpected end of file" });
@@ -288,28 +258,31 @@ impl Inflater {
     }
 
     /// A decompressor that stands where this connection's last one stopped.
-    fn acquire(&mut self, codec: &mut Codec, len: usize) -> Result<Box<Inflate>, ProtocolError> {
+    fn acquire(
+        &mut self,
+        codec: &mut Codec,
+        len: usize,
+    ) -> Result<Box<Decompressor>, ProtocolError> {
         let continues = self.in_message || !self.no_context_takeover;
         self.in_message = true;
         let (short, pool) = (len <= SHORT, &mut codec.decompressors);
         let mut inflate = match self.lease.take(pool, short, |_| continues, |_| true) {
             Taken::Own(inflate) => return Ok(inflate),
             Taken::Spare(mut spare) => {
-                spare.reset(false);
+                spare.reset();
                 spare
             }
-            // The largest window reads the smaller ones, and makes all states alike.
-            Taken::Nothing => Box::new(Inflate::new(false, 15)),
+            Taken::Nothing => Box::new(Decompressor::new()),
         };
         self.ended = false;
         self.restore(&mut inflate)?;
         Ok(inflate)
     }
 
-    fn restore(&self, inflate: &mut Inflate) -> Result<(), ProtocolError> {
+    fn restore(&self, inflate: &mut Decompressor) -> Result<(), ProtocolError> {
         let [older, newer] = self.history.parts();
-        set_dictionary(inflate, older)?;
-        set_dictionary(inflate, newer)
+        inflate.add_history(older)?;
+        inflate.add_history(newer)
     }
 
     /// Keeps what the next message, or the next piece of this one, may refer to.
@@ -321,7 +294,13 @@ impl Inflater {
         Ok(self.history.push(output, 1 << self.window_bits.min(15))?)
     }
 
-    fn give_back(&mut self, codec: &mut Codec, inflate: Box<Inflate>, last: bool, usable: bool) {
+    fn give_back(
+        &mut self,
+        codec: &mut Codec,
+        inflate: Box<Decompressor>,
+        last: bool,
+        usable: bool,
+    ) {
         self.in_message = usable && !last;
         let pool = &mut codec.decompressors;
         if !usable {
@@ -362,13 +341,5 @@ impl Inflater {
     #[must_use]
     pub const fn memory(&self) -> usize {
         self.history.capacity()
-    }
-}
-
-fn set_dictionary(inflate: &mut Inflate, dictionary: &[u8]) -> Result<(), ProtocolError> {
-    let dictionary = last(dictionary, MAX_WINDOW);
-    match inflate.set_dictionary(dictionary) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ProtocolError::InvalidDeflate { reason: error.as_str() }),
     }
 }

@@ -9,18 +9,16 @@
 use crate::protocol::buffer::OutOfMemory;
 use crate::simd::prefetch::prefetch;
 
-use super::TAIL;
 use super::codec::Codec;
+use super::params::TAIL;
 use super::pool::Ticket;
+use super::states::{TABLE_BITS, Table};
 
 /// The most bytes a match reaches back.
 const REACH: usize = 4096;
 
 /// Bytes appended behind [`REACH`] before the oldest are moved out.
 const SLACK: usize = 1024;
-
-/// Places in the table, as a power of two.
-const TABLE_BITS: u32 = 10;
 
 /// Earlier places of one hash that are looked at.
 const WAYS: usize = 4;
@@ -45,11 +43,6 @@ pub(super) const MAX_INPUT: usize = 256;
 
 /// A literal takes 9 bits at most; before them 3 bits, behind them 7, 3 and the padding, and the tail.
 const MAX_OUTPUT: usize = MAX_INPUT + MAX_INPUT / 8 + 16;
-
-/// Where, modulo 2^16, four bytes with that hash were: [`WAYS`] places of 16 bits, the latest in the lowest. What
-/// is too old, or was another connection's, is found out by comparing the bytes. It lives in a pool: see the
-/// top of the folder.
-pub(super) type Table = [u64; 1 << TABLE_BITS];
 
 /// What a connection sent last, in a box: most connections send nothing compressed.
 #[derive(Default)]

@@ -11,6 +11,7 @@ mod round_trip;
 mod short_deflate;
 mod short_inflate;
 
+use super::params::TAIL;
 use super::*;
 use crate::protocol::error::ProtocolError;
 

@@ -1,13 +1,13 @@
-//! Messages through a pair of handles, against zlib's own semantics (flate2) and a plain decoder.
+//! Messages through a pair of handles, against zlib's own semantics (flate2) and another author's decoder.
 
 mod apart;
 mod eviction;
 mod hostile;
 mod inside;
 mod pooling;
-mod puff;
 mod ratio;
 mod round_trip;
+mod second_opinion;
 mod short_deflate;
 mod short_inflate;
 

@@ -1,9 +1,9 @@
-//! What the connections of one event loop share: compressors, decompressors and spare buffers.
+//! The compressors, decompressors and spare buffers that the connections of one event loop share.
 
 use super::pool::Pool;
 use super::states::{Compressor, Decompressor, Table};
 
-/// Output is made in pieces of this many bytes, in a buffer that stays in the cache.
+/// Bytes of output that one call into zlib may make: the buffer for them stays in the cache.
 const CHUNK: usize = 32 * 1024;
 
 /// Spare buffers kept.
@@ -12,16 +12,16 @@ const MAX_SPARE: usize = 4;
 /// The longest spare buffer kept, in bytes.
 const MAX_SPARE_CAPACITY: usize = 256 * 1024;
 
-/// How many states a [`Codec`] keeps. A connection that finds its own state gone starts afresh: a
-/// larger output for a compressor, a copy of at most 32 KiB for a decompressor.
+/// How many states a [`Codec`] keeps. A connection whose own state was evicted starts afresh. A compressor then makes
+/// a larger output; a decompressor is given its history again, a copy of at most 32 KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodecLimits {
-    /// Compressors: about 370 KiB each at the largest window, of which 260 are touched by short messages.
+    /// Compressors: about 370 KiB each at the largest window, of which short messages touch 260 KiB.
     pub max_compressors: usize,
-    /// Decompressors: 44 KiB each. In the middle of a message that comes in pieces a connection
-    /// keeps its decompressor, and these do not count.
+    /// Decompressors: 44 KiB each. A connection keeps its decompressor while a message comes in pieces; those do
+    /// not count.
     pub max_decompressors: usize,
-    /// Tables of short messages: 8 KiB each.
+    /// Tables for compressing short messages: 8 KiB each.
     pub max_tables: usize,
 }
 
@@ -39,7 +39,7 @@ pub struct CodecUsage {
     pub compressors: usize,
     /// Decompressors not in use at this moment.
     pub decompressors: usize,
-    /// Tables of short messages.
+    /// Tables for compressing short messages.
     pub tables: usize,
 }
 
@@ -65,7 +65,7 @@ impl Codec {
         }
     }
 
-    /// What is in the pool now.
+    /// How many states are in the pools now.
     #[must_use]
     pub const fn usage(&self) -> CodecUsage {
         CodecUsage {
@@ -90,7 +90,7 @@ impl Codec {
         }
     }
 
-    /// Where output is made before it is appended to its message.
+    /// The buffer that zlib writes to; its content is then appended to the message.
     pub(super) fn chunk(&mut self) -> &mut [u8] {
         if self.chunk.is_empty() {
             self.chunk = vec![0; CHUNK];

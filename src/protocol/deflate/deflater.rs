@@ -9,27 +9,27 @@ use super::params::{DEFAULT_LEVEL, DeflateParams, Strategy, TAIL};
 use super::short_deflate::{self, Window};
 use super::states::{Compressor, Shape};
 
-/// Up to so many bytes a message touches little of a compressor, and is too short for Huffman codes of
-/// its own. A longer one touches as much as is set up anew when the compressor is reset, 128 KiB of
-/// hash table above all.
+/// A message of at most this many bytes touches little of a compressor, and is too short for Huffman codes of
+/// its own. A longer one touches about as much as a reset of the compressor does: above all the hash table of
+/// 128 KiB.
 const SHORT: usize = 256;
 
-/// What that means for short messages: fixed Huffman codes, nothing to be computed for a block. It is
-/// three times as fast as the next level, and its output no more than 5 % larger.
+/// The default level for short messages. It uses fixed Huffman codes, so nothing has to be computed for a block: it
+/// is three times as fast as the next level, and its output is at most 5 % larger.
 const SHORT_LEVEL: i8 = 1;
 
-/// And for the others: measured on JSON, output is 9 % smaller than zlib's own level 1 makes, at two thirds of
-/// its time. Level 6 would save another 10 %, at three times the time.
+/// The default level for longer messages. Measured on JSON, the output is 9 % smaller than that of zlib's own level
+/// 1, in two thirds of its time. Level 6 would save another 10 %, in three times the time.
 const LONG_LEVEL: i8 = 2;
 
-/// What a compressor that has to start again may refer to, in bytes: enough for what small messages have
-/// in common, little enough to be entered into a hash table for each of them.
+/// Bytes of history that a compressor is given when it starts again: enough for what small messages have in common,
+/// and few enough to be entered into a hash table for each message.
 const MAX_HISTORY: usize = 4096;
 
-/// The compressing half of a connection: a small handle, its compressor lives in a [`Codec`]. It keeps
-/// the last bytes it compressed, for a compressor that has to start again.
+/// The compressing half of a connection: a small handle, whose compressor lives in a [`Codec`]. It keeps the last
+/// bytes that it compressed, for a compressor that has to start again.
 pub struct Deflater {
-    /// That for long messages.
+    /// The shape of the compressor for long messages.
     shape: Shape,
     default_level: bool,
     no_context_takeover: bool,
@@ -39,7 +39,7 @@ pub struct Deflater {
 }
 
 impl Deflater {
-    /// A handle that has compressed nothing yet; allocates nothing.
+    /// A handle that has compressed nothing yet. It allocates nothing.
     #[must_use]
     pub fn new(params: DeflateParams) -> Self {
         let default_level = params.level == DEFAULT_LEVEL;
@@ -59,19 +59,19 @@ impl Deflater {
         }
     }
 
-    /// Whether [`Deflater::deflate`] works: `false` for a window of 8 bits, which zlib would silently make
-    /// 9 and the peer could not read, and for values outside the ranges of [`DeflateParams`]. Messages
-    /// are sent uncompressed then (RFC 7692 section 6: compression is per message).
+    /// Whether [`Deflater::deflate`] works. If not, messages are sent uncompressed (RFC 7692 section 6: compression
+    /// is per message). It does not work for values outside the ranges of [`DeflateParams`], nor for a window of 8
+    /// bits: zlib would silently use 9, which the peer could not read.
     #[must_use]
     pub const fn can_compress(&self) -> bool {
         let Shape { window_bits, level, mem_level, .. } = self.shape;
         matches!(window_bits, 9..=15) && matches!(level, 0..=9) && matches!(mem_level, 1..=9)
     }
 
-    /// Compresses the payload of one frame, appending to `out`; `fin`: the message ends with it.
+    /// Compresses the payload of one frame and appends it to `out`. `fin` means that the message ends with it.
     ///
     /// # Errors
-    /// [`ProtocolError::OutOfMemory`] where `out` cannot grow; [`ProtocolError::InvalidDeflate`]
+    /// [`ProtocolError::OutOfMemory`] if `out` cannot grow; [`ProtocolError::InvalidDeflate`]
     /// if [`Deflater::can_compress`] is `false`.
     pub fn deflate(
         &mut self,
@@ -85,7 +85,7 @@ impl Deflater {
         }
         let start = out.len();
         if self.suits_short_deflate(codec, input.len()) {
-            // It is in the peer's window, and not in that of a compressor that was used before.
+            // The message will be in the peer's window, but not in that of a compressor used before.
             self.lease.release(&mut codec.compressors);
             self.window.compress(codec, input, 1 << self.shape.window_bits, out)?;
             self.in_message = !fin;
@@ -112,7 +112,7 @@ impl Deflater {
             && !self.lease.has(&codec.compressors)
     }
 
-    /// A compressor that may refer to what this connection sent, at least to the last of it.
+    /// A compressor that may refer to what this connection sent, or at least to the end of it.
     fn acquire(&mut self, codec: &mut Codec, len: usize) -> Result<Box<Compressor>, ProtocolError> {
         let short = len <= SHORT;
         let level = if short && self.default_level { SHORT_LEVEL } else { self.shape.level };
@@ -150,7 +150,7 @@ impl Deflater {
         }
     }
 
-    /// Keeps what the peer has, for a compressor that starts again.
+    /// Keeps a message that the peer now has, for a compressor that starts again.
     fn remember(
         &mut self,
         codec: &mut Codec,
@@ -168,8 +168,8 @@ impl Deflater {
         Ok(())
     }
 
-    /// A handle that compresses as this one does, but each message by itself: its output is good for
-    /// every connection whose handle [is alike](Deflater::is_like).
+    /// A handle with the same parameters that compresses each message by itself. Its output can be sent on every
+    /// connection whose handle [is alike](Deflater::is_like).
     #[must_use]
     pub fn apart(&self) -> Self {
         Self {
@@ -182,18 +182,18 @@ impl Deflater {
         }
     }
 
-    /// Whether both make the same of a message that refers to no other.
+    /// Whether both handles compress a message to the same bytes if it refers to no other.
     #[must_use]
     pub fn is_like(&self, other: &Self) -> bool {
         self.shape == other.shape && self.default_level == other.default_level
     }
 
-    /// The peer was sent the whole message `input` as a handle made by [`Deflater::apart`] compressed it.
+    /// Notes that the peer was sent the whole message `input`, compressed by a handle that [`Deflater::apart`] made.
     ///
-    /// It is in the peer's window then, and not in that of the compressor, whose distances would all be
-    /// wrong ("LZ77 sliding window", RFC 7692 section 7.2.1): the next message needs one that starts
-    /// again. What it may refer to is the history, brought up to date where there is one; a connection
-    /// that is only broadcast to keeps none.
+    /// The message is now in the peer's window ("LZ77 sliding window", RFC 7692 section 7.2.1), but not in that of
+    /// our compressor, whose distances would all be wrong. So the next message needs a compressor that starts
+    /// again. It may refer to the history, which is brought up to date if there is one; a connection that only
+    /// receives broadcasts keeps none.
     pub fn skip(&mut self, codec: &mut Codec, input: &[u8]) {
         self.lease.release(&mut codec.compressors);
         if self.window.memory() != 0 && self.remember(codec, input, true).is_err() {
@@ -201,8 +201,8 @@ impl Deflater {
         }
     }
 
-    /// Takes the compressor out of the pool and into the handle, which may then be used with the codec
-    /// of another thread, until [`Deflater::attach`].
+    /// Takes the compressor out of the pool and into the handle. Until [`Deflater::attach`], the handle may be used
+    /// with the codec of another thread.
     pub fn detach(&mut self, codec: &mut Codec) {
         self.lease.detach(&mut codec.compressors);
     }
@@ -212,24 +212,24 @@ impl Deflater {
         self.lease.attach(&mut codec.compressors, true);
     }
 
-    /// Gives back what the connection holds of the codec. It may compress on: from a fresh start.
-    /// (A handle that is only dropped leaves its compressor in the pool until it is the oldest.)
+    /// Gives back what the connection holds of the codec. The handle may still compress, from a fresh start.
+    /// (If a handle is only dropped, its compressor stays in the pool until it is evicted.)
     pub fn release(&mut self, codec: &mut Codec) {
         self.in_message = false;
         self.window.clear(codec);
         self.lease.release(&mut codec.compressors);
     }
 
-    /// Bytes of heap memory that an idle connection holds here: what it last sent.
+    /// Bytes of heap memory that an idle connection holds here, for the last bytes that it sent.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.window.memory()
     }
 }
 
-/// "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (RFC 7692 section 7.2.1). Where
-/// nothing was written, as for an empty message, there is an empty stored block to begin first: "append
-/// an empty DEFLATE block with no compression", of which then one byte 0x00 is left (section 7.2.3.6).
+/// Ends a message: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end" (RFC 7692 section 7.2.1). If
+/// nothing was written, as for an empty message, there must first be a block to remove them from: "append an empty
+/// DEFLATE block with no compression". Its one remaining byte is 0x00 (section 7.2.3.6).
 fn end_message(out: &mut Vec<u8>, start: usize) -> Result<(), ProtocolError> {
     if out.len() - start >= TAIL.len() && out.ends_with(&TAIL) {
         out.truncate(out.len() - TAIL.len());

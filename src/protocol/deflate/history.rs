@@ -1,20 +1,19 @@
-//! The last bytes that a decompressor gave out: what is needed to restore it.
+//! The last bytes of a decompressor's output, from which it can be restored.
 
 use crate::protocol::buffer::OutOfMemory;
 
 use super::params::MAX_WINDOW;
 
-/// At most one window of output. It grows with what there is to remember, up to `window` bytes, and is
-/// a ring from then on.
+/// At most one window of output: a buffer that grows up to `window` bytes and is a ring from then on.
 #[derive(Default)]
 pub(super) struct History {
     bytes: Vec<u8>,
-    /// Where the oldest byte is, and the next one goes, once the window is full.
+    /// Once the window is full: the place of the oldest byte, which the next one overwrites.
     oldest: usize,
 }
 
 impl History {
-    /// Appends output. `window` is the most to remember, in bytes, the same at every call.
+    /// Appends output. `window` is how many bytes to remember at most; every call passes the same value.
     pub(super) fn push(&mut self, output: &[u8], window: usize) -> Result<(), OutOfMemory> {
         let output = last(output, window);
         let room = window.saturating_sub(self.bytes.len());
@@ -27,7 +26,7 @@ impl History {
         Ok(())
     }
 
-    /// Doubles as it grows, but never past the window.
+    /// Makes room. The buffer doubles as it grows, but never exceeds the window.
     fn reserve(&mut self, additional: usize, room: usize) -> Result<(), OutOfMemory> {
         let len = self.bytes.len();
         if additional > self.bytes.capacity() - len {
@@ -36,7 +35,7 @@ impl History {
         Ok(())
     }
 
-    /// `output` is no longer than the window, which is full.
+    /// Writes `output`, at most one window, over the oldest bytes of a full window.
     fn overwrite(&mut self, output: &[u8]) {
         let to_end = output.len().min(self.bytes.len() - self.oldest);
         let (first, second) = output.split_at(to_end);
@@ -48,8 +47,8 @@ impl History {
         }
     }
 
-    /// Fills `out` with what was `back` bytes ago and follows; no more than `back` bytes. `None` where so much
-    /// is not remembered.
+    /// Fills `out`, at most `back` bytes, with the output from `back` bytes ago on. Returns `None` if that is
+    /// further back than the history reaches.
     #[inline]
     pub(super) fn copy(&self, back: usize, out: &mut [u8]) -> Option<()> {
         let len = self.bytes.len();
@@ -66,13 +65,13 @@ impl History {
         Some(())
     }
 
-    /// What is remembered, the older part first.
+    /// The history in two parts, the older one first.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at(self.oldest);
         [older, newer]
     }
 
-    /// Forgets everything and gives the memory back.
+    /// Forgets everything and frees the memory.
     pub(super) fn clear(&mut self) {
         if self.bytes.capacity() != 0 {
             *self = Self::default();

@@ -10,38 +10,39 @@ use super::params::{InflateParams, MAX_WINDOW, TAIL};
 use super::short_inflate;
 use super::states::{Decompressor, Inflated, StopAt};
 
-/// Up to so many bytes a payload touches little of a decompressor; a longer one builds tables in it.
+/// A payload of at most this many bytes touches little of a decompressor; a longer one builds tables in it.
 const SHORT: usize = 128;
 
-/// A connection with a decompressor of its own goes on with it for so many short messages: to come back
-/// to it later, it would have to be told the whole window.
+/// How many short messages in a row a connection still gives to a decompressor of its own. If the connection went
+/// without it at once, and a longer message came next, another would have to be given the whole window.
 const PATIENCE: u8 = 3;
 
-/// The decompressing half of a connection: a small handle, its decompressor lives in a [`Codec`]. It
-/// keeps the last window of output, so that any decompressor can go on where another stopped.
+/// The decompressing half of a connection: a small handle, whose decompressor lives in a [`Codec`]. It keeps the
+/// last window of output, so that any decompressor can continue where another stopped.
 pub struct Inflater {
     history: History,
     lease: Lease<Decompressor>,
     window_bits: u8,
     no_context_takeover: bool,
-    /// Bytes of the current message were taken.
+    /// Part of the current message has been read.
     in_message: bool,
-    /// A block with BFINAL was the last: what comes next begins another DEFLATE stream.
+    /// The last block had BFINAL: the next byte begins another DEFLATE stream.
     ended: bool,
-    /// Stopped where there may be more output without more input.
+    /// The last call stopped where there may be more output without more input.
     full: bool,
-    /// Messages in a row that the own decompressor had, and that seem to do without, up to [`PATIENCE`].
+    /// How many messages in a row went to our own decompressor although `short_inflate` could probably have read
+    /// them; up to [`PATIENCE`].
     short_in_a_row: u8,
 }
 
-/// Where output goes, and how much of it is allowed.
+/// The destination of the output, and its limits.
 struct Output<'a, O> {
     chunk: &'a mut [u8],
     out: &'a mut O,
     /// Length of `out` before this call.
     start: usize,
     limit: usize,
-    /// Length of `out` beyond which to stop.
+    /// The call stops once `out` is longer than this.
     mark: usize,
 }
 
@@ -60,7 +61,7 @@ impl<O: MessageBuffer> Output<'_, O> {
         input: &[u8],
         stop_at: StopAt,
     ) -> Result<Step, ProtocolError> {
-        // One byte more than allowed: whether there is one is the question.
+        // One byte more than allowed: if it comes, the message is too long.
         let allowed = self.limit.saturating_sub(self.out.len()).saturating_add(1);
         let room = allowed.min(self.chunk.len());
         let chunk = &mut self.chunk[..room];
@@ -74,7 +75,7 @@ impl<O: MessageBuffer> Output<'_, O> {
 }
 
 impl Inflater {
-    /// A handle that has decompressed nothing yet; allocates nothing.
+    /// A handle that has decompressed nothing yet. It allocates nothing.
     #[must_use]
     pub fn new(params: InflateParams) -> Self {
         Self {
@@ -89,16 +90,16 @@ impl Inflater {
         }
     }
 
-    /// Decompresses a piece of a message, appending to `out`. `last`: the message ends with this piece.
-    /// `limit`: the most bytes that `out` may hold afterwards.
+    /// Decompresses a piece of a message and appends it to `out`. `last` means that the message ends with this piece;
+    /// `limit` is how many bytes `out` may hold afterwards.
     ///
-    /// A payload of no bytes at all is taken as an empty message. After an error the connection is
-    /// to be closed; what was decompressed before it is in `out`.
+    /// A payload of no bytes is an empty message. After an error the connection must be closed; `out` then has what
+    /// was decompressed before it.
     ///
     /// # Errors
     /// [`ProtocolError::UnsupportedMessageLength`] as soon as there is one byte too many;
-    /// [`ProtocolError::InvalidDeflate`] for what is no DEFLATE stream, and for a message that ends
-    /// inside of a block; [`ProtocolError::OutOfMemory`].
+    /// [`ProtocolError::InvalidDeflate`] if the input is no DEFLATE stream, or the message ends within a block;
+    /// [`ProtocolError::OutOfMemory`].
     pub fn inflate<O: MessageBuffer>(
         &mut self,
         codec: &mut Codec,
@@ -110,9 +111,9 @@ impl Inflater {
         self.inflate_some(codec, &mut input, last, limit, usize::MAX, out).map(drop)
     }
 
-    /// As [`Inflater::inflate`], but stops when `out` holds more than `mark` bytes: at most 32 KiB more,
-    /// and what ends the message. Whether the piece is done with; what is left of it stays in `input`,
-    /// and is to be given to the next call, with the same `last`.
+    /// Does the same as [`Inflater::inflate`], but stops once `out` holds more than `mark` bytes: it then holds at
+    /// most 32 KiB more, and what ends the message. Returns whether the whole piece was read. If not, the rest stays
+    /// in `input` for the next call, with the same `last`.
     ///
     /// # Errors
     /// Those of [`Inflater::inflate`].
@@ -146,7 +147,7 @@ impl Inflater {
         done
     }
 
-    /// Decompresses a short message that has come whole without zlib, if that can be done.
+    /// Decompresses a whole short message without zlib, if it can. Returns whether it did.
     #[inline]
     fn try_short_inflate<O: MessageBuffer>(
         &mut self,
@@ -176,7 +177,7 @@ impl Inflater {
         }
         out.extend(made)?;
         self.remember(made, true)?;
-        // It stands where it stood before this message.
+        // Our own decompressor has not seen this message, so it cannot be used again.
         self.lease.release(&mut codec.decompressors);
         self.ended = false;
         Ok(true)
@@ -205,20 +206,20 @@ impl Inflater {
             if step.stream_end {
                 full = false;
             } else if step.consumed == 0 && !full && !input.is_empty() {
-                // Cannot happen: there was room, and input. It must not become an endless loop.
+                // This cannot happen, since there was room and input, but it must not become an endless loop.
                 return Err(ProtocolError::InvalidDeflate { reason: "stream error" });
             }
         }
         // "An endpoint may use both DEFLATE blocks with the BFINAL bit set to 0 and … to 1"
-        // (section 7.2.1): one that ends the message leaves nothing for the tail to complete.
+        // (section 7.2.1). If one with 1 ends the message, the tail has nothing to complete.
         if last && !self.ended {
             self.finish(inflate, output)?;
         }
         Ok(true)
     }
 
-    /// After a block with BFINAL another DEFLATE stream begins at the next byte (section 7.2.3.4), whose
-    /// window is what was decompressed before it, in this message and the ones before.
+    /// Begins the next DEFLATE stream, at the byte after a block with BFINAL (section 7.2.3.4). Its window is the
+    /// output so far, of this message and of the ones before.
     fn next_stream<O: MessageBuffer>(
         &mut self,
         inflate: &mut Decompressor,
@@ -230,9 +231,9 @@ impl Inflater {
         inflate.add_history(last(&output.out.as_slice()[output.start..], MAX_WINDOW))
     }
 
-    /// "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message"
-    /// (section 7.2.2). They end a stored block; a fifth byte behind them stays untouched, as the
-    /// decompressor is asked to stop at the end of a block, unless the message ended inside of one.
+    /// Ends the message: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message"
+    /// (section 7.2.2). They end a stored block, and the decompressor is asked to stop at the end of a block. So a
+    /// fifth byte after them is read only if the message ended within another block.
     fn finish<O: MessageBuffer>(
         &mut self,
         inflate: &mut Decompressor,
@@ -248,7 +249,7 @@ impl Inflater {
                 continue;
             }
             if taken == TAIL.len() {
-                // Where they ended another block than theirs, what is left of their bits is no block.
+                // If they ended some other block, their remaining bits are no valid block.
                 return output.step(inflate, &[], StopAt::Stream).map(drop);
             }
             if taken == PROBE.len() || step.stream_end || step.consumed == 0 {
@@ -257,7 +258,7 @@ impl Inflater {
         }
     }
 
-    /// A decompressor that stands where this connection's last one stopped.
+    /// A decompressor that can continue where this connection's last one stopped.
     fn acquire(
         &mut self,
         codec: &mut Codec,
@@ -285,7 +286,7 @@ impl Inflater {
         inflate.add_history(newer)
     }
 
-    /// Keeps what the next message, or the next piece of this one, may refer to.
+    /// Keeps the output to which the next message, or the next piece of this one, may refer.
     fn remember(&mut self, output: &[u8], last: bool) -> Result<(), ProtocolError> {
         if last && self.no_context_takeover {
             self.history.clear();
@@ -308,7 +309,7 @@ impl Inflater {
             (self.ended, self.full) = (false, false);
             pool.put_spare(inflate);
         } else if !last {
-            // Inside of a message a decompressor is more than its window.
+            // Within a message, the history alone cannot restore a decompressor.
             self.lease.hold(inflate);
         } else if self.no_context_takeover {
             pool.put_spare(inflate);
@@ -317,8 +318,8 @@ impl Inflater {
         }
     }
 
-    /// Takes the decompressor out of the pool and into the handle, which may then be used with the codec
-    /// of another thread, until [`Inflater::attach`].
+    /// Takes the decompressor out of the pool and into the handle. Until [`Inflater::attach`], the handle may be used
+    /// with the codec of another thread.
     pub fn detach(&mut self, codec: &mut Codec) {
         self.lease.detach(&mut codec.decompressors);
     }
@@ -328,8 +329,8 @@ impl Inflater {
         self.lease.attach(&mut codec.decompressors, !self.in_message);
     }
 
-    /// Gives back what the connection holds of the codec, and the window: it decompresses no more.
-    /// (A handle that is only dropped leaves its decompressor in the pool until it is the oldest.)
+    /// Gives back what the connection holds of the codec, and frees the window, when there is nothing more to
+    /// decompress. (If a handle is only dropped, its decompressor stays in the pool until it is evicted.)
     pub fn release(&mut self, codec: &mut Codec) {
         self.lease.release(&mut codec.decompressors);
         self.history.clear();
@@ -337,7 +338,7 @@ impl Inflater {
         (self.ended, self.full) = (false, false);
     }
 
-    /// Bytes of heap memory that an idle connection holds here: what is used of its window.
+    /// Bytes of heap memory that an idle connection holds here, for its window.
     #[must_use]
     pub const fn memory(&self) -> usize {
         self.history.capacity()

@@ -1,33 +1,33 @@
-//! How a connection comes by a state of the pool: its own one, or a spare one to be set up.
+//! How a connection gets a state from a pool: its own, or a spare one that must be set up.
 
 use super::pool::{Pool, Ticket};
 
-/// A state used no more than so many messages ago is still in the cache (1 MiB or so a core).
+/// A state that was used at most this many messages ago is still in the cache (about 1 MiB per core).
 const RECENT: u32 = 4;
 
-/// A connection's claim to a state, with the choice between the two ways to continue a stream:
-/// - its own state, as it was left: nothing to set up, but after a while it is out of the cache, and
-///   a message of some length touches most of it;
-/// - the spare state used a moment ago by another connection, reset and given this one's history.
+/// A connection's claim to a state. It chooses between two ways to continue a stream:
+/// - with the connection's own state, as it was left. Nothing has to be set up, but after a while the state is
+///   out of the cache, and a message of some length touches most of it;
+/// - with the spare state that another connection used a moment ago, reset and given this one's history.
 ///
-/// The first is better for short messages and where few connections are busy, the second elsewhere.
+/// The first is faster for short messages and while few connections are busy, the second otherwise.
 pub(super) struct Lease<S> {
     ticket: Option<Ticket>,
-    /// In the middle of a message, or away from the loop.
+    /// The state, while a message is incomplete or the handle is detached.
     held: Option<Box<S>>,
     last_used: u32,
-    /// The state is to become, or stay, this connection's own.
+    /// After this message, the state becomes (or stays) this connection's own.
     keep: bool,
     detached: bool,
 }
 
-/// What there is to go on with.
+/// The state to continue with.
 pub(super) enum Taken<S> {
-    /// As this connection left it.
+    /// This connection's own, as it was left.
     Own(Box<S>),
-    /// To be reset.
+    /// A spare one, which must be reset.
     Spare(Box<S>),
-    /// A new one is to be made.
+    /// There is none: make a new one.
     Nothing,
 }
 
@@ -36,8 +36,8 @@ impl<S> Lease<S> {
         Self { ticket: None, held: None, last_used: 0, keep: false, detached: false }
     }
 
-    /// Takes a state for a message, or a piece of one; `short`: it touches little of the state.
-    /// `goes_on` tells which own state will do, `fits` which spare one.
+    /// Takes a state for a message or a piece of one. `short` means that it touches little of the state.
+    /// `goes_on` says whether the connection's own state will do, `fits` whether a spare one will.
     pub(super) fn take(
         &mut self,
         pool: &mut Pool<Box<S>>,
@@ -72,22 +72,22 @@ impl<S> Lease<S> {
         }
     }
 
-    /// Whether the connection has a state of its own to go on with.
+    /// Whether the connection has a state of its own to continue with.
     pub(super) fn has(&self, pool: &Pool<Box<S>>) -> bool {
         self.held.is_some() || self.ticket.is_some_and(|ticket| pool.has(ticket))
     }
 
-    /// Whether the state is more than the history of the connection, or away from the loop.
+    /// Whether no other state can take the place of this one: a message is incomplete, or the handle is detached.
     pub(super) const fn is_bound(&self) -> bool {
         self.held.is_some() || self.detached
     }
 
-    /// Whether the connection put a state into the pool for itself.
+    /// Whether the connection has put a state of its own into the pool; it may have been evicted since.
     pub(super) const fn has_ticket(&self) -> bool {
         self.ticket.is_some()
     }
 
-    /// Gives back a state that can be replaced by the history of the connection.
+    /// Gives back a state that the history of the connection can restore.
     pub(super) fn give_back(&mut self, pool: &mut Pool<Box<S>>, state: Box<S>) {
         if self.detached {
             self.held = Some(state);
@@ -98,12 +98,12 @@ impl<S> Lease<S> {
         }
     }
 
-    /// Keeps a state that is more than the history of the connection.
+    /// Keeps a state that the history of the connection cannot restore.
     pub(super) fn hold(&mut self, state: Box<S>) {
         self.held = Some(state);
     }
 
-    /// Takes the connection's own state out of the pool, if it is there, until [`Lease::attach`].
+    /// Takes the connection's own state, if it has one, out of the pool until [`Lease::attach`].
     pub(super) fn detach(&mut self, pool: &mut Pool<Box<S>>) {
         self.detached = true;
         if self.held.is_none() {
@@ -111,7 +111,7 @@ impl<S> Lease<S> {
         }
     }
 
-    /// Ends [`Lease::detach`]; `replaceable`: the state need not be held any longer.
+    /// Ends [`Lease::detach`]. `replaceable` means that the history can restore the state, so it need not be held.
     pub(super) fn attach(&mut self, pool: &mut Pool<Box<S>>, replaceable: bool) {
         self.detached = false;
         if replaceable && let Some(state) = self.held.take() {
@@ -119,7 +119,7 @@ impl<S> Lease<S> {
         }
     }
 
-    /// Makes what the connection has a spare state.
+    /// Turns the connection's own state, if it has one, into a spare one.
     pub(super) fn release(&mut self, pool: &mut Pool<Box<S>>) {
         let own = self.held.take().or_else(|| pool.take(self.ticket.take()?));
         if let Some(state) = own {

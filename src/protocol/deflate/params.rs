@@ -1,14 +1,14 @@
 //! What both sides of a connection know about its compression: what the RFCs fix, what is agreed (RFC 7692
 //! section 7.1), and what a sender decides for itself.
 
-/// What a sender leaves out at the end of a message, and a receiver supplies again: the rest of an
-/// empty stored block (RFC 7692 sections 7.2.1 and 7.2.2).
+/// The rest of an empty stored block, which a sender removes from the end of a message and a receiver appends
+/// again (RFC 7692 sections 7.2.1 and 7.2.2).
 pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// The largest LZ77 window, in bytes (RFC 1951 section 3.2.5: distances go up to 32768).
 pub(super) const MAX_WINDOW: usize = 1 << 15;
 
-/// zlib's number for a level left to the library.
+/// zlib's number for a level that the library chooses.
 pub(super) const DEFAULT_LEVEL: i32 = -1;
 
 /// zlib's `strategy`.
@@ -28,7 +28,7 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// That of zlib's number, 0 to 4; `None` for any other.
+    /// The strategy with zlib's number `number`, 0 to 4.
     #[must_use]
     pub const fn from_zlib(number: i32) -> Option<Self> {
         Some(match number {
@@ -42,12 +42,11 @@ impl Strategy {
     }
 }
 
-/// How one side of a connection compresses: what was agreed (RFC 7692 section 7.1) and what is its own
-/// affair.
+/// How one side of a connection compresses: what was agreed (RFC 7692 section 7.1), and what it decides alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeflateParams {
-    /// Base-2 logarithm of the LZ77 window: 8 to 15. With 8 nothing is compressed: a raw DEFLATE
-    /// stream of zlib's has 9 at least.
+    /// Base-2 logarithm of the LZ77 window: 8 to 15. With 8 nothing is compressed, because zlib makes raw DEFLATE
+    /// streams with 9 or more only.
     pub window_bits: u8,
     /// Forget the history after every message.
     pub no_context_takeover: bool,
@@ -57,12 +56,12 @@ pub struct DeflateParams {
     pub mem_level: u8,
     /// zlib's `strategy`.
     pub strategy: Strategy,
-    /// The shortest message to compress, in bytes, where the history is forgotten after every message.
+    /// The shortest message to compress, in bytes, if the history is forgotten after every message.
     pub threshold: usize,
 }
 
 impl Default for DeflateParams {
-    /// What ws takes where nothing is said, and the default level.
+    /// ws's defaults, with the default level.
     fn default() -> Self {
         Self {
             window_bits: 15,
@@ -85,7 +84,7 @@ pub struct InflateParams {
 }
 
 impl Default for InflateParams {
-    /// What holds where nothing was agreed.
+    /// The parameters that hold if nothing else was agreed.
     fn default() -> Self {
         Self { window_bits: 15, no_context_takeover: false }
     }

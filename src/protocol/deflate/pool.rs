@@ -1,12 +1,13 @@
-//! A bounded set of states, the least recently used first out.
+//! A bounded set of states, from which the least recently used is evicted first.
 //!
-//! A state is taken out to be used and put back afterwards, either for its owner, who keeps a
-//! [`Ticket`], or as a spare one for anybody. Who comes with a ticket whose state went to another owner in
-//! the meantime gets nothing, and starts from a spare one. All operations take constant time.
+//! A state is taken out for use and put back afterwards, either for its owner, who keeps a [`Ticket`], or as a
+//! spare one for anyone. An owner whose state has been evicted in the meantime gets nothing for the ticket and
+//! starts from a spare state. All operations take constant time.
 //!
-//! The last used spare state is taken first, as it is in the cache: a state that was not used for a
-//! while costs more to fetch from memory than another costs to set up. So owners do not always get their
-//! way: in a full pool one newcomer in [`ADMITTED`] becomes an owner, and the others share a spare state.
+//! The spare state that was used last is taken first, because it is still in the cache: fetching a state from
+//! memory that was idle for a while costs more than setting up another. For the same reason a full pool does
+//! not make an owner of everyone: of [`ADMITTED`] newcomers one becomes an owner, and the others share a spare
+//! state.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,16 +15,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// The end of a list.
 const NONE: u32 = u32::MAX;
 
-/// How many spare states are looked at for one of the wanted shape.
+/// How many spare states are searched for one of the wanted shape.
 const LOOKED_AT: usize = 8;
 
-/// In a full pool, every so many newcomers one takes the place of the least recently used.
+/// In a full pool, every n-th newcomer takes the place of the least recently used owner.
 const ADMITTED: u32 = 8;
 
-/// Tells the pools of a process apart, so that a ticket is good in its own pool only.
+/// Numbers the pools of a process, so that a ticket is valid in its own pool only.
 static NEXT_POOL: AtomicU32 = AtomicU32::new(0);
 
-/// The right to take out the state that was put in for it.
+/// The right to take out the state that was put in together with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket {
     pool: u32,
@@ -34,10 +35,10 @@ pub(super) struct Ticket {
 struct Entry<S> {
     /// `None` in a free entry.
     state: Option<S>,
-    /// That of the ticket; 0 in a free entry.
+    /// The serial number of the ticket; 0 in a free entry.
     serial: u64,
     newer: u32,
-    /// In a free entry: the next free one.
+    /// In a free entry, this is the next free one.
     older: u32,
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Pool<S> {
 }
 
 impl<S> Pool<S> {
-    /// Keeps at most `limit` states for their owners, and a spare one besides.
+    /// A pool that keeps at most `limit` states for their owners, and one spare state besides.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             id: NEXT_POOL.fetch_add(1, Ordering::Relaxed),
@@ -79,19 +80,19 @@ impl<S> Pool<S> {
         self.owned + self.spares.len()
     }
 
-    /// Counts the uses of the pool, and gives the number of this one; wraps around.
+    /// Counts the uses of the pool and returns the number of this one. It wraps around.
     pub(super) const fn tick(&mut self) -> u32 {
         self.clock = self.clock.wrapping_add(1);
         self.clock
     }
 
-    /// Whether the state put in for `ticket` still is here.
+    /// Whether the state that was put in for `ticket` is still here.
     pub(super) fn has(&self, ticket: Ticket) -> bool {
         let entry = self.entries.get(ticket.index as usize);
         ticket.pool == self.id && entry.is_some_and(|entry| entry.serial == ticket.serial.get())
     }
 
-    /// Takes out the state put in for `ticket`, if it still is here.
+    /// Takes out the state that was put in for `ticket`, if it is still here.
     pub(super) fn take(&mut self, ticket: Ticket) -> Option<S> {
         let entry = self.entries.get(ticket.index as usize)?;
         if ticket.pool != self.id || entry.serial != ticket.serial.get() {
@@ -100,15 +101,15 @@ impl<S> Pool<S> {
         self.remove(ticket.index)
     }
 
-    /// Takes out the last used spare state that fits. `None`: make a new one.
+    /// Takes out the last used spare state that fits, if there is one.
     pub(super) fn take_spare(&mut self, fits: impl Fn(&S) -> bool) -> Option<S> {
         let place = self.spares.iter().rev().take(LOOKED_AT).position(fits)?;
         let place = self.spares.len() - 1 - place;
         Some(self.spares.remove(place))
     }
 
-    /// Puts in a state for the owner of the ticket, as the most recently used one. `None`: it became a
-    /// spare one, as the pool is full.
+    /// Puts in a state, as the most recently used one, for the owner of the returned ticket. In a full pool it may
+    /// become a spare state instead, and the result is `None`.
     pub(super) fn put(&mut self, state: S) -> Option<Ticket> {
         if self.owned >= self.limit {
             self.newcomers = (self.newcomers + 1) % ADMITTED;
@@ -117,7 +118,7 @@ impl<S> Pool<S> {
                 self.put_spare(state);
                 return None;
             };
-            // Not in the cache: only if there is no other.
+            // It has left the cache, so it is worth keeping only if there is no other.
             if self.spares.is_empty() {
                 self.spares.push(evicted);
             }
@@ -138,8 +139,7 @@ impl<S> Pool<S> {
         Some(Ticket { pool: self.id, index, serial })
     }
 
-    /// Puts in a state for anybody. It is dropped if there are enough; one is always kept, and of several
-    /// that do not fit the eldest goes.
+    /// Puts in a state for anyone. A full pool drops its oldest spare state for it, and so always keeps one.
     pub(super) fn put_spare(&mut self, state: S) {
         if self.len() > self.limit && !self.spares.is_empty() {
             self.spares.remove(0);

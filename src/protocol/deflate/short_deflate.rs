@@ -1,10 +1,10 @@
-//! Short messages, compressed without zlib: one block of fixed Huffman codes, its matches found in the last
+//! Compresses short messages without zlib: each becomes one block of fixed Huffman codes, with matches from the last
 //! few KiB that the connection sent.
 //!
-//! A compressor of zlib's hashes into 128 KiB and looks into a window of 64. With some connections each
-//! short message finds all that out of the cache, and waits longer for it than it computes: 64 bytes of JSON,
-//! 100 connections, 2.0 µs. Here it is a window of at most 5 KiB and a table of 8, and 0.3 µs; output is as
-//! short as zlib's level 1 makes it with all of its window, at 64 bytes 2 % shorter and at 256 2 % longer.
+//! zlib's compressor has a hash table of 128 KiB and a window of 64 KiB. With more than a few connections, each short
+//! message finds both out of the cache, and waits for memory longer than it computes: 2.0 µs for 64 bytes of JSON with
+//! 100 connections. The window here has at most 5 KiB and the table 8 KiB, and the same message takes 0.3 µs. The
+//! output is as short as that of zlib's level 1 with its whole window: 2 % shorter at 64 bytes, 2 % longer at 256.
 
 use crate::protocol::buffer::OutOfMemory;
 use crate::simd::prefetch::prefetch;
@@ -14,62 +14,62 @@ use super::params::TAIL;
 use super::pool::Ticket;
 use super::states::{TABLE_BITS, Table};
 
-/// The most bytes a match reaches back.
+/// How many bytes back a match may reach.
 const REACH: usize = 4096;
 
-/// Bytes appended behind [`REACH`] before the oldest are moved out.
+/// Bytes that the window takes beyond [`REACH`] before the oldest are removed.
 const SLACK: usize = 1024;
 
-/// Earlier places of one hash that are looked at.
+/// How many earlier places of one hash are examined.
 const WAYS: usize = 4;
 
-/// How many of the last bytes a table is told of that was another connection's.
+/// How many of the last bytes are entered into a table that another connection used before.
 const RETOLD: usize = 2048;
 
-/// How many of the last bytes are fetched before they are looked into: most is found in the latest messages.
+/// How many of the last bytes are prefetched: most matches lie in the latest messages.
 const FETCHED: usize = 1024;
 
-/// Bytes that are hashed: shorter matches save next to nothing.
+/// Bytes that are hashed together: shorter matches save next to nothing.
 const HASHED: usize = 4;
 
 /// "match lengths … 3..258" (RFC 1951 section 3.2.5).
 const MAX_MATCH: usize = 258;
 
-/// A match of so many bytes is taken without a look at the next place.
+/// A match of this many bytes is taken without trying for a longer one at the next byte.
 const GOOD: usize = 12;
 
 /// The longest message for [`Window::compress`], in bytes.
 pub(super) const MAX_INPUT: usize = 256;
 
-/// A literal takes 9 bits at most; before them 3 bits, behind them 7, 3 and the padding, and the tail.
+/// A literal takes 9 bits at most. Before the literals come 3 bits, and after them 7, 3, the padding and the tail.
 const MAX_OUTPUT: usize = MAX_INPUT + MAX_INPUT / 8 + 16;
 
-/// What a connection sent last, in a box: most connections send nothing compressed.
+/// The last bytes that a connection sent. They are boxed, because most connections send nothing compressed.
 #[derive(Default)]
 pub(super) struct Window(Option<Box<Sent>>);
 
 #[derive(Default)]
 struct Sent {
     bytes: Vec<u8>,
-    /// The claim to a table of where to find what.
+    /// The claim to the table of these bytes.
     ticket: Option<Ticket>,
-    /// Bytes that were ever moved out, modulo 2^16.
+    /// How many bytes were removed so far, modulo 2^16.
     gone: u16,
 }
 
 impl Window {
-    /// What a compressor that starts again may refer to: at most `window` bytes.
+    /// The bytes, at most `window`, to which a compressor that starts again may refer.
     pub(super) fn last(&self, window: usize) -> &[u8] {
         let bytes = self.0.as_ref().map_or(&[][..], |sent| &sent.bytes);
         &bytes[bytes.len().saturating_sub(window.min(REACH))..]
     }
 
-    /// Notes what was sent, compressed by whomever.
+    /// Notes what was sent, no matter what compressed it.
     pub(super) fn push(&mut self, sent: &[u8]) -> Result<(), OutOfMemory> {
         if sent.is_empty() { Ok(()) } else { self.0.get_or_insert_default().push(sent) }
     }
 
-    /// Forgets everything and gives the memory back.
+    /// Forgets everything and frees the memory.
     pub(super) fn clear(&mut self, codec: &mut Codec) {
         let ticket = self.0.take().and_then(|sent| sent.ticket);
         if let Some(table) = ticket.and_then(|ticket| codec.tables.take(ticket)) {
@@ -82,8 +82,8 @@ impl Window {
         self.0.as_ref().map_or(0, |sent| size_of::<Sent>() + sent.bytes.capacity())
     }
 
-    /// Appends `input`, at most [`MAX_INPUT`] bytes, to the window, and to `out` what makes it: with distances of
-    /// at most `window` bytes, and up to a byte boundary with the tail of an empty stored block.
+    /// Appends `input`, at most [`MAX_INPUT`] bytes, to the window, and its compressed form to `out`: a block whose
+    /// distances are at most `window` bytes, then an empty stored block with its tail, which ends at a byte boundary.
     pub(super) fn compress(
         &mut self,
         codec: &mut Codec,
@@ -126,7 +126,7 @@ impl Sent {
         Ok(())
     }
 
-    /// The connection's own table, or another that is told of the bytes before the last `count`.
+    /// The connection's own table, or another into which the bytes before the last `count` are entered.
     fn table(&mut self, codec: &mut Codec, count: usize) -> Box<Table> {
         let tables = &mut codec.tables;
         if let Some(own) = self.ticket.take().and_then(|ticket| tables.take(ticket)) {
@@ -197,8 +197,8 @@ impl Finder<'_> {
         Some((mixed >> (32 - TABLE_BITS)) as usize)
     }
 
-    /// Has the processor fetch what is going to be looked up for the bytes from `at` on. With some connections a
-    /// table has left the cache since the last message, and each place in it would be waited for.
+    /// Prefetches what the bytes from `at` on will look up. With more than a few connections, a table has left the
+    /// cache since the last message, and each look-up would wait for memory.
     fn fetch(&self, at: usize) {
         let last = &self.bytes[at.saturating_sub(FETCHED)..at];
         prefetch(last.as_ptr(), last.len());
@@ -214,7 +214,7 @@ impl Finder<'_> {
         }
     }
 
-    /// What is at `at` was sent before, and how much of it; enters the place.
+    /// Finds the longest match for the bytes from `at` on, and enters their place into the table.
     #[inline]
     fn find(&mut self, at: usize) -> Match {
         let none = Match { len: 0, distance: 0 };
@@ -237,7 +237,7 @@ impl Finder<'_> {
     }
 }
 
-/// How many bytes both begin with.
+/// The length of the common prefix.
 #[inline]
 fn common(old: &[u8], new: &[u8]) -> usize {
     let mut len = 0;
@@ -253,13 +253,13 @@ fn common(old: &[u8], new: &[u8]) -> usize {
     len + old[len..].iter().zip(&new[len..]).take_while(|(old, new)| old == new).count()
 }
 
-/// The latest place first; the eldest goes.
+/// Adds the latest place to a row, which drops its oldest.
 #[inline]
 const fn enter(places: &mut u64, place: u16) {
     *places = *places << 16 | place as u64;
 }
 
-/// Output, "packed … starting with the least-significant bit" (section 3.1.1).
+/// The output, "packed … starting with the least-significant bit" (section 3.1.1).
 struct Bits {
     bytes: [u8; MAX_OUTPUT],
     len: usize,
@@ -272,7 +272,7 @@ impl Bits {
         Self { bytes: [0; MAX_OUTPUT], len: 0, held: 0, count: 0 }
     }
 
-    /// At most 32 bits.
+    /// Appends `count` bits, at most 32.
     #[inline]
     fn put(&mut self, bits: u32, count: u32) {
         self.held |= u64::from(bits) << self.count;
@@ -285,7 +285,7 @@ impl Bits {
         }
     }
 
-    /// "Huffman codes are packed starting with the most-significant bit" (section 3.1.1).
+    /// Appends a literal; "Huffman codes are packed starting with the most-significant bit" (section 3.1.1).
     #[inline]
     fn literal(&mut self, byte: u8) {
         let (code, count) = LITERALS[usize::from(byte)];
@@ -311,8 +311,8 @@ impl Bits {
     }
 }
 
-/// What does not get shorter: "any bits of input up to the next byte boundary are ignored", LEN, NLEN and
-/// the bytes (section 3.2.4), and the first byte of an empty stored block.
+/// Writes a message that compression does not make shorter as a stored block: "any bits of input up to the next byte
+/// boundary are ignored", LEN, NLEN and the bytes (section 3.2.4). The first byte of an empty stored block follows.
 fn stored(input: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let len = (input.len() as u16).to_le_bytes();
     extend(out, &[0, len[0], len[1], !len[0], !len[1]])?;
@@ -326,7 +326,7 @@ fn extend(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     Ok(())
 }
 
-/// Code and bits of each byte (section 3.2.6).
+/// The code of each byte, and its length in bits (section 3.2.6).
 const LITERALS: [(u16, u8); 256] = {
     let mut table = [(0, 0); 256];
     let mut byte = 0;
@@ -341,7 +341,7 @@ const LITERALS: [(u16, u8); 256] = {
     table
 };
 
-/// Code, extra bits and their number for each length (sections 3.2.5 and 3.2.6).
+/// For each match length, its code with the extra bits, and how many bits that is (sections 3.2.5 and 3.2.6).
 const LENGTHS: [(u16, u8); MAX_MATCH + 1] = {
     let mut table = [(0, 0); MAX_MATCH + 1];
     let mut len = 3;

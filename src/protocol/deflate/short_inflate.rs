@@ -1,10 +1,10 @@
-//! Short messages, decompressed without zlib: whole ones, of stored blocks and of blocks of fixed Huffman
-//! codes, which is how a short message is best compressed. For whatever else there is zlib, which then finds
-//! everything as it was: what is wrong with a message is for it alone to say.
+//! Decompresses short messages without zlib, if they come whole and consist of stored blocks and blocks of fixed
+//! Huffman codes, which is how short messages are best compressed. zlib reads everything else, from the beginning:
+//! nothing is changed before a message has been read to its end, and zlib alone says what is wrong with one.
 //!
-//! A decompressor of zlib's is called three times for a message, its tail included, takes a symbol at a time
-//! where so few are left, and keeps 44 KiB a connection; what is read here is the window that the
-//! connection keeps anyway, and tables that are the same for all.
+//! zlib's decompressor is called three times for a message and its tail, decodes symbol by symbol when so few are
+//! left, and keeps 44 KiB per connection. The code here reads only the window, which the connection keeps anyway,
+//! and tables that all connections share.
 
 use super::history::History;
 
@@ -14,15 +14,15 @@ const MAX_INPUT: usize = 128;
 /// The longest message, in bytes.
 pub(super) const MAX_OUTPUT: usize = 1024;
 
-/// Whether the whole payload of a message is short, and begins as those do that are decompressed here.
+/// Whether the whole payload of a message is short, and its first block is of a type that is read here.
 #[inline]
 pub(super) fn may_be(payload: &[u8]) -> bool {
     payload.len() <= MAX_INPUT
         && payload.first().is_some_and(|first| matches!(first & 0b111, 0b000 | 0b010))
 }
 
-/// Decompresses the whole payload of a message behind `history` into `out`. Returns the message's length;
-/// `None`: it takes zlib.
+/// Decompresses the whole payload of a message, which may refer to `history`, into `out`. Returns the length of the
+/// message, or `None` if zlib must read it.
 pub(super) fn inflate(history: &History, payload: &[u8], out: &mut [u8]) -> Option<usize> {
     let mut bits = Bits { input: payload, held: 0, count: 0 };
     let mut output = Output { history, out, len: 0 };
@@ -74,16 +74,16 @@ fn block(bits: &mut Bits<'_>, output: &mut Output<'_>) -> Option<()> {
     }
 }
 
-/// Input, "packed … starting with the least-significant bit" (section 3.1.1).
+/// The input, "packed … starting with the least-significant bit" (section 3.1.1).
 struct Bits<'a> {
-    /// What is not held yet.
+    /// The bytes that are not in `held` yet.
     input: &'a [u8],
     held: u64,
     count: u8,
 }
 
 impl Bits<'_> {
-    /// Holds 56 bits or more, as long as there are so many. Behind the end there are zeros.
+    /// Fills `held` up to 56 bits or more while there are so many. Zeros follow the end of the input.
     #[inline]
     fn fill(&mut self) {
         if self.count >= 48 {
@@ -94,7 +94,7 @@ impl Bits<'_> {
             self.held |= u64::from_le_bytes(*eight) << self.count;
             self.input = &self.input[usize::from(bytes)..];
             self.count += 8 * bytes;
-            // What was held of the byte behind them comes again with it.
+            // Bits of the byte after them are removed again: they come with the next call.
             self.held &= u64::MAX >> (64 - self.count);
             return;
         }
@@ -114,7 +114,7 @@ impl Bits<'_> {
         Some(())
     }
 
-    /// The next bits, at most 16.
+    /// Takes the next `count` bits, at most 16.
     #[inline]
     fn take(&mut self, count: u8) -> Option<u32> {
         if self.count < count {
@@ -135,7 +135,7 @@ impl Bits<'_> {
     }
 }
 
-/// The message, and what was before it.
+/// The message so far, and the history before it.
 struct Output<'a> {
     history: &'a History,
     out: &'a mut [u8],
@@ -150,7 +150,7 @@ impl Output<'_> {
         Some(())
     }
 
-    /// "The referenced string may overlap the current position" (section 3.2.3).
+    /// Appends a match; "the referenced string may overlap the current position" (section 3.2.3).
     #[inline]
     fn copy(&mut self, distance: usize, len: usize) -> Option<()> {
         let end = self.len + len;
@@ -180,7 +180,7 @@ enum Kind {
     Literal,
     Length,
     End,
-    /// Of the codes 286 and 287, which "will never actually occur" (section 3.2.6).
+    /// The codes 286 and 287, which "will never actually occur" (section 3.2.6).
     None,
 }
 
@@ -188,13 +188,13 @@ enum Kind {
 struct Symbol {
     kind: Kind,
     bits: u8,
-    /// Of a length: so many bits follow.
+    /// How many extra bits follow the code of a length.
     extra: u8,
     /// The byte, or the shortest length.
     base: u16,
 }
 
-/// What the next nine bits begin with (section 3.2.6).
+/// The symbol with which the next nine bits begin (section 3.2.6).
 static SYMBOLS: [Symbol; 512] = {
     let none = Symbol { kind: Kind::None, bits: 0, extra: 0, base: 0 };
     let mut table = [none; 512];
@@ -224,7 +224,7 @@ static SYMBOLS: [Symbol; 512] = {
     table
 };
 
-/// The shortest length of a code, counted from the first, and its extra bits (section 3.2.5).
+/// The shortest length that a code stands for, and its extra bits; the first length code is 0 here (section 3.2.5).
 const fn length(code: u16) -> (u16, u8) {
     match code {
         0..8 => (3 + code, 0),
@@ -236,8 +236,8 @@ const fn length(code: u16) -> (u16, u8) {
     }
 }
 
-/// The shortest distance of a code, as it stands in the input, and its extra bits; "distance codes 30-31
-/// will never actually occur" (section 3.2.6).
+/// The shortest distance that a code stands for, and its extra bits. The index is the code in the bit order of the
+/// input; "distance codes 30-31 will never actually occur" (section 3.2.6).
 static DISTANCES: [Option<(u16, u8)>; 32] = {
     let mut table = [None; 32];
     let mut code: u16 = 0;

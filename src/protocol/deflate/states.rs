@@ -8,7 +8,7 @@ use crate::protocol::error::ProtocolError;
 
 use super::params::Strategy;
 
-/// What a compressor is made with: only one of the same shape can be reused.
+/// The settings of a compressor: it can be reused for the same shape only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) window_bits: u8,
@@ -94,7 +94,7 @@ fn deflate_fault(error: DeflateError) -> ProtocolError {
 /// A decompressor.
 pub(super) struct Decompressor(Inflate);
 
-/// Where a call into a decompressor stops, if neither input nor room ends before.
+/// Where a call into a decompressor stops if neither the input nor the room ends first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopAt {
     /// The end of the DEFLATE stream: of a block with BFINAL.
@@ -122,7 +122,7 @@ impl Decompressor {
         self.0.reset(false);
     }
 
-    /// Lets what comes next refer to `history`, at most one window, and to what was told before.
+    /// Lets the next input refer to `history`, at most one window, after what it could refer to already.
     pub(super) fn add_history(&mut self, history: &[u8]) -> Result<(), ProtocolError> {
         match self.0.set_dictionary(history) {
             Ok(_) => Ok(()),
@@ -130,7 +130,7 @@ impl Decompressor {
         }
     }
 
-    /// Decompresses what it can of `input` into `room`.
+    /// Decompresses as much of `input` into `room` as it can.
     #[inline]
     pub(super) fn run(&mut self, input: &[u8], room: &mut [u8], stop_at: StopAt) -> Inflated {
         let flush = match stop_at {

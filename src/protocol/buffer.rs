@@ -1,4 +1,4 @@
-//! Where a message grows: `Vec<u8>` here, a Python `bytes` under construction in the bindings.
+//! The storage that a message grows in: a `Vec<u8>` here, a Python `bytes` under construction in the bindings.
 
 use std::fmt;
 
@@ -29,10 +29,10 @@ impl From<std::collections::TryReserveError> for OutOfMemory {
     }
 }
 
-/// Storage that a message grows in. All sizes are bytes. After a failed call the content may be gone:
-/// the receiver drops it.
+/// Storage that a message grows in. All sizes are in bytes. A failed call may lose the content, which the receiver
+/// drops anyway.
 pub trait MessageBuffer: Sized {
-    /// An empty buffer that takes `capacity` bytes without growing.
+    /// An empty buffer that can take `capacity` bytes without growing.
     ///
     /// # Errors
     /// [`OutOfMemory`] where the allocator refuses.
@@ -44,7 +44,7 @@ pub trait MessageBuffer: Sized {
     /// [`OutOfMemory`] where the allocator refuses.
     fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory>;
 
-    /// Makes room for exactly `additional` more bytes: whoever calls it does the growing by a factor.
+    /// Makes room for exactly `additional` more bytes: the caller sees to it that the buffer grows by a factor.
     ///
     /// # Errors
     /// [`OutOfMemory`] where the allocator refuses.
@@ -73,8 +73,8 @@ pub trait MessageBuffer: Sized {
     /// [`OutOfMemory`] where the allocator refuses.
     fn extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory>;
 
-    /// Appends `bytes` unmasked (RFC 6455 section 5.3), in one pass; `phase` is how many bytes of
-    /// the frame's payload came before them.
+    /// Unmasks `bytes` (RFC 6455 section 5.3) and appends them, in one pass. `phase` is how many bytes of the frame's
+    /// payload came before them.
     ///
     /// # Errors
     /// [`OutOfMemory`] where the allocator refuses.

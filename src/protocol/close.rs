@@ -1,4 +1,4 @@
-//! What a close frame carries (RFC 6455 sections 5.5.1 and 7.4).
+//! The payload of a close frame (RFC 6455 sections 5.5.1 and 7.4).
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use super::error::ProtocolError;
 use super::frame::MAX_CONTROL_PAYLOAD;
 use crate::simd::utf8;
 
-/// "1005 is a reserved value": no status code was in the close frame. Never on the wire.
+/// "1005 is a reserved value": the close frame had no status code. It is never on the wire.
 pub const NO_STATUS: u16 = 1005;
-/// "1006 is a reserved value": the connection ended without a close frame. Never on the wire.
+/// "1006 is a reserved value": the connection ended without a close frame. It is never on the wire.
 pub const ABNORMAL: u16 = 1006;
-/// Bytes of UTF-8 that fit behind the status code.
+/// Bytes of UTF-8 that fit after the status code.
 pub const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 
 /// Whether `code` may stand in a close frame: 1000 to 1014 without 1004, 1005 and 1006
@@ -20,7 +20,7 @@ pub const fn is_valid_close_code(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// A status code and a reason that cannot be sent: misuse by our caller.
+/// A status code or a reason that cannot be sent: misuse by our caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseError {
     /// The status code must not be on the wire.
@@ -42,12 +42,12 @@ impl fmt::Display for CloseError {
 
 impl std::error::Error for CloseError {}
 
-/// The payload of a close frame, taken apart.
+/// The parsed payload of a close frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClosePayload<'payload> {
     /// The status code; [`NO_STATUS`] for an empty payload.
     pub code: u16,
-    /// The reason: UTF-8, unless its validation was left out.
+    /// The reason: UTF-8, unless its validation was skipped.
     pub reason: &'payload [u8],
 }
 
@@ -85,7 +85,7 @@ impl<'payload> ClosePayload<'payload> {
     /// Writes the payload of a close frame: nothing for [`NO_STATUS`] without a reason.
     ///
     /// # Errors
-    /// [`CloseError`] where it cannot be sent.
+    /// [`CloseError`] if it cannot be sent.
     pub fn write(&self) -> Result<CloseBytes, CloseError> {
         let mut out = CloseBytes { bytes: [0; MAX_CONTROL_PAYLOAD], len: 0 };
         if self.code == NO_STATUS && self.reason.is_empty() {
@@ -106,7 +106,7 @@ impl<'payload> ClosePayload<'payload> {
     }
 }
 
-/// The payload of a close frame as it goes over the wire, held inline.
+/// The payload of a close frame as it goes over the wire, without a heap allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct CloseBytes {
     bytes: [u8; MAX_CONTROL_PAYLOAD],

@@ -1,9 +1,9 @@
 //! The faults of a peer.
 //!
 //! Two rules are kept here:
-//! - a fault is one variant, and the variant owns all that is said about it: its `WS_ERR_…` name,
-//!   its close code (RFC 6455 section 7.4.1) and its message;
-//! - misuse by our own caller is no `ProtocolError`, and neither is an orderly close.
+//! - each fault is one variant, which owns everything about it: its `WS_ERR_…` name, its close code (RFC 6455 section
+//!   7.4.1) and its message;
+//! - neither misuse by our own caller nor an orderly close is a `ProtocolError`.
 
 use std::fmt;
 
@@ -28,8 +28,8 @@ pub enum ProtocolError {
         /// The seven-bit length field received: 126 and 127 stand for the longer forms.
         length: u8,
     },
-    /// A reserved opcode, or one that cannot come here: a continuation of nothing, a data frame
-    /// inside of a message (RFC 6455 sections 5.2 and 5.4).
+    /// A reserved opcode, or one that is not allowed here: a continuation of nothing, or a text or binary frame within
+    /// a fragmented message (RFC 6455 sections 5.2 and 5.4).
     InvalidOpcode {
         /// The opcode received, 0 to 15.
         opcode: u8,
@@ -41,12 +41,12 @@ pub enum ProtocolError {
     /// RSV1 without permessage-deflate, or on a frame that does not begin a message
     /// (RFC 6455 section 5.2, RFC 7692 section 6.1).
     UnexpectedRsv1,
-    /// RSV2 or RSV3: no extension that defines them is ever agreed (RFC 6455 section 5.2).
+    /// RSV2 or RSV3: we never agree to an extension that defines them (RFC 6455 section 5.2).
     UnexpectedRsv2Or3,
     /// A frame length above 2^53 - 1 bytes, the most significant bit included
     /// (RFC 6455 section 5.2).
     UnsupportedDataPayloadLength,
-    /// A message longer than `max_payload`, as sent or as inflated.
+    /// A message longer than `max_payload`, as received or as inflated.
     UnsupportedMessageLength,
     /// A message of more frames than `max_fragments`.
     TooManyFragments,
@@ -62,7 +62,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// One of each kind, for tables and tests; the values within are examples.
+    /// One error of each kind, for tables and tests. The values in them are examples.
     pub const ALL: [Self; 15] = [
         Self::ExpectedFin,
         Self::ExpectedMask,

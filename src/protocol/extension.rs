@@ -9,17 +9,17 @@ use super::http::{is_token, is_token_byte};
 pub enum Param {
     /// A name alone.
     Flag,
-    /// A name with a value; quotes and backslashes are taken away.
+    /// A name with a value, without the quotes and backslashes.
     Value(String),
 }
 
-/// Name and parameters of one extension, in the order of the header, repeated names included.
+/// The name and parameters of one extension, in the order of the header and with repeated names.
 pub type Extension = (String, Vec<(String, Param)>);
 
 /// A header value that does not follow the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyntaxError {
-    /// The character at this place (from 0) cannot stand there.
+    /// The character at this index is not allowed there.
     UnexpectedCharacter(usize),
     /// The value ends too early.
     UnexpectedEnd,
@@ -81,7 +81,7 @@ impl Parser<'_> {
         self.peek().is_none()
     }
 
-    /// A separator, with the spaces that may be before it.
+    /// Takes a separator and the spaces before it, if it is next.
     fn take(&mut self, byte: u8) -> bool {
         self.skip_spaces();
         self.take_here(byte)
@@ -112,7 +112,7 @@ impl Parser<'_> {
     fn parameter(&mut self) -> Result<(String, Param), SyntaxError> {
         self.skip_spaces();
         let name = self.token()?;
-        // "token [ "=" (token / quoted-string) ]" (section 9.1): no space on either side of it.
+        // "token [ "=" (token / quoted-string) ]" (section 9.1): no space is allowed on either side of the "=".
         if !self.take_here(b'=') {
             return Ok((name, Param::Flag));
         }
@@ -147,7 +147,7 @@ impl Parser<'_> {
     }
 }
 
-/// Writes a header value; what is no token is quoted.
+/// Writes a header value. Values that are no tokens are quoted.
 #[must_use]
 pub fn format(extensions: &[Extension]) -> String {
     let mut parts = Vec::new();

@@ -1,7 +1,7 @@
 //! The frame header (RFC 6455 section 5.2).
 //!
-//! Every rule is checked as soon as the byte that breaks it is there, in the order of the bytes, so
-//! that a fault does not depend on how the input was cut.
+//! Every rule is checked as soon as the byte that breaks it has arrived, in the order of the bytes. So a fault does
+//! not depend on how the input was cut.
 
 use super::error::ProtocolError;
 use crate::simd::mask;
@@ -19,7 +19,7 @@ pub enum Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
-    /// More of the message that is under way.
+    /// The next fragment of a message.
     Continuation = 0x0,
     /// A message of UTF-8 text, or its first fragment.
     Text = 0x1,
@@ -27,7 +27,7 @@ pub enum Opcode {
     Binary = 0x2,
     /// The closing handshake.
     Close = 0x8,
-    /// A question whether the peer is there.
+    /// Asks the peer for a pong.
     Ping = 0x9,
     /// The answer to a ping.
     Pong = 0xa,
@@ -64,9 +64,9 @@ const RSV2_RSV3: u8 = 0x30;
 const OPCODE: u8 = 0x0f;
 const MASK: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
-/// In the length field: the length follows in two bytes.
+/// In the length field, this means that the length follows in two bytes.
 const LENGTH_16: u8 = 126;
-/// In the length field: the length follows in eight bytes.
+/// In the length field, this means that the length follows in eight bytes.
 const LENGTH_64: u8 = 127;
 
 /// The longest header: two bytes, eight of length, four of mask.
@@ -74,7 +74,7 @@ pub const MAX_HEADER: usize = 14;
 /// "All control frames MUST have a payload length of 125 bytes or less" (RFC 6455 section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
-/// A frame header, taken apart.
+/// A parsed frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameHeader {
     /// The last frame of its message.
@@ -83,13 +83,13 @@ pub struct FrameHeader {
     pub rsv1: bool,
     /// What the frame carries.
     pub opcode: Opcode,
-    /// The masking key, in frames of a client.
+    /// The masking key, which only a client's frames have.
     pub mask: Option<[u8; 4]>,
-    /// Bytes of payload, at most 2^53 - 1 in what is received.
+    /// Bytes of payload. A received header has at most 2^53 - 1.
     pub length: u64,
 }
 
-/// What decides, beside the bytes, whether a header is allowed.
+/// The state, besides the bytes, that decides whether a header is allowed.
 #[derive(Debug, Clone, Copy)]
 pub struct HeaderRules {
     /// Which side we are: "a client MUST mask all frames that it sends to the server … A server
@@ -97,13 +97,13 @@ pub struct HeaderRules {
     pub role: Role,
     /// Whether permessage-deflate is agreed, which gives RSV1 a meaning.
     pub compression: bool,
-    /// Whether a message is under way, which makes continuations of data frames.
+    /// Whether a fragmented message is incomplete, so that the next data frame must be a continuation.
     pub in_message: bool,
 }
 
 impl FrameHeader {
-    /// Reads a header from the front of `bytes`: it and the bytes it takes, or `None` where more
-    /// are needed.
+    /// Reads a header from the front of `bytes`. Returns it and its length in bytes, or `None` if more bytes are
+    /// needed.
     ///
     /// # Errors
     /// The [`ProtocolError`] of the first byte that breaks a rule.
@@ -189,9 +189,9 @@ fn check_second(second: u8, opcode: Opcode, rules: HeaderRules) -> Result<(), Pr
     }
 }
 
-/// The payload length, and where in `bytes` it ends; `field` is the seven-bit one.
+/// Reads the payload length. Returns it and where in `bytes` it ends. `field` is the seven-bit length field.
 ///
-/// A length in more bytes than it needs is read all the same, as ws does.
+/// As in ws, a length in more bytes than it needs is accepted.
 #[inline]
 fn parse_length(bytes: &[u8], field: u8) -> Result<Option<(u64, usize)>, ProtocolError> {
     match field {
@@ -202,8 +202,8 @@ fn parse_length(bytes: &[u8], field: u8) -> Result<Option<(u64, usize)>, Protoco
             Ok(Some((u64::from(u16::from_be_bytes([high, low])), 4)))
         }
         LENGTH_64 => {
-            // Above 2^53 - 1: something in the eleven highest bits; "the most significant bit MUST
-            // be 0" (section 5.2) among them.
+            // A length above 2^53 - 1 has one of the eleven highest bits set. That includes "the most significant
+            // bit MUST be 0" (section 5.2).
             if bytes.get(2).is_some_and(|&byte| byte != 0)
                 || bytes.get(3).is_some_and(|&byte| byte > 0x1f)
             {
@@ -218,7 +218,7 @@ fn parse_length(bytes: &[u8], field: u8) -> Result<Option<(u64, usize)>, Protoco
     }
 }
 
-/// A header as it goes over the wire, held inline.
+/// A header as it goes over the wire, without a heap allocation.
 #[derive(Debug, Clone, Copy)]
 pub struct HeaderBytes {
     bytes: [u8; MAX_HEADER],
@@ -289,7 +289,7 @@ pub fn append_frame(out: &mut Vec<u8>, header: &FrameHeader, payload: &[u8]) {
     }
 }
 
-/// The start of a header that came cut off, kept until the rest of it comes.
+/// The start of a header, kept until the rest of it arrives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PartialHeader {
     bytes: [u8; MAX_HEADER],
@@ -303,8 +303,8 @@ impl PartialHeader {
         self.len == 0
     }
 
-    /// Reads a header that begins with what is kept and goes on in `bytes`: it, and how many of
-    /// `bytes` it took, or `None` where more are needed (all of `bytes` are then kept).
+    /// Reads a header that begins with the kept bytes and continues in `bytes`. Returns it and how many of `bytes` it
+    /// took, or `None` if more are needed; then all of `bytes` are kept.
     pub(super) fn parse(
         &mut self,
         bytes: &[u8],
@@ -319,7 +319,7 @@ impl PartialHeader {
             return Ok(None);
         };
         self.len = 0;
-        // What was kept was no whole header, so the header ends within `bytes`.
+        // The kept bytes were no whole header, so the header ends within `bytes`.
         Ok(Some((header, size.saturating_sub(had))))
     }
 }

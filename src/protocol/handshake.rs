@@ -1,4 +1,4 @@
-//! The opening handshake's own rules: keys, and what makes a request an upgrade (RFC 6455 section 4).
+//! The rules of the opening handshake: its keys, and which requests are upgrades (RFC 6455 section 4).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,10 +7,10 @@ use sha1::{Digest, Sha1};
 /// "concatenate this with the Globally Unique Identifier" (section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The versions that are served: RFC 6455's 13, and 8, which differs in the name of a header only.
+/// The supported versions: 13, of RFC 6455, and 8, which differs only in the name of a header.
 const VERSIONS: &str = "13, 8";
 
-/// A request that asks for a WebSocket in good order.
+/// A valid request for a WebSocket.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Upgrade {
     /// The `Sec-WebSocket-Key`.
@@ -19,12 +19,12 @@ pub struct Upgrade {
     pub version: u8,
 }
 
-/// A request that does not; what to answer.
+/// The answer to a request that is not valid.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// Why, in ws's words.
+    /// The reason, in ws's words.
     pub message: &'static str,
     /// Header fields of the answer.
     pub headers: Vec<(&'static str, &'static str)>,
@@ -62,7 +62,7 @@ fn values<'a>(headers: &'a [(String, String)], name: &str) -> impl Iterator<Item
     headers.iter().filter(move |(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
 }
 
-/// The only value of a header; None where it is missing or repeated.
+/// The only value of a header; `None` if it is missing or repeated.
 fn single<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let mut found = values(headers, name);
     let first = found.next();
@@ -72,7 +72,7 @@ fn single<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 /// Checks a request in the order of ws's `handleUpgrade`.
 ///
 /// # Errors
-/// [`Refusal`]: 405 for another method than GET, else 400.
+/// [`Refusal`] with 405 for a method other than GET, otherwise with 400.
 pub fn check_upgrade(method: &str, headers: &[(String, String)]) -> Result<Upgrade, Refusal> {
     if method != "GET" {
         return Err(Refusal::new(405, "Invalid HTTP method"));
@@ -95,7 +95,7 @@ pub fn check_upgrade(method: &str, headers: &[(String, String)]) -> Result<Upgra
             return Err(Refusal { headers, ..Refusal::new(400, message) });
         }
     };
-    // Bytes behind the head are frames. A body that a proxy sees there would be something else.
+    // The bytes after the head are frames. A proxy that saw a body there would disagree with us about them.
     let body =
         values(headers, "content-length").any(|value| value.trim_matches([' ', '\t']) != "0");
     if body || values(headers, "transfer-encoding").next().is_some() {

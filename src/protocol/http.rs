@@ -1,13 +1,13 @@
 //! HTTP/1.1 heads of the opening handshake (RFC 6455 section 4, RFC 7230 section 3).
 //!
-//! A head is searched for its end as it grows and parsed once, when it is whole.
+//! As a head arrives, it is searched for its end; once it is complete, it is parsed.
 
 use std::fmt;
 
-/// Header fields in the order of the wire, values in latin-1.
+/// Header fields in the order of the wire; the values are decoded as Latin-1.
 pub type Headers = Vec<(String, String)>;
 
-/// What a head may have.
+/// The limits on a head.
 pub struct Limits {
     /// Header fields; more are answered with 431.
     pub max_headers: usize,
@@ -43,7 +43,7 @@ pub struct RequestHead {
     pub method: String,
     /// The request target, as written.
     pub target: String,
-    /// 0 or 1, of HTTP/1.x.
+    /// The x of HTTP/1.x: 0 or 1.
     pub minor_version: u8,
     /// All header fields.
     pub headers: Headers,
@@ -52,18 +52,18 @@ pub struct RequestHead {
 /// A status line and its header fields.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// 0 or 1, of HTTP/1.x.
+    /// The x of HTTP/1.x: 0 or 1.
     pub minor_version: u8,
     /// The status code.
     pub status: u16,
-    /// The reason phrase, perhaps empty.
+    /// The reason phrase, which may be empty.
     pub reason: String,
     /// All header fields.
     pub headers: Headers,
 }
 
-/// Where the head in `bytes` ends (after its CR LF CR LF), if it does. `from` is the length that was
-/// searched in vain before: a head that comes byte by byte is searched once in all.
+/// Where the head in `bytes` ends, after its CR LF CR LF. `from` is the length that was already searched in vain, so
+/// that each byte is searched once even if the head arrives byte by byte.
 #[must_use]
 pub fn find_head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let start = from.saturating_sub(3).min(bytes.len());
@@ -73,7 +73,7 @@ pub fn find_head_end(bytes: &[u8], from: usize) -> Option<usize> {
 /// Parses a whole request head.
 ///
 /// # Errors
-/// 400 for what is no HTTP/1.x head, 431 for more than `limits.max_headers` fields.
+/// 400 if it is no HTTP/1.x head, 431 if it has more than `limits.max_headers` fields.
 pub fn parse_request(head: &[u8], limits: &Limits) -> Result<RequestHead, HeadError> {
     refuse_bare_line_ends(head)?;
     let mut fields = vec![httparse::EMPTY_HEADER; limits.max_headers];
@@ -82,7 +82,7 @@ pub fn parse_request(head: &[u8], limits: &Limits) -> Result<RequestHead, HeadEr
     if status.is_partial() {
         return Err(HeadError::new(400, "Incomplete request head"));
     }
-    // A URI is written in ASCII (RFC 3986 section 2); the parser takes UTF-8 too.
+    // A URI is written in ASCII (RFC 3986 section 2), but the parser accepts UTF-8 too.
     if !request.path.unwrap_or_default().is_ascii() {
         return Err(HeadError::new(400, "Invalid HTTP head: the request target is not ASCII"));
     }
@@ -114,8 +114,8 @@ pub fn parse_response(head: &[u8], limits: &Limits) -> Result<ResponseHead, Head
     })
 }
 
-/// RFC 7230 section 3.5 lets a recipient take a bare LF for a line end; two parsers that differ there
-/// see different requests in the same bytes, so it is refused.
+/// Refuses a bare LF. RFC 7230 section 3.5 lets a recipient take it for a line end, but two parsers that differ in
+/// this see different requests in the same bytes.
 fn refuse_bare_line_ends(head: &[u8]) -> Result<(), HeadError> {
     for at in memchr::memchr_iter(b'\n', head) {
         if at == 0 || head[at - 1] != b'\r' {
@@ -138,7 +138,7 @@ fn owned(fields: &[httparse::Header<'_>]) -> Headers {
     fields.iter().map(|field| (field.name.to_owned(), latin1(field.value))).collect()
 }
 
-/// Every byte as the character of that number: header values may hold anything above 0x7f.
+/// Decodes every byte as the character of that number: header values may hold any byte above 0x7f.
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| char::from(byte)).collect()
 }

@@ -6,7 +6,7 @@ use super::deflate::{DeflateParams, InflateParams, Strategy};
 use super::extension::Param;
 use super::frame::Role;
 
-/// The largest window, and what is meant where none is agreed (section 7.1.2).
+/// The largest window, which also holds if none is agreed (section 7.1.2).
 const MAX_BITS: u8 = 15;
 
 const SERVER_NO_TAKEOVER: &str = "server_no_context_takeover";
@@ -17,7 +17,7 @@ const CLIENT_BITS: &str = "client_max_window_bits";
 /// ws's `serverMaxWindowBits` and `clientMaxWindowBits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bits {
-    /// `true`: a value may be told.
+    /// `true`: any value may be agreed.
     Any,
     /// `false`: the parameter is not used.
     Refused,
@@ -34,7 +34,7 @@ impl Bits {
     }
 }
 
-/// ws's `perMessageDeflate` options. None: as the peer wishes.
+/// ws's `perMessageDeflate` options. `None` leaves the decision to the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Whether the server forgets its history after each message.
@@ -45,7 +45,7 @@ pub struct Config {
     pub server_max_window_bits: Option<Bits>,
     /// The client's window.
     pub client_max_window_bits: Option<Bits>,
-    /// Messages of fewer bytes are not compressed where our own history is not kept.
+    /// Messages of fewer bytes are not compressed if our own history is not kept.
     pub threshold: usize,
     /// zlib's level, -1 to 9.
     pub level: i32,
@@ -60,13 +60,13 @@ pub struct Config {
 /// Why an offer or an answer cannot be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NegotiationError {
-    /// A parameter that RFC 7692 does not know.
+    /// A parameter that RFC 7692 does not define.
     Unknown(String),
     /// A parameter given twice.
     Repeated(String),
     /// A parameter with a value that it cannot have.
     Invalid(String, String),
-    /// Nothing in the request suits the server.
+    /// The server can accept none of the offers.
     NoneAcceptable,
     /// The server's answer has a parameter that the client did not allow.
     Unexpected(&'static str),
@@ -103,7 +103,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// Names and values, None for a parameter without one.
+    /// The names and values; the value is `None` for a parameter without one.
     #[must_use]
     pub fn entries(&self) -> Vec<(&'static str, Option<u8>)> {
         let mut all = Vec::new();
@@ -152,7 +152,7 @@ impl Params {
         }
     }
 
-    /// How to read what the peer of `role` compresses.
+    /// The parameters with which `role` reads what its peer compresses.
     #[must_use]
     pub fn inflate_params(&self, role: Role) -> InflateParams {
         let peer = if role == Role::Server { Role::Client } else { Role::Server };
@@ -160,7 +160,7 @@ impl Params {
         InflateParams { window_bits, no_context_takeover }
     }
 
-    /// How `role` compresses.
+    /// The parameters with which `role` compresses.
     #[must_use]
     pub fn deflate_params(&self, role: Role, config: &Config) -> DeflateParams {
         let (window_bits, no_context_takeover) = self.of(role);
@@ -187,7 +187,7 @@ pub fn offer(config: &Config) -> String {
     .answer()
 }
 
-/// Parameters as the peer wrote them, checked one by one.
+/// Checks the parameters that the peer wrote, one by one.
 ///
 /// "A server MUST decline an extension negotiation offer" with an unknown, repeated or invalid
 /// parameter (section 7.1); ws answers such a request with 400.
@@ -215,7 +215,7 @@ fn normalize(params: &[(String, Param)], role: Role) -> Result<Params, Negotiati
                 let bits = window(text).ok_or_else(invalid)?;
                 normal.client_max_window_bits = Some(Bits::Value(bits));
             }
-            // Only an offer may have it without a value (section 7.1.2.2).
+            // Only an offer may contain this parameter without a value (section 7.1.2.2).
             (CLIENT_BITS, Param::Flag) if role == Role::Server => {
                 normal.client_max_window_bits = Some(Bits::Any);
             }
@@ -248,10 +248,10 @@ fn is_acceptable(config: &Config, offer: &Params) -> bool {
     !(takeover || server_bits || client_bits)
 }
 
-/// As the server: the first acceptable offer, with the server's own wishes added.
+/// Accepts, as the server, the first acceptable offer, and adds the server's own wishes.
 ///
 /// # Errors
-/// [`NegotiationError`] where an offer is malformed or none suits.
+/// [`NegotiationError`] if an offer is malformed or none is acceptable.
 pub fn accept_as_server(
     config: &Config,
     offers: &[Vec<(String, Param)>],
@@ -304,8 +304,8 @@ pub fn accept_as_client(
         }
         _ => {}
     }
-    // A server takes up the window that was asked of it "with the same or smaller value as the offer"
-    // (section 7.1.2.1). As in ws, one that leaves our wishes out is accepted: we can read any window.
+    // A server agrees to the window that it was offered "with the same or smaller value as the offer" (section
+    // 7.1.2.1). As in ws, an answer that ignores our wishes is accepted, because we can read any window.
     if let (Some(Bits::Value(ours)), Some(theirs)) =
         (config.server_max_window_bits, params.server_max_window_bits)
         && theirs > ours

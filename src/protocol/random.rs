@@ -1,16 +1,16 @@
 //! Random bytes from the system: masks and keys (RFC 6455 section 10.3).
 
-/// Bytes drawn at once.
+/// Bytes that one system call draws.
 const POOL: usize = 4096;
 
-/// Masks drawn from a pool that is filled by one call of the system at a time.
+/// A pool of masks, which one system call at a time fills.
 pub struct MaskPool {
     bytes: Vec<u8>,
     used: usize,
 }
 
 impl MaskPool {
-    /// An empty pool: it is filled when the first mask is asked for.
+    /// An empty pool, which is filled when the first mask is needed.
     #[must_use]
     pub const fn new() -> Self {
         Self { bytes: Vec::new(), used: 0 }
@@ -38,7 +38,7 @@ impl MaskPool {
         self.bytes.first_chunk::<4>().copied().unwrap_or_default()
     }
 
-    /// Forgets what was drawn: after a fork, parent and child must not share masks.
+    /// Empties the pool: after a fork, parent and child must not share masks.
     pub fn discard(&mut self) {
         self.bytes.clear();
         self.used = 0;
@@ -53,8 +53,8 @@ impl Default for MaskPool {
 
 /// Fills `bytes` from the system's entropy.
 ///
-/// Where the system has none to give (no kernel we run on does that after boot), the process ends
-/// rather than go on with keys that can be guessed.
+/// If the system has none (which happens on none of our kernels after boot), the process aborts rather than continue
+/// with keys that can be guessed.
 pub fn fill(bytes: &mut [u8]) {
     if getrandom::fill(bytes).is_err() {
         std::process::abort();

@@ -1,12 +1,12 @@
 //! Bytes in, events out: the receiving half of a connection.
 //!
 //! Rules kept here:
-//! - it is pulled: [`Receiver::next`] gives one event at a time and holds nothing while the caller
-//!   deals with it, so that the caller may run anything;
-//! - a whole short message is handed out where it lies in the input; between messages a receiver
-//!   owns no heap memory;
-//! - after a fault or a close frame it is finished: what comes later is dropped
-//!   (RFC 6455 sections 5.5.1 and 7.1.7).
+//! - the caller pulls: [`Receiver::next`] returns one event at a time. The receiver is in no intermediate state while
+//!   the caller handles the event, so the caller may run any code;
+//! - a short message that has arrived whole is lent from where it lies in the input; between messages a receiver owns
+//!   no heap memory;
+//! - after a fault or a close frame the receiver is finished, and drops whatever comes later (RFC 6455 sections 5.5.1
+//!   and 7.1.7).
 
 mod control;
 mod event;
@@ -30,24 +30,24 @@ pub use input::Input;
 pub use ping_scan::{PingScan, ScannedPing};
 pub use work::Work;
 
-/// What a [`Receiver`] allows; 0 switches a limit off, as in ws.
+/// The options of a [`Receiver`]. As in ws, 0 switches a limit off.
 #[derive(Debug, Clone, Copy)]
 pub struct ReceiverOptions {
     /// Which side we are: a server requires masked frames, a client unmasked ones.
     pub role: Role,
-    /// The longest message, in bytes, as sent and as inflated.
+    /// The longest message, in bytes, as received and as inflated.
     pub max_payload: u64,
     /// The most frames of a message.
     pub max_fragments: u32,
-    /// The most separately held pieces of a message; one, unless its fragments are kept apart.
+    /// The most buffers that hold one message. A message has one, unless its fragments are kept apart.
     pub max_buffered_chunks: u32,
-    /// Text and close reasons are not validated.
+    /// Whether text and close reasons are not validated.
     pub skip_utf8_validation: bool,
     /// The agreed parameters of permessage-deflate for what we receive.
     pub inflate: Option<InflateParams>,
 }
 
-/// What comes next on the wire.
+/// What the receiver expects next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expect {
     Header,
@@ -60,7 +60,7 @@ enum Expect {
     Nothing,
 }
 
-/// Where the bytes of an event are.
+/// Where the bytes of an event lie.
 #[derive(Clone, Copy)]
 enum Place {
     Input((usize, usize)),
@@ -68,8 +68,8 @@ enum Place {
     Scratch,
 }
 
-/// Whether a message is binary, as wide as what it is moved with: a byte that is read again together with what is
-/// beside it, so soon after it is written, waits for every write before it.
+/// Whether a message is binary, in a whole word. If it were a byte and were read together with its neighbours soon
+/// after it was written, the processor would have to wait for all writes before it.
 #[derive(Clone, Copy)]
 struct Binary(usize);
 
@@ -97,13 +97,13 @@ pub struct Receiver<B> {
     skip_utf8_validation: bool,
     fragments: bool,
     expect: Expect,
-    /// `control` or `scratch` was lent to the caller and is to be given back.
+    /// `control` or `scratch` is lent to the caller, and is taken back at the next call.
     lent: bool,
     partial: PartialHeader,
     inflater: Option<Inflater>,
     /// permessage-deflate was agreed.
     compression: bool,
-    /// Bytes that a call of `next` may inflate a piece to before the rest is left as [`Work`].
+    /// How many bytes `next` inflates of a piece before it leaves the rest as [`Work`].
     mark: usize,
     work: Option<Box<Work<B>>>,
     message: Option<Box<Message<B>>>,
@@ -137,30 +137,30 @@ impl<B: MessageBuffer> Receiver<B> {
         }
     }
 
-    /// Whether binary messages come as [`Data::Fragments`], one buffer for each frame that is not
-    /// empty: ws's binary type "fragments". Holds from the next message on.
+    /// Sets whether binary messages come as [`Data::Fragments`], with one buffer for each frame that is not empty: ws's
+    /// binary type "fragments". It holds from the next message on.
     pub const fn set_fragments(&mut self, fragments: bool) {
         self.fragments = fragments;
     }
 
-    /// Leaves as [`Work`] what a piece of a message inflates to beyond `mark` bytes. As made, a receiver
-    /// leaves nothing.
+    /// Sets how many bytes a piece of a message may inflate to before the rest is left as [`Work`]. A new receiver
+    /// inflates everything itself.
     pub const fn set_mark(&mut self, mark: usize) {
-        // Work goes on with what there is: at least one byte.
+        // Work continues from at least one byte of output.
         self.mark = if mark == 0 { 1 } else { mark };
     }
 
-    /// Whether nothing more can come: there was a fault or a close frame.
+    /// Whether there was a fault or a close frame, so that no further event can come.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.expect == Expect::Nothing
     }
 
-    /// Reads the next event from `input`; `None` where more is needed, all of it having been read, or
-    /// where there is [`Work`] to do first ([`Receiver::take_work`]). After a fault or [`Event::Close`] it is always `None`.
+    /// Reads the next event from `input`. Returns `None` if all of `input` was read and more is needed, or if there is
+    /// [`Work`] to do first ([`Receiver::take_work`]). After a fault or [`Event::Close`] it always returns `None`.
     ///
     /// # Errors
-    /// The [`ProtocolError`] that the peer committed, once.
+    /// The peer's [`ProtocolError`], once.
     #[inline]
     pub fn next<'a>(
         &'a mut self,
@@ -181,10 +181,10 @@ impl<B: MessageBuffer> Receiver<B> {
         }
     }
 
-    /// In the middle of an uncompressed data frame of which at least `at_least` bytes are missing:
-    /// the buffer to append raw bytes to, and the most that it may take.
+    /// Within an uncompressed data frame that still lacks at least `at_least` bytes, returns the buffer to which raw
+    /// bytes may be appended, and how many it may take.
     ///
-    /// The room grows with what has arrived: to 16 KiB, or twice that, or the end of the frame.
+    /// The buffer grows with what has arrived: to 16 KiB or twice the bytes that arrived, but not beyond the frame.
     ///
     /// # Errors
     /// [`ProtocolError::OutOfMemory`], or the limit on pieces; the receiver is then finished.
@@ -205,9 +205,8 @@ impl<B: MessageBuffer> Receiver<B> {
         }
     }
 
-    /// `count` raw bytes were appended to the buffer that [`Receiver::direct`] gave: unmasks and
-    /// validates them there. [`Receiver::next`], with an empty input, then gives a message that is
-    /// complete.
+    /// Unmasks and validates, where they lie, the `count` raw bytes that were appended to the buffer of
+    /// [`Receiver::direct`]. If they complete the message, [`Receiver::next`] returns it, even for an empty input.
     ///
     /// # Errors
     /// [`ProtocolError::InvalidUtf8`]; the receiver is then finished.
@@ -223,15 +222,15 @@ impl<B: MessageBuffer> Receiver<B> {
         received
     }
 
-    /// Drops what is under way and gives back what the connection holds of the codec: it receives
-    /// no more.
+    /// Drops an incomplete message and gives back what the connection holds of the codec, when it receives nothing
+    /// more.
     pub fn release(&mut self, codec: &mut Codec) {
         self.take_back(codec);
         self.end(codec);
     }
 
-    /// Takes the decompressor out of `codec`, so that [`Receiver::next`] may be called with the codec of
-    /// another thread, until [`Receiver::attach`].
+    /// Takes the decompressor out of `codec`. Until [`Receiver::attach`], [`Receiver::next`] may be called with the
+    /// codec of another thread.
     pub fn detach(&mut self, codec: &mut Codec) {
         self.take_back(codec);
         if let Some(inflater) = &mut self.inflater {
@@ -265,7 +264,7 @@ impl<B: MessageBuffer> Receiver<B> {
         }
     }
 
-    /// The event, with what it borrows.
+    /// Makes the event, with what it borrows, of a [`Ready`].
     #[inline]
     fn event<'a>(
         &'a mut self,
@@ -290,7 +289,7 @@ impl<B: MessageBuffer> Receiver<B> {
     }
 
     /// "after sending a control frame indicating the connection should be closed, a peer does not
-    /// send any further data" (RFC 6455 section 1.4), so what follows is not looked at.
+    /// send any further data" (RFC 6455 section 1.4), so the rest of the input is dropped.
     #[cold]
     fn close_event<'a>(
         &'a mut self,

@@ -1,5 +1,5 @@
-//! What goes out: the headers of data frames and the compression of their payload, by the rules of
-//! ws's `Sender.send`.
+//! The sending half of a connection: the headers of data frames and the compression of their payload, by the rules
+//! of ws's `Sender.send`.
 
 use super::deflate::{Codec, DeflateParams, Deflater};
 use super::error::ProtocolError;
@@ -10,14 +10,13 @@ use super::frame::{FrameHeader, Opcode, Role};
 pub struct SendOptions {
     /// Bytes, not text. The first fragment decides for its message.
     pub binary: bool,
-    /// Compress, where permessage-deflate is agreed. The first fragment decides for its message.
+    /// Compress if permessage-deflate is agreed. The first fragment decides for its message.
     pub compress: bool,
     /// The last fragment of its message.
     pub fin: bool,
 }
 
-/// What the header of a data frame says, and whether its payload goes through
-/// [`Sender::compress`] first.
+/// The header of a data frame, and whether its payload must go through [`Sender::compress`] first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DataFrame {
     /// The last frame of its message.
@@ -42,15 +41,15 @@ impl DataFrame {
 /// The sending half of a connection.
 pub struct Sender {
     role: Role,
-    /// A message was begun and not ended: the next frame continues it.
+    /// A message is incomplete: the next frame continues it.
     in_message: bool,
-    /// The message that is under way is compressed.
+    /// The incomplete message is compressed.
     compressing: bool,
     deflate: Option<Deflate>,
 }
 
-/// Our half of permessage-deflate. Boxed would cost an allocation per connection; the compressor
-/// itself is in the [`Codec`].
+/// Our half of permessage-deflate. It is not boxed, which would cost an allocation per connection. The compressor
+/// itself lives in the [`Codec`].
 struct Deflate {
     deflater: Deflater,
     no_context_takeover: bool,
@@ -58,7 +57,7 @@ struct Deflate {
 }
 
 impl Sender {
-    /// The sending half of the side `role`; `deflate` are the agreed parameters of its compression.
+    /// The sending half of the side `role`. `deflate` has the agreed parameters of its compression.
     #[must_use]
     pub fn new(role: Role, deflate: Option<DeflateParams>) -> Self {
         let deflate = deflate.map(|params| Deflate {
@@ -82,8 +81,8 @@ impl Sender {
         self.in_message
     }
 
-    /// What the next data frame's header says; `len` are the bytes of its payload before
-    /// compression.
+    /// Begins the next data frame, and decides its header. `len` is the length of its payload before compression, in
+    /// bytes.
     #[inline]
     pub fn begin(&mut self, len: usize, options: &SendOptions) -> DataFrame {
         let first = !self.in_message;
@@ -106,8 +105,8 @@ impl Sender {
         }
     }
 
-    /// ws compares the length of the first fragment with the threshold, and only where our context
-    /// is not taken over: where it is, short messages gain most from it.
+    /// ws compares the length of the first fragment with the threshold, and only if our context is not taken over: if
+    /// it is, short messages gain the most from it.
     #[inline]
     fn is_worth_compressing(&self, len: usize) -> bool {
         self.deflate.as_ref().is_some_and(|deflate| {
@@ -118,11 +117,11 @@ impl Sender {
 
     /// Appends the compressed payload of `frame`, which [`Sender::begin`] gave, to `out`.
     ///
-    /// Frames must come here in the order they were begun in. One that is not to be compressed is
-    /// appended as it is.
+    /// Frames must come here in the order in which they were begun. The payload of a frame that is not to be compressed
+    /// is appended as it is.
     ///
     /// # Errors
-    /// [`ProtocolError::OutOfMemory`] where there is none for a compressor.
+    /// [`ProtocolError::OutOfMemory`] if `out` cannot grow.
     pub fn compress(
         &mut self,
         codec: &mut Codec,
@@ -141,25 +140,24 @@ impl Sender {
         }
     }
 
-    /// The compressor whose parameters decide how a whole message of `len` bytes is compressed when
-    /// others get it too; `None`: it goes out as it is. The threshold counts here whatever was agreed:
-    /// such a message refers to no history.
+    /// The compressor whose parameters decide how a whole message of `len` bytes is compressed if other connections get
+    /// it too; `None` if it is sent uncompressed. The threshold counts here no matter what was agreed, because such a
+    /// message refers to no history.
     #[must_use]
     pub fn shares(&self, len: usize) -> Option<&Deflater> {
         let deflate = self.deflate.as_ref()?;
         (deflate.deflater.can_compress() && len >= deflate.threshold).then_some(&deflate.deflater)
     }
 
-    /// The whole message `data` was sent in the form that [`Deflater::apart`] of [`Sender::shares`]
-    /// gave it.
+    /// Notes that the whole message `data` was sent as compressed by the [`Deflater::apart`] of [`Sender::shares`].
     pub fn skip(&mut self, codec: &mut Codec, data: &[u8]) {
         if let Some(deflate) = &mut self.deflate {
             deflate.deflater.skip(codec, data);
         }
     }
 
-    /// Takes the compressor away, for a payload of a frame that is compressed elsewhere, with another
-    /// codec: no frame that is to be compressed can be until [`Sender::give_deflater`].
+    /// Takes the compressor away, so that the payload of a frame can be compressed elsewhere, with another codec. Until
+    /// [`Sender::give_deflater`] nothing can be compressed here.
     pub fn take_deflater(&mut self, codec: &mut Codec) -> Option<Deflater> {
         let deflate = self.deflate.as_mut()?;
         deflate.deflater.detach(codec);
@@ -175,8 +173,8 @@ impl Sender {
         }
     }
 
-    /// Takes the compressor out of `codec`, so that [`Sender::compress`] may be called with the codec of
-    /// another thread, until [`Sender::attach`].
+    /// Takes the compressor out of `codec`. Until [`Sender::attach`], [`Sender::compress`] may be called with the codec
+    /// of another thread.
     pub fn detach(&mut self, codec: &mut Codec) {
         if let Some(deflate) = &mut self.deflate {
             deflate.deflater.detach(codec);
@@ -190,7 +188,7 @@ impl Sender {
         }
     }
 
-    /// Gives back what the connection holds of the codec: it sends no more.
+    /// Gives back what the connection holds of the codec, when it sends nothing more.
     pub fn release(&mut self, codec: &mut Codec) {
         if let Some(deflate) = &mut self.deflate {
             deflate.deflater.release(codec);

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use super::extension::SyntaxError;
 use super::http::is_token_byte;
 
-/// A header value that names no list of subprotocols.
+/// A header value that is not a list of subprotocols.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubprotocolError {
     /// It does not follow the grammar.
     Syntax(SyntaxError),
-    /// "The individual elements MUST be unique" in effect (section 4.1, item 10).
+    /// It names this subprotocol twice: the names must all be unique (section 4.1, item 10).
     Repeated(String),
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Display for SubprotocolError {
 
 impl std::error::Error for SubprotocolError {}
 
-/// The subprotocols that a header value lists, in its order.
+/// The subprotocols that a header value lists, in that order.
 ///
 /// # Errors
 /// [`SubprotocolError`] for an empty, invalid or repeated name.

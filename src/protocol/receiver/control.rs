@@ -1,11 +1,11 @@
-//! A control frame that came cut off: it is kept until the rest of it comes, apart from the message
-//! that it may lie in the middle of (RFC 6455 section 5.4).
+//! An incomplete control frame. It is kept until the rest of it arrives, apart from the fragmented message within which
+//! it may lie (RFC 6455 section 5.4).
 
 use super::input::Input;
 use crate::protocol::frame::{FrameHeader, MAX_CONTROL_PAYLOAD, Opcode};
 use crate::simd::mask;
 
-/// A control frame that is under way.
+/// An incomplete control frame.
 pub(super) struct Control {
     pub(super) opcode: Opcode,
     mask: Option<[u8; 4]>,
@@ -15,7 +15,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// A control frame with this header: at most 125 bytes long, `FrameHeader::parse` has seen to it.
+    /// A control frame with this header. `FrameHeader::parse` has checked that its payload has at most 125 bytes.
     pub(super) const fn new(header: &FrameHeader) -> Self {
         Self {
             opcode: header.opcode,
@@ -26,7 +26,7 @@ impl Control {
         }
     }
 
-    /// Takes what there is of the payload: whether that is all of it.
+    /// Takes as much of the payload as has arrived. Returns whether the payload is complete.
     pub(super) fn take(&mut self, input: &mut Input<'_>) -> bool {
         let (filled, length) = (usize::from(self.filled), usize::from(self.length));
         let place = input.take(length - filled);
@@ -41,7 +41,7 @@ impl Control {
         end == length
     }
 
-    /// Bytes of payload that have not come yet.
+    /// Bytes of payload that have not arrived yet.
     pub(super) const fn missing(&self) -> u64 {
         (self.length - self.filled) as u64
     }

@@ -1,9 +1,9 @@
-//! What a receiver tells.
+//! The events of a receiver.
 
 /// The data of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Data<'a, B> {
-    /// A short message, or an empty one: borrowed until the next call.
+    /// A short or empty message, borrowed until the next call.
     Slice(&'a [u8]),
     /// A longer one, in storage of its own.
     Buffer(B),
@@ -12,23 +12,23 @@ pub enum Data<'a, B> {
     Fragments(Vec<B>),
 }
 
-/// What the peer did.
+/// Something that the peer sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a, B> {
-    /// A whole message, unmasked, inflated, and valid UTF-8 unless it is binary or that is skipped.
+    /// A whole message, unmasked and inflated. It is valid UTF-8, unless it is binary or validation is skipped.
     Message {
-        /// Bytes, not text.
+        /// Whether it is bytes, not text.
         binary: bool,
         /// The data.
         data: Data<'a, B>,
     },
-    /// A ping: 0 to 125 bytes that the pong repeats.
+    /// A ping with 0 to 125 bytes, which the pong must repeat.
     Ping(&'a [u8]),
-    /// A pong: 0 to 125 bytes.
+    /// A pong with 0 to 125 bytes.
     Pong(&'a [u8]),
-    /// A close frame: nothing comes after it.
+    /// A close frame, the last event.
     Close {
-        /// The status code; 1005 where the frame has none.
+        /// The status code; 1005 if the frame has none.
         code: u16,
         /// The reason, 0 to 123 bytes.
         reason: &'a [u8],

@@ -1,6 +1,6 @@
-//! What came from the wire and is not read yet.
+//! Received bytes that are not read yet.
 
-/// Bytes that came and are not read yet. Payload is unmasked in place.
+/// Received bytes, and how far they are read. Payload is unmasked in place.
 #[derive(Debug)]
 pub struct Input<'buf> {
     buf: &'buf mut [u8],
@@ -8,7 +8,7 @@ pub struct Input<'buf> {
 }
 
 impl<'buf> Input<'buf> {
-    /// All of `buf`.
+    /// An input of all of `buf`, of which nothing is read.
     #[inline]
     pub const fn new(buf: &'buf mut [u8]) -> Self {
         Self { buf, pos: 0 }
@@ -33,7 +33,7 @@ impl<'buf> Input<'buf> {
         &self.buf[self.pos..]
     }
 
-    /// Reads `count` bytes, or what there is: where they lie.
+    /// Reads `count` bytes, or as many as there are, and returns where they lie.
     #[inline]
     pub(super) fn take(&mut self, count: usize) -> (usize, usize) {
         let start = self.pos;
@@ -50,7 +50,7 @@ impl<'buf> Input<'buf> {
         self.pos = self.buf.len();
     }
 
-    /// The bytes at `range`, which [`Input::take`] gave.
+    /// The bytes of a range that [`Input::take`] returned.
     #[inline]
     pub(super) fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
         &self.buf[start..end]

@@ -1,9 +1,9 @@
-//! A message that is under way: what came of it, and what its frame still owes.
+//! An incomplete message: what has arrived of it, and what its current frame still lacks.
 //!
 //! Rules kept here:
-//! - storage grows with what has arrived: never past twice that (or [`FIRST_ROOM`]), and never past
-//!   the end of a message's last frame;
-//! - text is validated as it comes, after inflation if it is compressed.
+//! - storage grows with what has arrived: never beyond twice that (or [`FIRST_ROOM`]), and never beyond the end of a
+//!   message's last frame;
+//! - text is validated as it arrives, or as it is inflated.
 
 use super::event::Data;
 use crate::protocol::buffer::MessageBuffer;
@@ -13,15 +13,15 @@ use crate::protocol::frame::{FrameHeader, Opcode};
 use crate::simd;
 use crate::simd::utf8::Utf8;
 
-/// Bytes reserved for a long frame before much of it has come. What is not touched costs address
-/// space only; more would let a peer that sends headers alone make the heap grow.
+/// Bytes reserved for a long frame before much of it has arrived. Untouched memory costs address space only, but with
+/// more of it a peer that sends nothing but headers could make the heap grow.
 const FIRST_ROOM: usize = 16 * 1024;
-/// Less room than this is not worth a system call of its own: then it grows first.
+/// A system call of its own is not worth it for less room than this, so the buffer grows first.
 const LEAST_ROOM: usize = 4 * 1024;
 /// Text is unmasked, validated and copied in blocks that stay in the first-level cache.
 const BLOCK: usize = 8 * 1024;
 
-/// The limits on a message; 0 is no limit, as in ws.
+/// The limits on a message. As in ws, 0 means no limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub max_payload: u64,
@@ -37,28 +37,28 @@ impl Limits {
     }
 }
 
-/// A message that is under way.
+/// An incomplete message.
 pub(super) struct Message<B> {
     pub(super) binary: bool,
     pub(super) compressed: bool,
-    /// Text whose validation is not left out.
+    /// It is text, and validation is not skipped.
     validate: bool,
     /// One buffer for each frame, instead of one for all.
     fragments: bool,
     frames: u32,
-    /// Bytes of payload that the headers so far declare.
+    /// Bytes of payload that the headers so far have declared.
     declared: u64,
     /// Bytes in `parts`.
     parts_len: u64,
-    /// The frames that are complete, where `fragments`.
+    /// The complete frames, if `fragments`.
     parts: Vec<B>,
-    /// What is being filled; `None` while it would be empty.
+    /// The buffer that is being filled; `None` while it would be empty.
     current: Option<B>,
     utf8: Utf8,
     frame: Frame,
 }
 
-/// The data frame that is under way.
+/// The current data frame.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     fin: bool,
@@ -68,15 +68,14 @@ struct Frame {
 }
 
 impl<B: MessageBuffer> Message<B> {
-    /// A message whose first frame has this header; that frame is then begun with
-    /// [`Message::begin_frame`].
+    /// A message whose first frame has this header. [`Message::begin_frame`] must then begin that frame.
     pub(super) fn new(header: &FrameHeader, fragments: bool, skip_utf8_validation: bool) -> Self {
         let binary = header.opcode == Opcode::Binary;
         Self {
             binary,
             compressed: header.rsv1,
             validate: !binary && !skip_utf8_validation,
-            // ws's "fragments" is a binary type: text comes whole.
+            // ws's "fragments" is a binary type, so text is never fragmented.
             fragments: fragments && binary,
             frames: 0,
             declared: 0,
@@ -88,8 +87,8 @@ impl<B: MessageBuffer> Message<B> {
         }
     }
 
-    /// Takes the header of the message's next frame. The limits hold for the whole message, and are
-    /// checked before any of the payload is taken.
+    /// Takes the header of the message's next frame. The limits hold for the whole message, and are checked before any
+    /// of the frame's payload is taken.
     pub(super) fn begin_frame(
         &mut self,
         header: &FrameHeader,
@@ -108,19 +107,19 @@ impl<B: MessageBuffer> Message<B> {
         Ok(())
     }
 
-    /// Bytes that the frame under way still owes.
+    /// Bytes that the current frame still lacks.
     pub(super) const fn missing(&self) -> u64 {
         self.frame.missing
     }
 
-    /// Whether the frame under way ends its message.
+    /// Whether the current frame ends its message.
     pub(super) const fn is_last_frame(&self) -> bool {
         self.frame.fin
     }
 
-    /// Takes the next bytes of the frame's payload, as they came; at most [`Message::missing`].
-    /// They are left unmasked or not, as it happens. What is inflated beyond the mark is left: how many
-    /// bytes at the end of `piece`, unmasked, are still to be inflated.
+    /// Takes the next bytes of the frame's payload as they arrived, at most [`Message::missing`]. It may or may not
+    /// unmask them in place. If inflating stopped at the mark, it returns how many bytes at the end of `piece`, which
+    /// are then unmasked, are still to be inflated.
     pub(super) fn take(
         &mut self,
         piece: &mut [u8],
@@ -191,7 +190,7 @@ impl<B: MessageBuffer> Message<B> {
         let fresh = out.as_slice().get(before..).unwrap_or_default();
         let (began, empty) = (before == 0 && !fresh.is_empty(), out.is_empty());
         if self.validate {
-            // Also where inflating failed: which fault is reported must not depend on the cuts.
+            // This is done even if inflating failed: which fault is reported must not depend on the cuts.
             self.utf8.feed(within(fresh, before, limit)).map_err(|_| ProtocolError::InvalidUtf8)?;
         }
         let done = inflated?;
@@ -204,15 +203,15 @@ impl<B: MessageBuffer> Message<B> {
         Ok((!done).then_some(rest.len()))
     }
 
-    /// What work is to go on with: the storage, how far its text is valid where that counts, the most
-    /// that the storage may hold, and whether the message ends with what came.
+    /// What the work needs to continue: the storage, the state of its validation if it is validated, how many bytes the
+    /// storage may hold, and whether the message ends with what has arrived.
     pub(super) fn work(&mut self, limits: &Limits) -> (Option<B>, Option<Utf8>, Option<u64>, bool) {
         let utf8 = self.validate.then(|| std::mem::replace(&mut self.utf8, Utf8::new()));
         let limit = (limits.max_payload != 0).then(|| limits.max_payload - self.parts_len);
         (self.current.take(), utf8, limit, self.frame.fin && self.frame.missing == 0)
     }
 
-    /// What work has made of it.
+    /// Takes back the storage from the work, and the state of its validation.
     pub(super) fn worked(&mut self, storage: B, utf8: Option<Utf8>) {
         if let Some(utf8) = utf8 {
             self.utf8 = utf8;
@@ -220,7 +219,7 @@ impl<B: MessageBuffer> Message<B> {
         self.current = Some(storage);
     }
 
-    /// The whole frame came at once, and was inflated to `storage` so far.
+    /// Notes that the only frame of the message arrived whole, and was inflated to `storage` so far.
     pub(super) fn inflated_to(
         &mut self,
         header: &FrameHeader,
@@ -234,8 +233,8 @@ impl<B: MessageBuffer> Message<B> {
         Ok(())
     }
 
-    /// Makes room to receive raw payload into, where at least `at_least` bytes are missing and
-    /// nothing needs inflating; `false` elsewhere.
+    /// Makes room for receiving raw payload directly. Returns `false`, and does nothing, if the message is compressed
+    /// or the frame lacks fewer than `at_least` bytes.
     pub(super) fn make_direct_room(
         &mut self,
         at_least: usize,
@@ -252,8 +251,7 @@ impl<B: MessageBuffer> Message<B> {
         Ok(true)
     }
 
-    /// The buffer with the room that [`Message::make_direct_room`] made, and the most bytes that it
-    /// may take.
+    /// The buffer with the room that [`Message::make_direct_room`] made, and how many bytes it may take.
     pub(super) fn direct_room(&mut self) -> Option<(&mut B, usize)> {
         let missing = self.missing_here();
         let buffer = self.current.as_mut()?;
@@ -261,7 +259,7 @@ impl<B: MessageBuffer> Message<B> {
         Some((buffer, most))
     }
 
-    /// `count` raw bytes were appended to the buffer that [`Message::direct`] gave.
+    /// Unmasks and validates the `count` raw bytes that were appended to the buffer of [`Message::direct_room`].
     pub(super) fn direct_received(&mut self, count: usize) -> Result<(), ProtocolError> {
         let phase = self.phase();
         let Some(current) = &mut self.current else {
@@ -284,7 +282,7 @@ impl<B: MessageBuffer> Message<B> {
         valid.map_err(|_| ProtocolError::InvalidUtf8)
     }
 
-    /// The frame under way is complete, but not its message.
+    /// Ends a frame that does not end its message.
     pub(super) fn end_frame(&mut self) -> Result<(), ProtocolError> {
         if self.fragments
             && let Some(part) = self.current.take()
@@ -296,7 +294,7 @@ impl<B: MessageBuffer> Message<B> {
         Ok(())
     }
 
-    /// The message is complete.
+    /// Ends the message.
     pub(super) fn finish(mut self) -> Result<Data<'static, B>, ProtocolError> {
         if self.validate {
             self.utf8.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
@@ -308,12 +306,12 @@ impl<B: MessageBuffer> Message<B> {
         Ok(self.current.map_or(Data::Slice(&[]), Data::Buffer))
     }
 
-    /// Bytes of the frame's payload so far, as masking counts them.
+    /// How many bytes of the frame's payload have arrived, modulo the length of the mask.
     const fn phase(&self) -> usize {
         (self.frame.received % 4) as usize
     }
 
-    /// Bytes that the frame under way still owes, as far as this machine can address them.
+    /// Bytes that the current frame still lacks, or the most that this machine can address.
     fn missing_here(&self) -> usize {
         usize::try_from(self.frame.missing).unwrap_or(usize::MAX)
     }
@@ -328,15 +326,15 @@ impl<B: MessageBuffer> Message<B> {
         self.frame.missing = self.frame.missing.saturating_sub(bytes as u64);
     }
 
-    /// Room for `arrived` more bytes in the current buffer, which is made if there is none.
+    /// Makes room for `arrived` more bytes in the current buffer, and makes the buffer if there is none.
     fn make_room(&mut self, arrived: usize, limits: &Limits) -> Result<(), ProtocolError> {
         let (len, capacity) = self.extent();
         let needed = len.checked_add(arrived).ok_or(ProtocolError::OutOfMemory)?;
         if needed <= capacity { Ok(()) } else { self.grow(needed, limits) }
     }
 
-    /// Makes the current buffer large for `arrived` bytes of the message: twice as large while more
-    /// is to come, so that appending is linear.
+    /// Grows the current buffer for `arrived` bytes of the message: to twice that while more is to come, so that
+    /// appending takes linear time.
     fn grow(&mut self, arrived: usize, limits: &Limits) -> Result<(), ProtocolError> {
         let (len, _) = self.extent();
         let end = len.saturating_add(self.missing_here());
@@ -353,7 +351,7 @@ impl<B: MessageBuffer> Message<B> {
         }
     }
 
-    /// A piece was begun: how many are held now?
+    /// Checks, after a buffer was made, how many the message has now.
     fn check_pieces(&self, limits: &Limits) -> Result<(), ProtocolError> {
         let held = self.parts.len() + 1;
         if limits.max_buffered_chunks != 0 && held > limits.max_buffered_chunks as usize {
@@ -363,7 +361,7 @@ impl<B: MessageBuffer> Message<B> {
     }
 }
 
-/// The part of `fresh`, which is behind `before` bytes, that `limit` lets a message have.
+/// The part of `fresh`, which follows `before` other bytes, that lies within `limit`.
 pub(super) fn within(fresh: &[u8], before: usize, limit: Option<u64>) -> &[u8] {
     let Some(limit) = limit else { return fresh };
     let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(before);

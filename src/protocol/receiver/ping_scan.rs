@@ -1,8 +1,7 @@
-//! A scan for pings in bytes that are not to be delivered yet.
+//! Scans for pings in bytes that may not be delivered yet.
 //!
-//! A peer that gets no pong takes us for dead, though the program has only paused. So the frames that
-//! wait are walked over, header by header, without being read: what they are worth is decided when it
-//! is their turn.
+//! A peer that gets no pong takes us for dead, even if the program has only paused. So the waiting frames are scanned
+//! header by header, without being read: whether they are valid is decided when it is their turn.
 
 use super::{Expect, Receiver};
 use crate::protocol::buffer::MessageBuffer;
@@ -23,25 +22,25 @@ impl AsRef<[u8]> for ScannedPing {
     }
 }
 
-/// How far the bytes that wait were looked at.
+/// How far the waiting bytes have been scanned.
 pub struct PingScan {
     rules: HeaderRules,
-    /// The start of the first header, which the receiver has already.
+    /// The start of the first header, if the receiver has read it already.
     partial: PartialHeader,
-    /// Bytes looked at, from the first that waits.
+    /// How many of the waiting bytes have been scanned.
     at: usize,
-    /// Bytes of payload to pass over.
+    /// Bytes of payload to skip.
     skip: u64,
-    /// Nothing behind `at` is a frame: a close frame or a fault.
+    /// There was a close frame or a fault, so nothing after `at` is a frame.
     over: bool,
-    /// The receiver has the start of a ping: the first that it comes to was not seen here.
+    /// The receiver has read the start of a ping, so the first ping that it returns was not seen here.
     begun: bool,
-    /// Pings seen that the receiver has not come to yet.
+    /// Pings seen here that the receiver has not returned yet.
     seen: usize,
 }
 
 impl<B: MessageBuffer> Receiver<B> {
-    /// A look at the bytes that follow what was read so far.
+    /// A scan of the bytes that follow what was read so far.
     #[must_use]
     pub fn ping_scan(&self) -> PingScan {
         let (skip, in_message) = match (self.expect, &self.message) {
@@ -63,7 +62,7 @@ impl<B: MessageBuffer> Receiver<B> {
 }
 
 impl PingScan {
-    /// The next ping in `bytes`, all that waits; `None` where there is no whole one any more.
+    /// The next ping in `bytes`, which are all the waiting bytes; `None` if there is no further whole ping.
     pub fn next_ping(&mut self, bytes: &[u8]) -> Option<ScannedPing> {
         loop {
             let rest = bytes.get(self.at..).unwrap_or_default();
@@ -100,7 +99,7 @@ impl PingScan {
         }
     }
 
-    /// Goes over a frame's header; its payload is passed over next.
+    /// Skips a frame's header; its payload is skipped next.
     fn pass(&mut self, header: &FrameHeader, size: usize) {
         self.partial = PartialHeader::EMPTY;
         self.at += size;
@@ -114,14 +113,14 @@ impl PingScan {
         }
     }
 
-    /// The receiver came to a ping: whether it was seen here before.
+    /// Notes that the receiver has returned a ping. Returns whether it was seen here before.
     pub fn met(&mut self) -> bool {
         let seen = self.seen > 0 && !std::mem::take(&mut self.begun);
         self.seen -= usize::from(seen);
         seen
     }
 
-    /// `count` of the bytes that waited were read: whether others of those looked at still wait.
+    /// Notes that `count` of the waiting bytes were read. Returns whether the scan had reached at least that far.
     #[must_use]
     pub const fn consume(&mut self, count: usize) -> bool {
         let further = self.at >= count;

@@ -1,11 +1,11 @@
-//! Where a message inflates to before its length is known: a spare buffer while it is short, storage
-//! of its own beyond.
+//! The destination of a message that is inflated, before its length is known: a spare buffer while it is short, then
+//! storage of its own.
 
 use crate::protocol::buffer::{MessageBuffer, OutOfMemory};
 use crate::protocol::error::ProtocolError;
 use crate::simd::utf8::Utf8;
 
-/// Bytes beyond which a message gets storage of its own: below it, a copy is cheaper than that.
+/// A message beyond this many bytes gets storage of its own. For a shorter one, a copy is cheaper.
 const LONG: usize = 64 * 1024;
 
 /// A spare buffer that becomes a `B` once it would hold more than 64 KiB.
@@ -15,7 +15,7 @@ pub(super) struct Spill<B> {
 }
 
 impl<B: MessageBuffer> Spill<B> {
-    /// Begins in `scratch`, whose content is dropped.
+    /// An empty message in `scratch`, whose content is dropped.
     pub(super) fn new(mut scratch: Vec<u8>) -> Self {
         scratch.clear();
         Self { scratch, buffer: None }
@@ -26,7 +26,7 @@ impl<B: MessageBuffer> Spill<B> {
         (self.scratch, self.buffer)
     }
 
-    /// What there is as a `B`, and the spare buffer.
+    /// The spare buffer, and the message as a `B`.
     pub(super) fn into_buffer(mut self) -> Result<(Vec<u8>, B), OutOfMemory> {
         let buffer = match self.buffer.take() {
             Some(buffer) => buffer,
@@ -39,7 +39,7 @@ impl<B: MessageBuffer> Spill<B> {
         Ok((self.scratch, buffer))
     }
 
-    /// Whether the text is valid, or what there is of it within `limit` if inflating it failed.
+    /// Whether the text within `limit` is valid UTF-8. If inflating failed, it need not be complete.
     pub(super) fn is_utf8(&self, limit: Option<u64>, inflated: &Result<(), ProtocolError>) -> bool {
         let text = self.as_slice();
         let most = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
@@ -48,7 +48,7 @@ impl<B: MessageBuffer> Spill<B> {
             && (inflated.is_err() || utf8.finish().is_ok())
     }
 
-    /// Changes over to a `B` if `additional` more bytes make the message long.
+    /// Moves the message to a `B` if `additional` more bytes make it long.
     fn spill(&mut self, additional: usize) -> Result<(), OutOfMemory> {
         let needed = self.scratch.len().saturating_add(additional);
         if self.buffer.is_none() && needed > LONG {
@@ -68,8 +68,8 @@ impl<B: MessageBuffer> MessageBuffer for Spill<B> {
         Ok(spill)
     }
 
-    /// A wish to have room is no message yet: the spare buffer grows up to its bound, and changing
-    /// over is left to [`MessageBuffer::extend`].
+    /// Makes room in the spare buffer up to its bound. Room alone does not make the message long, so only
+    /// [`MessageBuffer::extend`] moves it to a `B`.
     fn reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
         match &mut self.buffer {
             Some(buffer) => buffer.reserve(additional),

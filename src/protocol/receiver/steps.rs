@@ -1,4 +1,4 @@
-//! From bytes to what is ready, frame by frame.
+//! Reads the input frame by frame until an event is ready.
 
 use super::control::Control;
 use super::event::Data;
@@ -12,12 +12,12 @@ use crate::protocol::error::ProtocolError;
 use crate::protocol::frame::{FrameHeader, HeaderRules, Opcode};
 use crate::simd::{mask, utf8};
 
-/// The longest uncompressed message, in bytes, that is handed out where it lies in the input:
-/// above it, one copy into its final place costs less than one more behind it.
+/// The longest uncompressed message, in bytes, that is lent from where it lies in the input. A longer one is copied
+/// into its final place at once, which costs less than another copy later.
 const SHORT: u64 = 4 * 1024;
 
 impl<B: MessageBuffer> Receiver<B> {
-    /// Reads until there is an event, or nothing more to read.
+    /// Reads until there is an event or nothing more to read.
     #[inline]
     pub(super) fn advance(
         &mut self,
@@ -50,7 +50,7 @@ impl<B: MessageBuffer> Receiver<B> {
         }
     }
 
-    /// The next header, if all of it is there.
+    /// Reads the next header, if all of it has arrived.
     #[inline]
     fn header(&mut self, input: &mut Input<'_>) -> Result<Option<FrameHeader>, ProtocolError> {
         if input.remaining() == 0 {
@@ -75,7 +75,7 @@ impl<B: MessageBuffer> Receiver<B> {
         Ok(Some(header))
     }
 
-    /// A frame begins. What is whole and short is done with at once.
+    /// Begins a frame. A short message that has arrived whole is ready at once.
     #[inline]
     fn begin(
         &mut self,
@@ -114,7 +114,7 @@ impl<B: MessageBuffer> Receiver<B> {
         };
         message.begin_frame(header, &self.limits)?;
         self.expect = Expect::Payload;
-        // Also without payload: that is a whole frame.
+        // A frame without payload is complete here.
         self.payload(input, codec)
     }
 
@@ -132,8 +132,8 @@ impl<B: MessageBuffer> Receiver<B> {
         Ok(())
     }
 
-    /// Inflates a message that is all of `payload`: into a spare buffer of the codec while it is
-    /// short, into storage of its own beyond.
+    /// Inflates a message that is all of `payload`, into a spare buffer of the codec while it is short, then into
+    /// storage of its own.
     #[inline(never)]
     fn inflate_whole(
         &mut self,
@@ -152,7 +152,7 @@ impl<B: MessageBuffer> Receiver<B> {
             Some(inflater) => {
                 inflater.inflate_some(codec, &mut rest, true, limit, self.mark, &mut out)
             }
-            // RSV1 is refused where there is none.
+            // A frame with RSV1 is refused if there is no inflater.
             None => Err(ProtocolError::UnexpectedRsv1),
         };
         let inflated = match inflated {
@@ -172,14 +172,14 @@ impl<B: MessageBuffer> Receiver<B> {
                 Ready::Message { binary, data: Data::Buffer(buffer) }
             }
         };
-        // Bad text comes first: byte by byte it would have been noticed first.
+        // Invalid text is reported first, because it would be found first if the message came byte by byte.
         if invalid {
             return Err(ProtocolError::InvalidUtf8);
         }
         inflated.map(|()| Some(ready))
     }
 
-    /// Takes what there is of a data frame's payload.
+    /// Takes as much of a data frame's payload as has arrived.
     fn payload(
         &mut self,
         input: &mut Input<'_>,
@@ -202,7 +202,7 @@ impl<B: MessageBuffer> Receiver<B> {
         self.end_of_piece()
     }
 
-    /// What there was of a frame's payload is taken, and inflated.
+    /// Continues after a piece of a frame's payload was taken and inflated: it may end the frame, or the message.
     pub(super) fn end_of_piece(&mut self) -> Result<Option<Ready<B>>, ProtocolError> {
         let Some(message) = &mut self.message else {
             return Ok(None);
@@ -236,7 +236,7 @@ impl<B: MessageBuffer> Receiver<B> {
         self.continue_control(input)
     }
 
-    /// Takes what there is of a control frame's payload.
+    /// Takes as much of a control frame's payload as has arrived.
     fn continue_control(&mut self, input: &mut Input<'_>) -> Option<Ready<B>> {
         let control = self.control.as_mut()?;
         if !control.take(input) {

@@ -1,9 +1,8 @@
-//! The long part of inflating a message: it can be done elsewhere, by another thread, while the receiver
-//! waits for it.
+//! The long part of inflating a message, which another thread can do while the receiver waits for it.
 //!
-//! How long a compressed message is shows only when it is inflated. So a receiver with a mark
-//! ([`Receiver::set_mark`]) inflates each piece that comes up to it, and leaves the rest as [`Work`]. It
-//! gives no event until it has that back, done: what comes after it cannot overtake it.
+//! The length of a compressed message shows only as it is inflated. So a receiver with a mark
+//! ([`Receiver::set_mark`]) inflates each piece up to the mark and leaves the rest as [`Work`]. It returns no event
+//! until it has the finished work back, so that nothing can overtake the message.
 
 use super::message::{Message, within};
 use super::spill::Spill;
@@ -14,12 +13,12 @@ use crate::protocol::error::ProtocolError;
 use crate::protocol::frame::FrameHeader;
 use crate::simd::utf8::Utf8;
 
-/// Bytes of output that a call may give beyond the mark it is given.
+/// Bytes of output that a call may make beyond its mark.
 const BEYOND: usize = 64 * 1024;
-/// Room that work begins with, in bytes; what is not touched costs address space only.
+/// Room with which work begins, in bytes. Untouched memory costs address space only.
 const FIRST_ROOM: usize = 1024 * 1024;
 
-/// What is left to inflate of a piece of a message, and all that it takes.
+/// The rest of a piece of a message that is to be inflated, with everything that this needs.
 pub struct Work<B> {
     inflater: Inflater,
     rest: Vec<u8>,
@@ -33,20 +32,20 @@ pub struct Work<B> {
 }
 
 impl<B: MessageBuffer> Work<B> {
-    /// Whether there is nothing left to do: the receiver is to have it back.
+    /// Whether the work is done, so that the receiver must get it back.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.outcome.is_some()
     }
 
-    /// Makes room for as much as there is already, 1 MiB at least, and takes the storage out, for
-    /// [`Work::run`]; `None` where there is no memory: then the work is done.
+    /// Doubles the room of the storage, or adds 1 MiB if that is more, and takes the storage out for [`Work::run`]. If
+    /// there is no memory, the work is done and the result is `None`.
     pub fn take_storage(&mut self) -> Option<B> {
         let mut storage = self.storage.take()?;
         let len = storage.len();
         let allowed =
             self.limit.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-        // One step past what is allowed shows that it is too long.
+        // One step beyond the limit shows that the message is too long.
         let most = allowed.saturating_sub(len).saturating_add(2 * BEYOND);
         if storage.reserve_exact(len.max(FIRST_ROOM).min(most)).is_err() {
             self.outcome = Some(Err(ProtocolError::OutOfMemory));
@@ -60,8 +59,9 @@ impl<B: MessageBuffer> Work<B> {
         self.storage = Some(storage);
     }
 
-    /// Fills `out`, the storage or a view of it, as far as it has room, without growing it; at most
-    /// `most` bytes, and 64 KiB. False: there is more to do, with as much room, or with more.
+    /// Fills `out`, which is the storage or a view of it, as far as it has room, without growing it, and stops at most
+    /// 64 KiB after `most` bytes. Returns whether the work is done; otherwise `run` must be called again, possibly
+    /// with more room.
     pub fn run<O: MessageBuffer>(&mut self, codec: &mut Codec, most: usize, out: &mut O) -> bool {
         let before = out.len();
         let room = out.capacity().saturating_sub(BEYOND);
@@ -88,21 +88,21 @@ impl<B: MessageBuffer> Work<B> {
         self.is_done()
     }
 
-    /// Ends it: what it was to do failed for a reason of the machine's.
+    /// Ends the work as out of memory, because the machine could not do it.
     pub fn fail(&mut self) {
         self.outcome = Some(Err(ProtocolError::OutOfMemory));
     }
 }
 
 impl<B: MessageBuffer> Receiver<B> {
-    /// The work to do before there can be a further event; once.
+    /// Takes the work that must be done before there can be another event. It can be taken once.
     pub fn take_work(&mut self, codec: &mut Codec) -> Option<Box<Work<B>>> {
         let mut work = self.work.take_if(|work| !work.is_done())?;
         work.inflater.detach(codec);
         Some(work)
     }
 
-    /// Takes back work that is done; [`Receiver::next`] gives what comes of it.
+    /// Takes back finished work. [`Receiver::next`] then returns its result.
     pub fn give_work(&mut self, mut work: Box<Work<B>>, codec: &mut Codec) {
         if self.expect == Expect::Work {
             work.inflater.attach(codec);
@@ -110,14 +110,14 @@ impl<B: MessageBuffer> Receiver<B> {
         }
     }
 
-    /// Whether there is work, here or elsewhere, that is not done.
+    /// Whether there is unfinished work, here or in another thread.
     #[must_use]
     pub fn is_working(&self) -> bool {
         self.expect == Expect::Work && self.work.as_ref().is_none_or(|work| !work.is_done())
     }
 
-    /// Whether [`Receiver::next`] has something to give, or to say, without more bytes: what comes of work
-    /// that is done, or of a frame that was received directly to its end.
+    /// Whether [`Receiver::next`] has a result even without more bytes: that of finished work, or of a frame that was
+    /// received directly to its end.
     #[must_use]
     pub fn has_ready(&self) -> bool {
         match self.expect {
@@ -127,7 +127,7 @@ impl<B: MessageBuffer> Receiver<B> {
         }
     }
 
-    /// Leaves `rest`, of a piece of the message that is under way, as work.
+    /// Leaves `rest`, the end of a piece of the current message, as work.
     #[cold]
     pub(super) fn leave(&mut self, rest: Vec<u8>) {
         self.expect = Expect::Work;
@@ -140,7 +140,7 @@ impl<B: MessageBuffer> Receiver<B> {
         self.work = Some(Box::new(work));
     }
 
-    /// The same of a message that came whole, and is in `out` as far as it was inflated.
+    /// Does the same for a message that arrived whole, of which `out` has what was inflated so far.
     #[cold]
     pub(super) fn leave_whole(
         &mut self,
@@ -159,7 +159,7 @@ impl<B: MessageBuffer> Receiver<B> {
         Ok(())
     }
 
-    /// Goes on where work that is done has left off.
+    /// Continues where finished work has left off.
     #[cold]
     pub(super) fn worked(&mut self) -> Result<Option<Ready<B>>, ProtocolError> {
         let (Some(work), Some(message)) = (self.work.take(), &mut self.message) else {

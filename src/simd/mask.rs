@@ -1,17 +1,17 @@
 //! Masking, which is its own inverse (RFC 6455 section 5.3): "transformed-octet-i = original-octet-i
 //! XOR masking-key-octet-j" with j = i MOD 4.
 //!
-//! `phase` is everywhere the index, within the frame's payload, of the first byte given: a frame may
-//! be (un)masked in pieces.
+//! A frame may be masked or unmasked in pieces: `phase` is always the index of the first given byte within the frame's
+//! payload.
 
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
 
-/// From this many bytes on the choice of the instruction set at run time pays for itself.
+/// From this many bytes on, choosing the instruction set at run time pays for itself.
 const WIDE: usize = 512;
 
-/// The definition, byte by byte: what every fast path is compared with.
+/// Masks byte by byte, as the RFC defines it. Every fast path is compared with this.
 pub fn mask_plain(buf: &mut [u8], mask: [u8; 4], phase: usize) {
     for (index, byte) in buf.iter_mut().enumerate() {
         *byte ^= mask[(phase + index) % 4];
@@ -24,16 +24,15 @@ pub fn mask_in_place(buf: &mut [u8], mask: [u8; 4], phase: usize) {
     mask_in_place_is_ascii(buf, mask, phase);
 }
 
-/// Masks or unmasks `buf` in place, and says whether the result is ASCII throughout.
+/// Masks or unmasks `buf` in place, and returns whether the result is all ASCII.
 #[inline]
 pub fn mask_in_place_is_ascii(buf: &mut [u8], mask: [u8; 4], phase: usize) -> bool {
     let key = rotated(mask, phase);
     if buf.len() < WIDE { short(buf, key) } else { long(buf, key) }
 }
 
-/// Writes `src`, masked or unmasked, over `dst`, and returns what was written.
-///
-/// As many bytes as the shorter of the two has.
+/// Writes `src`, masked or unmasked, to `dst`, as many bytes as the shorter of the two has, and returns what was
+/// written.
 pub fn mask_copy<'dst>(
     dst: &'dst mut [MaybeUninit<u8>],
     src: &[u8],
@@ -57,24 +56,24 @@ pub fn extend_masked(dst: &mut Vec<u8>, src: &[u8], mask: [u8; 4], phase: usize)
     unsafe { dst.set_len(dst.len() + written) }
 }
 
-/// The mask as seen from a byte that is `phase` bytes into the payload.
+/// The mask, rotated so that it begins with the byte for index `phase` of the payload.
 #[inline]
 fn rotated(mask: [u8; 4], phase: usize) -> [u8; 4] {
     let turn = (phase % 4) as u32 * 8;
     u32::from_le_bytes(mask).rotate_right(turn).to_le_bytes()
 }
 
-/// The mask, repeated over a machine word.
+/// The mask, repeated to fill a machine word.
 #[inline]
 fn word(key: [u8; 4]) -> u64 {
     let half = u64::from(u32::from_ne_bytes(key));
     half << 32 | half
 }
 
-/// The high bit of every byte of a word: set in one of them if it is no ASCII.
+/// The high bit of every byte of a word. A byte is ASCII if its high bit is clear.
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// Eight bytes at a time, which wins while the payload is short.
+/// Masks eight bytes at a time, which is fastest for short payloads.
 #[inline(always)] // on the way of every message
 fn short(buf: &mut [u8], key: [u8; 4]) -> bool {
     let wide_key = word(key);
@@ -93,11 +92,11 @@ fn short(buf: &mut [u8], key: [u8; 4]) -> bool {
     (seen & HIGH_BITS) == 0 && seen_rest.is_ascii()
 }
 
-/// Bytes that a turn of the long loops handles: four vectors of AVX2.
+/// Bytes per iteration of the loop for long payloads: four AVX2 vectors.
 const STRIDE: usize = 128;
 
-/// The loop for long payloads, which the compiler turns into vector code of whatever instruction
-/// set the function that it is inlined into is allowed.
+/// The loop for long payloads. The compiler turns it into vector code, for the instruction set that the function it is
+/// inlined into may use.
 #[inline(always)]
 fn strides(buf: &mut [u8], key: [u8; 4]) -> bool {
     let wide_key = word(key);
@@ -115,7 +114,7 @@ fn strides(buf: &mut [u8], key: [u8; 4]) -> bool {
     short(rest, key) && (seen & HIGH_BITS) == 0
 }
 
-/// As [`strides`], from one place to another.
+/// Does the same as [`strides`], from one place to another.
 #[inline(always)]
 fn copy_strides(dst: &mut [MaybeUninit<u8>], src: &[u8], key: [u8; 4]) {
     let wide_key = word(key);
@@ -162,8 +161,7 @@ fn copy(dst: &mut [MaybeUninit<u8>], src: &[u8], key: [u8; 4]) {
     copy_strides(dst, src, key);
 }
 
-/// Every path on its own, for the comparison with [`mask_plain`]: which one a length or a CPU would
-/// choose does not matter then.
+/// Each path by itself, to be compared with [`mask_plain`] no matter which one the length or the CPU would choose.
 #[cfg(test)]
 pub(super) mod paths {
     use super::{rotated, short, strides};
@@ -176,7 +174,7 @@ pub(super) mod paths {
         strides(buf, rotated(mask, phase))
     }
 
-    /// AVX2 where there is, the portable one elsewhere.
+    /// The AVX2 path if the CPU has AVX2, otherwise the portable one.
     pub fn long_path(buf: &mut [u8], mask: [u8; 4], phase: usize) -> bool {
         super::long(buf, rotated(mask, phase))
     }

@@ -1,5 +1,5 @@
-//! Masking (RFC 6455 section 5.3) and UTF-8 (section 8.1): a plain reference of each, and the fast
-//! paths. The only CPU-specific code of the crate.
+//! Masking (RFC 6455 section 5.3) and UTF-8 validation (section 8.1): a plain reference for each, and the fast paths.
+//! This is the only CPU-specific code of the crate.
 
 pub mod mask;
 pub mod prefetch;
@@ -7,8 +7,8 @@ pub mod utf8;
 
 use utf8::{InvalidUtf8, Utf8};
 
-/// Bytes that are unmasked and then validated before the next are touched: small enough to be
-/// still in the first-level cache (32 KiB or more everywhere) for the second pass.
+/// Bytes that are unmasked and then validated before the next ones are touched. They are few enough to stay in the
+/// first-level cache (32 KiB or more everywhere) for the second pass.
 const BLOCK: usize = 8 * 1024;
 
 /// Unmasks `buf` in place and feeds the plain text to `utf8`.
@@ -17,8 +17,8 @@ const BLOCK: usize = 8 * 1024;
 /// while unmasking and cost no second pass.
 ///
 /// # Errors
-/// [`InvalidUtf8`] as soon as what came so far cannot begin a valid text; what lies behind the
-/// offending block stays masked.
+/// [`InvalidUtf8`] as soon as no valid text can begin with what came so far. The blocks after the offending one stay
+/// masked.
 pub fn unmask_validate(
     buf: &mut [u8],
     mask: [u8; 4],

@@ -5,12 +5,12 @@
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Asks for the `bytes` bytes from `at` on. Nothing is read: any address is allowed, and one that is not mapped is
-/// passed over. A no-op where the processor has no such instruction that Rust knows.
+/// Asks the processor to fetch the `bytes` bytes from `at` on. Nothing is read, so any address is allowed, and one that
+/// is not mapped is ignored. This does nothing on processors for which Rust knows no such instruction.
 #[inline]
 pub fn prefetch<T>(at: *const T, bytes: usize) {
     let at = at.cast::<u8>();
-    // From the beginning of the first line, or the last one would be left out of what is not aligned.
+    // Start at the beginning of the first line. Otherwise unaligned data would miss its last line.
     let mut offset = 0_usize.wrapping_sub(at.addr() % LINE);
     while (offset as isize) < bytes as isize {
         line(at.wrapping_add(offset));

@@ -1,7 +1,7 @@
-//! UTF-8, checked while it streams in (RFC 6455 section 8.1, RFC 3629).
+//! UTF-8 validation of text as it arrives (RFC 6455 section 8.1, RFC 3629).
 //!
-//! A message may be cut anywhere, also within a character: at most three bytes of an unfinished one
-//! are kept. What can no longer become valid fails at once, not when the message ends.
+//! A message may be cut anywhere, even within a character, of which at most three bytes are kept. Text that can no
+//! longer become valid fails at once, not when the message ends.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ impl fmt::Display for InvalidUtf8 {
 
 impl std::error::Error for InvalidUtf8 {}
 
-/// A validator of a text that comes in pieces.
+/// A validator of text that arrives in pieces.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Utf8 {
-    /// The bytes of a character that is not complete yet.
+    /// The bytes of an incomplete character.
     pending: [u8; 3],
     pending_len: u8,
 }
@@ -39,17 +39,17 @@ impl Utf8 {
         self.pending_len == 0
     }
 
-    /// Takes the next piece of the text.
+    /// Validates the next piece of the text.
     ///
     /// # Errors
-    /// [`InvalidUtf8`] if no text can begin with what came so far; call [`Utf8::reset`] before
-    /// using the validator again.
+    /// [`InvalidUtf8`] if no text can begin with what came so far. Call [`Utf8::reset`] before using the validator
+    /// again.
     #[inline]
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
         let rest = if self.is_at_boundary() { bytes } else { self.complete(bytes)? };
         match simdutf8::compat::from_utf8(rest) {
             Ok(_) => Ok(()),
-            // No length of the error: the end came within a character that may still become valid.
+            // The error has no length if the piece ends within a character, which may still become valid.
             Err(error) if error.error_len().is_none() => {
                 self.keep(&rest[error.valid_up_to()..]);
                 Ok(())
@@ -58,7 +58,7 @@ impl Utf8 {
         }
     }
 
-    /// Ends the text, and makes the validator ready for another.
+    /// Ends the text and makes the validator ready for another.
     ///
     /// # Errors
     /// [`InvalidUtf8`] if the text ends within a character.
@@ -75,8 +75,8 @@ impl Utf8 {
         self.pending_len = 0;
     }
 
-    /// Completes the pending character from the front of `bytes` and returns what is behind it
-    /// (nothing, if it is still not complete).
+    /// Completes the pending character from the front of `bytes`, and returns the bytes after it; none if it is still
+    /// incomplete.
     #[cold]
     fn complete<'bytes>(&mut self, bytes: &'bytes [u8]) -> Result<&'bytes [u8], InvalidUtf8> {
         let had = usize::from(self.pending_len);
@@ -93,7 +93,7 @@ impl Utf8 {
         Ok(rest)
     }
 
-    /// Keeps an unfinished character: three bytes at most, by what UTF-8 is.
+    /// Keeps an unfinished character, which in UTF-8 has at most three bytes.
     fn keep(&mut self, unfinished: &[u8]) {
         let len = unfinished.len().min(self.pending.len());
         self.pending[..len].copy_from_slice(&unfinished[..len]);
@@ -102,7 +102,7 @@ impl Utf8 {
     }
 }
 
-/// Bytes of the character that begins with `first`, which is no ASCII (RFC 3629 section 3).
+/// The length in bytes of the character that begins with `first`, which is not ASCII (RFC 3629 section 3).
 const fn sequence_len(first: u8) -> usize {
     match first {
         0xf0.. => 4,
@@ -111,14 +111,14 @@ const fn sequence_len(first: u8) -> usize {
     }
 }
 
-/// Whether `bytes`, all of a text, is UTF-8.
+/// Whether `bytes`, a whole text, is UTF-8.
 #[inline]
 #[must_use]
 pub fn is_utf8(bytes: &[u8]) -> bool {
     simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
-/// Whether all of `bytes` is ASCII: such text needs no decoding.
+/// Whether `bytes` are all ASCII, so that the text needs no decoding.
 #[inline]
 #[must_use]
 pub fn is_ascii(bytes: &[u8]) -> bool {

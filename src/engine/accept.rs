@@ -1,4 +1,4 @@
-//! Accepting connections, also when the descriptors run out.
+//! Accepting connections, even when descriptors run out.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,27 +7,27 @@ use super::slots::Token;
 use super::sockets::Engine;
 use super::sys::{Errno, Sys};
 
-/// What came of [`Engine::accept`].
+/// The result of [`Engine::accept`].
 #[derive(Debug)]
 pub enum Accepted {
-    /// A new connection, already watched for something to read.
+    /// A new connection, which is already watched for reading.
     Socket {
         /// Its token.
         token: Token,
         /// The peer's address; `None` for a Unix socket.
         peer: Option<SocketAddr>,
     },
-    /// No connection waits any more.
+    /// No further connection waits.
     WouldBlock,
-    /// The process or the system has no descriptors or memory left (`EMFILE`, `ENFILE`, `ENOBUFS`,
-    /// `ENOMEM`). The listener left the poller, or it would be reported for ever; connections wait
-    /// in its backlog. [`Engine::resume_accepting`], or any [`Engine::close`], puts it back.
+    /// The process or the system has no descriptors or memory left (`EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`). The
+    /// listener was taken out of the poller, which would report it for ever, and connections wait in its backlog.
+    /// [`Engine::resume_accepting`] or any [`Engine::close`] puts it back.
     Exhausted,
-    /// The listener itself is broken. It left the poller; close it.
+    /// The listener itself is broken. It was taken out of the poller; close it.
     Failed(io::Error),
 }
 
-/// Connections in a row that were gone before they could be accepted: then let others have a turn.
+/// After this many connections in a row that were gone before they could be accepted, others have their turn.
 const MAX_SKIPPED: usize = 64;
 
 enum Kind {
@@ -37,8 +37,8 @@ enum Kind {
     Failed,
 }
 
-/// Linux also hands pending network errors of the new connection to `accept`, and asks that they
-/// be treated as if that connection had not been there.
+/// What an error of `accept` means. Linux also returns pending network errors of the new connection from `accept`, and
+/// asks callers to go on as if that connection had not been there.
 fn classify(error: Errno) -> Kind {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if error == Errno::NONET {
@@ -73,7 +73,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
                 Ok((fd, peer)) => {
                     return match self.register(fd) {
                         Ok(token) => Accepted::Socket { token, peer },
-                        // No memory or no watches for it; the connection is closed.
+                        // There is no memory or no watch for it, so the connection was closed.
                         Err(_) => self.exhausted(listener),
                     };
                 }
@@ -99,11 +99,11 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         Accepted::Exhausted
     }
 
-    /// Watches the listeners again that ran out of descriptors. Nothing to do where none has.
+    /// Watches again the listeners for which descriptors ran out, if there are any.
     ///
     /// # Errors
-    /// There is still no memory; those left over stay as they are, and the next call or close
-    /// tries them again.
+    /// It fails if there is still no memory. The remaining listeners stay as they are, and the next call or close tries
+    /// them again.
     pub fn resume_accepting(&mut self) -> io::Result<()> {
         while let Some(listener) = self.exhausted.pop() {
             if let Err(error) = self.arm_listener(listener) {

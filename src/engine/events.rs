@@ -1,4 +1,4 @@
-//! From the poller's events to what the caller does next.
+//! Turns the poller's events into what the caller must do next.
 
 use std::io;
 
@@ -6,32 +6,32 @@ use super::slots::{Entry, Token};
 use super::sockets::Engine;
 use super::sys::{Errno, Interest, RawEvent, Sys};
 
-/// Something that is ready.
+/// A listener or socket that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
-    /// A listener has connections: call [`Engine::accept`], some bounded number of times.
+    /// A listener has connections: call [`Engine::accept`], a bounded number of times.
     Accept(Token),
     /// A socket can make progress. At least one of `readable` and `writable` is true.
     Socket {
         /// Which one.
         token: Token,
-        /// Call [`Engine::read`]: there are bytes, the end, or an error.
+        /// There are bytes, the end, or an error: call [`Engine::read`].
         readable: bool,
-        /// Call [`Engine::flush`]: there is room for what is queued, or an error.
+        /// There is room for what is queued, or an error: call [`Engine::flush`].
         writable: bool,
-        /// The connection is broken or shut in both directions; `read` and `flush` say how, and
-        /// there may still be bytes to read before.
+        /// The connection is broken, or shut in both directions. `read` and `flush` report which, and there may still
+        /// be bytes to read first.
         hangup: bool,
     },
 }
 
 impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
-    /// Asks the poller once, without waiting, and begins a new batch: how many events it has (at
-    /// most [`super::MAX_EVENTS`]). Where the last batch was not gone through, its rest comes first,
-    /// alone: the poller would not say it again.
+    /// Asks the poller once, without waiting, and begins a new batch. Returns how many events it has, at most
+    /// [`super::MAX_EVENTS`]. If the last batch was not finished, its rest is a batch of its own first, because the
+    /// poller would not report it again.
     ///
     /// # Errors
-    /// Only for a broken poller (`EBADF`, `EINVAL`); a signal is no error.
+    /// It fails only for a broken poller (`EBADF`, `EINVAL`); a signal is no error.
     pub fn poll(&mut self) -> io::Result<usize> {
         self.end_turn();
         let rest = self.events.len() - self.next_event;
@@ -49,8 +49,8 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         }
     }
 
-    /// The next thing of this batch that is ready; `None` at its end. Events of what was closed
-    /// since the batch began are skipped, even if its slot or descriptor is in use again.
+    /// The next listener or socket of this batch that is ready; `None` at the end. Events of one that was closed since
+    /// the batch began are skipped, even if its slot or descriptor is in use again.
     #[inline]
     pub fn next_ready(&mut self) -> Option<Ready> {
         self.end_turn();
@@ -76,11 +76,11 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     /// [`Self::next_ready`] gave last. It may have been closed since.
     #[inline]
     pub fn upcoming(&self, ahead: usize) -> Option<Token> {
-        // `next_event` is one past the last already.
+        // `next_event` is already one past the last.
         self.events.get(self.next_event + ahead - 1).map(|event| Token::from_raw(event.token))
     }
 
-    /// Where the entry of a socket lies, to be fetched into the cache.
+    /// Where the entry of a socket lies, so that it can be prefetched into the cache.
     #[inline]
     pub fn entry_address(&self, token: Token) -> (*const u8, usize) {
         self.slots.address(token)
@@ -90,8 +90,8 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     fn socket_ready(&mut self, token: Token, event: RawEvent) -> Option<Ready> {
         let stream = self.slots.stream_mut(token)?;
         let wanted = stream.wanted();
-        // An error or a hang-up comes unasked. Whatever the caller waits for is ready then,
-        // because it will not block any more.
+        // An error or a hang-up is reported without being asked for. Whatever the caller waits for is then ready,
+        // because it will no longer block.
         let readable = wanted.read && (event.readable || event.hangup);
         let writable = wanted.write && (event.writable || event.hangup);
         stream.ending |= event.hangup || event.ended;
@@ -103,15 +103,15 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
             }
             return Some(Ready::Socket { token, readable, writable, hangup: event.hangup });
         }
-        // An event that nobody wants (paused, at its end, broken). Out of the poller with it: what
-        // is ready is reported when the socket returns there.
+        // The event is of no use now: the socket is paused, at its end or broken. Take it out of the poller. What is
+        // ready will be reported when it returns there.
         let _ = self.sync(token);
         None
     }
 
-    /// Stops reading: nothing will be reported as readable until [`Self::resume`]. A system call
-    /// is made only when an event does arrive meanwhile, and then the socket leaves the poller,
-    /// because hang-ups and errors are reported always. False for a stale token.
+    /// Stops reading: the socket will not be reported as readable until [`Self::resume`]. This makes no system call. If
+    /// an event arrives meanwhile, the socket leaves the poller, because hang-ups and errors are always reported.
+    /// Returns false for a stale token.
     pub fn pause(&mut self, token: Token) -> bool {
         match self.slots.stream_mut(token) {
             Some(stream) => {
@@ -122,11 +122,10 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         }
     }
 
-    /// Reads again. What arrived meanwhile is reported by the next [`Self::poll`]. False for a
-    /// stale token.
+    /// Resumes reading. The next [`Self::poll`] reports what arrived meanwhile. Returns false for a stale token.
     ///
     /// # Errors
-    /// The kernel has no memory or watches left; the socket stays paused.
+    /// It fails if the kernel has no memory or watches left; the socket stays paused.
     pub fn resume(&mut self, token: Token) -> io::Result<bool> {
         let Some(stream) = self.slots.stream_mut(token) else {
             return Ok(false);
@@ -141,7 +140,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         Ok(true)
     }
 
-    /// Sees to it that a socket which may have something to read, and is to be read, is reported.
+    /// Sees to it that a socket is reported if it may have something to read and is not paused.
     pub(super) fn read_on(&mut self, token: Token) -> Result<(), Errno> {
         let Some(stream) = self.slots.stream_mut(token) else { return Ok(()) };
         let (old, new) = (stream.armed, stream.wanted());
@@ -158,24 +157,24 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         Ok(())
     }
 
-    /// Ends the turn of the socket that was reported last: if it was not read until drained (and is
-    /// not paused), the next [`Self::poll`] reports it again.
+    /// Ends the turn of the socket that was reported last. If it was not drained and is not paused, the next
+    /// [`Self::poll`] reports it again.
     #[inline]
     fn end_turn(&mut self) {
         let Some(token) = self.turn.take() else { return };
         if self.slots.stream(token).is_some_and(|stream| stream.unread) {
-            // No call is made for what is in the poller already but the asking itself, which fails
-            // for want of memory only; then the socket's next event reports it.
+            // For a socket that is in the poller, this only asks again, which fails only if memory runs out. Then the
+            // socket's next event reports it.
             let _ = self.read_on(token);
         }
     }
 
-    /// Whether reading is paused. False for a stale token.
+    /// Whether reading is paused; false for a stale token.
     pub fn is_paused(&self, token: Token) -> bool {
         self.slots.stream(token).is_some_and(|stream| stream.paused)
     }
 
-    /// Tells the poller what is wanted of a socket now.
+    /// Tells the poller the current interest in a socket.
     pub(super) fn sync(&mut self, token: Token) -> Result<(), Errno> {
         let Some(stream) = self.slots.stream_mut(token) else {
             return Ok(());
@@ -206,12 +205,12 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         Ok(())
     }
 
-    /// Takes a listener out of the poller, which would report it for ever.
+    /// Takes a listener out of the poller, which would otherwise report it for ever.
     pub(super) fn disarm_listener(&mut self, token: Token) {
         if let Some(listener) = self.slots.listener_mut(token)
             && listener.armed
         {
-            // Fails only for what is not in there.
+            // This fails only if it is not in there.
             let _ = self.sys.delete(&self.poller, &listener.fd, Interest::ACCEPT);
             listener.armed = false;
         }

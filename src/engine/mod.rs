@@ -1,25 +1,24 @@
 //! Sockets for one event loop: a poller, listeners and buffered non-blocking stream sockets.
 //!
-//! Nothing here knows WebSocket or Python. The caller *pulls*: it registers [`Engine::poller_fd`]
-//! in its event loop, and when that descriptor becomes readable it does
+//! Nothing here knows about WebSocket or Python. The caller *pulls*: it registers [`Engine::poller_fd`] in its event
+//! loop, and when that descriptor becomes readable it calls
 //!
-//! 1. [`Engine::poll`]: one wait without blocking, at most [`MAX_EVENTS`] events;
-//! 2. [`Engine::next_ready`] until `None`, and for each what it says: [`Engine::accept`],
-//!    [`Engine::read`], [`Engine::flush`];
-//! 3. [`Engine::take_dirty`] as often as [`Engine::dirty_len`] said, flushing what was queued meanwhile.
+//! 1. [`Engine::poll`], which asks for at most [`MAX_EVENTS`] events without blocking;
+//! 2. [`Engine::next_ready`] until it returns `None`, and for each event what it names: [`Engine::accept`],
+//!    [`Engine::read`] or [`Engine::flush`];
+//! 3. [`Engine::take_dirty`] as often as [`Engine::dirty_len`] said, to flush what was queued meanwhile.
 //!
-//! The engine never calls back, so no borrow of it is held while the caller's program runs, and
-//! whatever that program does (close a socket within the batch, open others) is safe: a [`Token`]
-//! carries a generation, and one of a closed socket names nothing.
+//! The engine never calls back, so no borrow of it is held while the caller's program runs. Whatever that program does
+//! (close a socket within the batch, open others) is safe: a [`Token`] has a generation, and the token of a closed
+//! socket names nothing.
 //!
-//! What one echo costs in system calls is one `recv` and one `send`. Interest in reading is
-//! registered once and left alone: it is withdrawn only when an event has come that nobody wants
-//! (a paused socket, one at its end), interest in writing only while the kernel's buffer is full.
-//! Connections are watched edge-triggered, which saves the kernel a second look at each; what was
-//! not read until drained is asked for again, so that the caller sees no difference.
+//! One echo costs two system calls: a `recv` and a `send`. Interest in reading is registered once and left alone. It is
+//! withdrawn only after an event for a socket that is paused or at its end. Interest in writing is registered only
+//! while the kernel's buffer is full. Connections are watched edge-triggered, which saves the kernel from examining
+//! each one again. The engine asks again for a socket that was not drained, so the caller sees no difference.
 //!
-//! After `fork` the child shares the poller with its parent (epoll): there the engine must be
-//! dropped, which only closes the child's copies of the descriptors, and nothing else be called.
+//! After a `fork`, the child shares the poller with its parent (epoll). The child must drop the engine, which only
+//! closes its own copies of the descriptors, and must call nothing else.
 
 mod accept;
 mod events;

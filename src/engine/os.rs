@@ -1,4 +1,4 @@
-//! The real system calls, through rustix: Linux and Android, macOS and the BSDs.
+//! The real system calls, through rustix, for Linux, Android, macOS and the BSDs.
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
@@ -19,8 +19,8 @@ use super::sys::{Address, Errno, Interest, RawEvent, Sys};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Os;
 
-/// A write to a connection that the peer has closed must be an error, not a signal. Where the
-/// flag does not exist `SO_NOSIGPIPE` on the socket does the same.
+/// A write to a connection that the peer has closed must be an error, not a signal. On systems without this flag,
+/// `SO_NOSIGPIPE` on the socket does the same.
 #[cfg(not(target_vendor = "apple"))]
 const SEND_FLAGS: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]

@@ -1,29 +1,29 @@
-//! What waits to be written on one socket, and the buffers that are lent for it.
+//! The bytes that wait to be written to a socket, and the buffers that are lent for them.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-/// Queued bytes beyond which the caller should flush at once instead of gathering more.
+/// Once more bytes than this are queued, the caller should flush at once instead of gathering more.
 pub const FLUSH_AT: usize = 64 * 1024;
 
 /// The most pieces in one gathered write.
 pub(super) const MAX_PIECES: usize = 64;
 
-/// The most bytes in one write: macOS refuses 2^31 and more instead of writing less.
+/// The most bytes in one write: macOS refuses 2^31 bytes and more instead of writing a part.
 const MAX_WRITE: usize = 1 << 30;
 
-/// A payload that is sent from where it lies, `at` this many bytes into the pushed ones.
+/// A payload that is sent from where it lies, after the first `at` pushed bytes.
 struct Held<H> {
     at: usize,
     payload: H,
 }
 
-/// Bytes on their way to one socket, in order: those that were pushed lie in one buffer, payloads
-/// that are held without a copy are woven in between.
+/// Bytes on their way to one socket, in order. Pushed bytes lie in one buffer; between them are payloads that are held
+/// without a copy.
 ///
-/// `H` must give the same bytes at every call of `as_ref`.
+/// `as_ref` of an `H` must return the same bytes at every call.
 pub struct OutQueue<H> {
-    /// All pushed bytes; those before `start` have been written.
+    /// The pushed bytes; those before `start` have been written.
     bytes: Vec<u8>,
     start: usize,
     held: VecDeque<Held<H>>,
@@ -46,25 +46,25 @@ impl<H> OutQueue<H> {
         }
     }
 
-    /// Bytes still to be written.
+    /// Bytes that are still to be written.
     #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len() - self.start + self.held_len
     }
 
-    /// True when nothing is to be written.
+    /// True if nothing is to be written.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes that the kernel has taken since the socket was made. Only grows.
+    /// Bytes that the kernel has taken since the socket was made; it only grows.
     pub fn total_written(&self) -> u64 {
         self.total_written
     }
 
-    /// Bytes that were queued since the socket was made. What was queued at a certain moment has
-    /// been written when [`Self::total_written`] reaches the value that this had then.
+    /// Bytes that were queued since the socket was made. Everything queued by now will have been written when
+    /// [`Self::total_written`] reaches the value that this has now.
     pub fn total_queued(&self) -> u64 {
         self.total_written + self.len() as u64
     }
@@ -75,8 +75,7 @@ impl<H> OutQueue<H> {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The buffer to frame straight into. Append to it; what it holds already is queued too and
-    /// must stay as it is.
+    /// The buffer, for framing straight into it. Append to it only: what it holds already is queued as well.
     #[inline]
     pub fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -91,13 +90,13 @@ impl<H> OutQueue<H> {
         self.held_len = 0;
     }
 
-    /// Drops what is still to be written, and gives the memory back.
+    /// Drops what is still to be written, and returns the memory to `spare`.
     pub(super) fn clear_into(&mut self, spare: &mut SpareBuffers) {
         spare.give(std::mem::take(&mut self.bytes));
         self.clear();
     }
 
-    /// Takes a buffer from `spare` if it has none.
+    /// Takes a buffer from `spare` if the queue has none.
     #[inline]
     pub(super) fn borrow_buffer(&mut self, spare: &mut SpareBuffers) {
         if self.bytes.capacity() == 0 {
@@ -105,7 +104,7 @@ impl<H> OutQueue<H> {
         }
     }
 
-    /// Gives the memory of a drained queue back.
+    /// Returns the memory of a drained queue to `spare`.
     #[inline]
     pub(super) fn return_buffer(&mut self, spare: &mut SpareBuffers) {
         debug_assert!(self.is_empty());
@@ -116,7 +115,7 @@ impl<H> OutQueue<H> {
         }
     }
 
-    /// Everything there is to write, when it is one piece of pushed bytes.
+    /// Everything that is to be written, if it is one piece of pushed bytes.
     #[inline]
     pub(super) fn single(&self) -> Option<&[u8]> {
         let bytes = &self.bytes[self.start..];
@@ -125,7 +124,7 @@ impl<H> OutQueue<H> {
 }
 
 impl<H: AsRef<[u8]>> OutQueue<H> {
-    /// Queues a payload without copying it: it is dropped once it is written.
+    /// Queues a payload without copying it. It is dropped once it has been written.
     pub fn hold(&mut self, payload: H) {
         let length = payload.as_ref().len();
         if length > 0 {
@@ -134,7 +133,7 @@ impl<H: AsRef<[u8]>> OutQueue<H> {
         }
     }
 
-    /// Lays out the next gathered write in `pieces`: how many there are, and their bytes.
+    /// Lays out the next gathered write in `pieces`. Returns how many pieces and how many bytes it has.
     pub(super) fn gather<'a>(&'a self, pieces: &mut [IoSlice<'a>; MAX_PIECES]) -> (usize, usize) {
         let mut layout = Layout { pieces, count: 0, bytes: 0 };
         let mut position = self.start;
@@ -152,7 +151,7 @@ impl<H: AsRef<[u8]>> OutQueue<H> {
         (layout.count, layout.bytes)
     }
 
-    /// Takes the first `written` bytes out of the queue.
+    /// Removes the first `written` bytes from the queue.
     pub(super) fn advance(&mut self, mut written: usize) {
         self.total_written += written as u64;
         while written > 0 {
@@ -179,8 +178,8 @@ impl<H: AsRef<[u8]>> OutQueue<H> {
         }
     }
 
-    /// Frees the written bytes of a queue that does not run empty. At least half of the buffer
-    /// goes, so a byte is moved once on average, however long the queue lives.
+    /// Frees the written bytes of a queue that never runs empty. They are at least half of the buffer, so each byte is
+    /// moved once on average, no matter how long the queue lives.
     fn compact(&mut self) {
         self.bytes.drain(..self.start);
         for held in &mut self.held {
@@ -200,7 +199,7 @@ struct Layout<'b, 'a> {
 }
 
 impl<'a> Layout<'_, 'a> {
-    /// Adds a piece, as far as there is room; false when the write is full.
+    /// Adds a piece as far as there is room. Returns false once the write is full.
     fn add(&mut self, piece: &'a [u8]) -> bool {
         let piece = &piece[..piece.len().min(MAX_WRITE - self.bytes)];
         if !piece.is_empty() {
@@ -217,13 +216,13 @@ impl<'a> Layout<'_, 'a> {
 
 /// The capacity of a fresh buffer.
 const FIRST_CAPACITY: usize = 4 * 1024;
-/// A buffer larger than this is freed instead of kept: what is gathered before a flush, and the
-/// header of the piece that made it full.
+/// A larger buffer is freed instead of kept. This is what is gathered before a flush, plus the header of the piece
+/// that made it full.
 const MAX_KEPT: usize = FLUSH_AT + 1024;
 /// The most bytes kept in all buffers together.
 const MAX_KEPT_TOTAL: usize = 1024 * 1024;
 
-/// Buffers that are lent to queues while these have something to write.
+/// Buffers that are lent to queues while they have something to write.
 pub(super) struct SpareBuffers {
     buffers: Vec<Vec<u8>>,
     total: usize,
@@ -234,7 +233,7 @@ impl SpareBuffers {
         Self { buffers: Vec::new(), total: 0 }
     }
 
-    /// The buffer used last, the one most likely in the CPU's cache, or a fresh one.
+    /// The buffer that was used last, which is most likely still in the CPU's cache, or a fresh one.
     #[inline]
     fn take(&mut self) -> Vec<u8> {
         match self.buffers.pop() {
@@ -256,7 +255,7 @@ impl SpareBuffers {
         }
     }
 
-    /// Bytes of all the buffers that wait to be lent.
+    /// The capacity of all buffers that are not lent, in bytes.
     #[cfg(test)]
     pub fn total(&self) -> usize {
         self.total

@@ -1,6 +1,6 @@
-//! The poller on macOS and the BSDs: kqueue. Reading and writing are two filters of one descriptor,
-//! so that a socket may have two events in a batch. Each is level-triggered (no `EV_CLEAR`) whatever
-//! was asked: events that come more often than needed are no fault.
+//! The poller on macOS and the BSDs: kqueue. Reading and writing are two filters of one descriptor, so a socket may
+//! have two events in a batch. Each filter is level-triggered (no `EV_CLEAR`) even if an edge was asked for: events
+//! that come more often than needed do no harm.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -61,8 +61,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Adds or deletes one filter. With no room for events the kernel returns an error of the
-    /// change as the call's own.
+    /// Adds or deletes one filter. Because the call has no room for events, the kernel returns an error of the change
+    /// as its result.
     fn change(&self, filter: EventFilter, token: u64, add: bool) -> Result<(), Errno> {
         let flags = if add { EventFlags::ADD } else { EventFlags::DELETE };
         let data = std::ptr::without_provenance_mut(token as usize);
@@ -73,9 +73,9 @@ impl Poller {
         #[allow(unsafe_code)]
         let result = unsafe { kevent(&self.fd, &[change], &mut no_room, Some(Duration::ZERO)) };
         match result {
-            // kevent(2): a signal interrupts the waiting, all changes have been applied.
+            // kevent(2): a signal interrupts only the wait; all changes have been applied.
             Ok(_) | Err(Errno::INTR) => Ok(()),
-            // To be gone is what was asked.
+            // It is gone already, as requested.
             Err(Errno::NOENT) if !add => Ok(()),
             Err(error) => Err(error),
         }
@@ -92,7 +92,7 @@ impl Poller {
                 token: event.udata().addr() as u64,
                 readable: !writing,
                 writable: writing,
-                // The end of the reading half is no hang-up: what was sent is still to be read.
+                // The end of the reading half is no hang-up: there may still be bytes to read.
                 hangup: writing && event.flags().contains(EventFlags::EOF),
                 ended: !writing && event.flags().contains(EventFlags::EOF),
             }

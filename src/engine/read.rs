@@ -7,36 +7,35 @@ use super::slots::Token;
 use super::sockets::{Engine, not_connected};
 use super::sys::{Errno, Sys};
 
-/// What came of [`Engine::read`].
+/// The result of [`Engine::read`].
 #[derive(Debug)]
 pub enum Read {
-    /// Bytes came.
+    /// There were bytes.
     Data {
-        /// How many bytes at the start of the buffer are initialised now; not 0, unless the buffer
-        /// is empty.
+        /// How many bytes at the start of the buffer are now initialised. It is 0 only if the buffer is empty.
         n: usize,
-        /// Fewer than asked, and no end was reported: a stream socket has no more for now, no need
-        /// to read again to be told.
+        /// There were fewer bytes than asked for, and no end was reported. A stream socket then has no more for now, so
+        /// another read to find that out is not needed.
         drained: bool,
     },
-    /// Nothing to read now.
+    /// There is nothing to read now.
     WouldBlock,
-    /// The peer has ended its half. Reported once per call; the socket is no more watched for
-    /// reading, writing goes on.
+    /// The peer has ended its half. Every further call reports it again. The socket is no longer watched for reading;
+    /// writing continues.
     Eof,
     /// The connection is lost (`ECONNRESET`, `ETIMEDOUT`, …), or the token is stale (`ENOTCONN`).
-    /// The socket is no more watched for reading; close it.
+    /// The socket is no longer watched for reading; close it.
     Lost(io::Error),
 }
 
 impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
-    /// Reads once, straight into the caller's buffer: one `recv`.
+    /// Reads once, straight into the caller's buffer, by one `recv`.
     #[inline]
     pub fn read(&mut self, token: Token, buf: &mut [MaybeUninit<u8>]) -> Read {
         let Some(stream) = self.slots.stream_mut(token) else {
             return Read::Lost(not_connected());
         };
-        // `recv` into nothing returns 0, as it does at the end of the stream.
+        // `recv` into an empty buffer returns 0, as it does at the end of the stream.
         if buf.is_empty() {
             return Read::Data { n: 0, drained: false };
         }

@@ -1,10 +1,10 @@
-//! Where sockets live: a vector of slots, named by tokens that do not outlive what they name.
+//! The vector of slots that sockets live in, and the tokens that name them.
 
 use super::out_queue::OutQueue;
 use super::sys::Interest;
 
-/// The name of a listener or a socket in one engine: its slot and the slot's generation. A token of
-/// something closed never names what came into its slot afterwards.
+/// The name of a listener or a socket within one engine: its slot and the slot's generation. The token of something
+/// closed never names what is put into the slot afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Token(u64);
 
@@ -17,13 +17,12 @@ impl Token {
         Self(raw)
     }
 
-    /// The token as a number, unique among all that this engine has given out (until a slot has
-    /// been used 2^32 times).
+    /// The token as a number. It is unique among all tokens of this engine, until a slot has been used 2^32 times.
     pub fn raw(self) -> u64 {
         self.0
     }
 
-    /// The slot: small, and given again after the socket is closed.
+    /// The number of the slot. It is small, and is reused after the socket is closed.
     pub fn index(self) -> usize {
         (self.0 & u64::from(u32::MAX)) as usize
     }
@@ -36,31 +35,31 @@ impl Token {
 /// A listening socket.
 pub(super) struct Listener<F> {
     pub fd: F,
-    /// Whether it is in the poller: not after the descriptors ran out, or after it failed.
+    /// Whether it is in the poller. It is not after descriptors ran out or it failed.
     pub armed: bool,
 }
 
-/// A connected socket. 100,000 of these exist at once, most of them idle: keep it small.
+/// A connected socket. There may be 100,000 of these at once, most of them idle, so it must stay small.
 pub(super) struct Stream<F, H> {
     pub fd: F,
-    /// What the poller knows. Differs from [`Self::wanted`] after a pause until an event comes.
+    /// The interest that the poller knows. After a pause it differs from [`Self::wanted`] until an event comes.
     pub armed: Interest,
-    /// The caller does not want to read now.
+    /// The caller has paused reading.
     pub paused: bool,
-    /// Something was reported as readable, and no read since has come to the end of it: with an
-    /// edge-triggered poller it will not be reported again unless asked for.
+    /// It was reported as readable and has not been drained since. An edge-triggered poller will not report it again
+    /// unless asked.
     pub unread: bool,
-    /// The end or an error was reported: a short read is not the last.
+    /// The end or an error was reported, so something follows even a short read.
     pub ending: bool,
-    /// Reading has come to its end or to an error; there is nothing more to wait for.
+    /// Reading has reached the end or an error, so there is nothing more to wait for.
     pub ended: bool,
-    /// The kernel's buffer was full at the last write, and no event has said otherwise since.
+    /// The kernel's buffer was full at the last write, and no event has reported room since.
     pub blocked: bool,
-    /// A write has failed; none will be tried again.
+    /// A write has failed, so no other will be tried.
     pub broken: bool,
-    /// In the list of sockets to be flushed.
+    /// It is in the list of sockets to flush.
     pub dirty: bool,
-    /// End the writing half once the queue is empty.
+    /// The writing half is to be ended once the queue is empty.
     pub fin_wanted: bool,
     /// The writing half was ended.
     pub fin_sent: bool,
@@ -85,7 +84,7 @@ impl<F, H> Stream<F, H> {
         }
     }
 
-    /// What the poller ought to know.
+    /// The interest that the poller ought to know.
     pub fn wanted(&self) -> Interest {
         let read = !self.paused && !self.ended;
         let write = self.blocked && !self.broken;

@@ -1,4 +1,4 @@
-//! The seam to the kernel: every system call that the engine makes, as one trait.
+//! The seam to the kernel: a trait with every system call that the engine makes.
 
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
@@ -7,41 +7,41 @@ use std::os::fd::RawFd;
 
 pub use rustix::io::Errno;
 
-/// The most events that one [`Sys::wait`] reports, so that the other users of the event loop are
-/// served between two batches.
+/// The most events that one [`Sys::wait`] reports, so that the other users of the event loop are served between two
+/// batches.
 pub const MAX_EVENTS: usize = 512;
 
-/// What a descriptor is registered for in the poller.
+/// The events for which a descriptor is registered in the poller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
-    /// Report when there is something to read or to accept, or the end of the stream.
+    /// Report that there is something to read or to accept, or the end of the stream.
     pub read: bool,
-    /// Report when there is room to write.
+    /// Report that there is room to write.
     pub write: bool,
-    /// Report a change once (edge-triggered) instead of for as long as it holds: a socket that was
-    /// read empty then costs no second look at the next wait. Of connections, not of listeners.
+    /// Report a change once (edge-triggered) instead of as long as it lasts, so that the next wait need not examine a
+    /// drained socket again. It is set for connections, not for listeners.
     pub edge: bool,
 }
 
 impl Interest {
-    /// Not registered at all.
+    /// No events: the descriptor is not registered.
     pub const NONE: Self = Self { read: false, write: false, edge: false };
-    /// Connections to accept.
+    /// The events of a listener.
     pub const ACCEPT: Self = Self { read: true, write: false, edge: false };
-    /// Reading only, as every connection begins.
+    /// Reading only, with which every connection begins.
     pub const READ: Self = Self { read: true, write: false, edge: true };
 
-    /// True when there is no reason to be in the poller. A descriptor of which nothing is wanted
-    /// must leave it: epoll reports errors and hang-ups whatever one asked for.
+    /// True if there is no reason to be in the poller. The descriptor must then leave it, because epoll reports errors
+    /// and hang-ups no matter what it was asked for.
     pub fn is_none(self) -> bool {
         !self.read && !self.write
     }
 }
 
-/// One event as the poller reported it, before it is matched with a socket.
+/// An event as the poller reported it, before it is matched with a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawEvent {
-    /// What the descriptor was registered with.
+    /// The token with which the descriptor was registered.
     pub token: u64,
     /// There is something to read.
     pub readable: bool,
@@ -49,7 +49,7 @@ pub struct RawEvent {
     pub writable: bool,
     /// An error is pending, or nothing more can be written.
     pub hangup: bool,
-    /// The peer's half has ended: behind what is to be read is the end.
+    /// The peer has ended its half: the end follows what is to be read.
     pub ended: bool,
 }
 
@@ -58,15 +58,14 @@ pub struct RawEvent {
 pub enum Address {
     /// IPv4 or IPv6 with a port.
     Inet(SocketAddr),
-    /// The path of a Unix socket; begins with NUL for an abstract name (Linux), empty for an
-    /// unnamed socket.
+    /// The path of a Unix socket. It begins with NUL for an abstract name (Linux) and is empty for an unnamed socket.
     Unix(Vec<u8>),
 }
 
-/// Every system call that the engine makes. [`super::Os`] is the real one; tests script their own.
+/// Every system call that the engine makes. [`super::Os`] makes the real ones; tests script their own.
 ///
-/// Errors are the bare `errno`: the hot path compares them, and only what reaches the caller of
-/// the engine becomes an `io::Error`. `EINTR` may be returned anywhere; the engine calls again.
+/// Errors are bare `errno` values, because the hot path compares them. Only those that reach the caller of the engine
+/// become an `io::Error`. Any call may return `EINTR`; the engine then calls again.
 pub trait Sys {
     /// An owned descriptor.
     type Fd;
@@ -75,10 +74,9 @@ pub trait Sys {
 
     /// Makes a poller, closed on `exec`.
     fn create_poller(&mut self) -> Result<Self::Poller, Errno>;
-    /// The poller's own descriptor, readable while it has events to report.
+    /// The poller's own descriptor, which is readable while the poller has events to report.
     fn poller_fd(&self, poller: &Self::Poller) -> RawFd;
-    /// Registers `fd`; its events carry `token`. `interest` is not `NONE`. What is ready already is
-    /// reported.
+    /// Registers `fd`, whose events then carry `token`. `interest` is not `NONE`. What is ready already is reported.
     fn add(
         &mut self,
         poller: &Self::Poller,
@@ -86,8 +84,8 @@ pub trait Sys {
         token: u64,
         interest: Interest,
     ) -> Result<(), Errno>;
-    /// Changes a registered `fd` from `old` to `new` interest, neither being `NONE`. What is ready is
-    /// reported (again), also where `old` and `new` are the same.
+    /// Changes the interest in a registered `fd` from `old` to `new`, neither of which is `NONE`. What is ready is
+    /// reported (again), even if `old` and `new` are the same.
     fn modify(
         &mut self,
         poller: &Self::Poller,
@@ -96,15 +94,15 @@ pub trait Sys {
         old: Interest,
         new: Interest,
     ) -> Result<(), Errno>;
-    /// Takes a registered `fd` out; `old` is what it was registered for.
+    /// Takes out a registered `fd`, for which `old` was the interest.
     fn delete(&mut self, poller: &Self::Poller, fd: &Self::Fd, old: Interest) -> Result<(), Errno>;
-    /// Appends at most [`MAX_EVENTS`] events to `events`, without waiting for any.
+    /// Appends at most [`MAX_EVENTS`] events to `events`, without waiting.
     fn wait(&mut self, poller: &Self::Poller, events: &mut Vec<RawEvent>) -> Result<(), Errno>;
 
     /// Accepts one connection: non-blocking, closed on `exec`, no `SIGPIPE`. The address is `None`
-    /// for a Unix socket, and where the kernel has none to give.
+    /// for a Unix socket, and if the kernel does not know it.
     fn accept(&mut self, fd: &Self::Fd) -> Result<(Self::Fd, Option<SocketAddr>), Errno>;
-    /// Makes a descriptor that came from elsewhere fit: non-blocking, no `SIGPIPE`.
+    /// Prepares a descriptor that was made elsewhere: non-blocking, no `SIGPIPE`.
     fn prepare(&mut self, fd: &Self::Fd) -> Result<(), Errno>;
     /// Switches Nagle's algorithm off (`TCP_NODELAY`); an error on a socket that is not TCP.
     fn set_nodelay(&mut self, fd: &Self::Fd) -> Result<(), Errno>;

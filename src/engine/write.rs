@@ -1,4 +1,4 @@
-//! Writing to a socket: what was queued leaves in as few calls as the kernel allows.
+//! Writing to a socket what was queued for it, in as few calls as the kernel allows.
 
 use std::io::{self, IoSlice};
 
@@ -7,27 +7,27 @@ use super::slots::{Stream, Token};
 use super::sockets::{Engine, not_connected};
 use super::sys::{Errno, Sys};
 
-/// What came of [`Engine::flush`].
+/// The result of [`Engine::flush`].
 #[derive(Debug)]
 pub enum Flush {
-    /// All is written.
+    /// Everything is written.
     Drained,
-    /// The kernel's buffer is full; this many bytes are left. The socket will be reported as
-    /// writable; until then a flush makes no call.
+    /// The kernel's buffer is full, and this many bytes are left. The socket will be reported as writable. Until then
+    /// a flush makes no system call.
     Pending(usize),
-    /// Writing failed (`EPIPE`, `ECONNRESET`, …), or the token is stale (`ENOTCONN`). What was
-    /// queued is dropped and nothing will be written any more; there may still be bytes to read.
+    /// Writing failed (`EPIPE`, `ECONNRESET`, …), or the token is stale (`ENOTCONN`). What was queued is dropped, and
+    /// nothing more will be written. There may still be bytes to read.
     Lost(io::Error),
 }
 
 enum Written {
-    /// All that was asked.
+    /// Everything that was asked for.
     All,
-    /// Less, or nothing: the kernel's buffer is full.
+    /// Less, or nothing, because the kernel's buffer is full.
     Blocked,
 }
 
-/// One `send` or `sendmsg` of what is queued.
+/// Writes what is queued by one `send` or `sendmsg`.
 #[inline]
 fn write_once<S: Sys, H: AsRef<[u8]>>(
     sys: &mut S,
@@ -44,10 +44,10 @@ fn write_once<S: Sys, H: AsRef<[u8]>>(
     match result {
         Ok(written) => {
             stream.out.advance(written);
-            // A short write says that the buffer is full: no second call to be told EAGAIN.
+            // A short write means that the buffer is full, so a second call that returns EAGAIN is not needed.
             Ok(if written == asked { Written::All } else { Written::Blocked })
         }
-        // Some systems say ENOBUFS where others say EAGAIN.
+        // Some systems return ENOBUFS where others return EAGAIN.
         Err(Errno::AGAIN | Errno::NOBUFS) => Ok(Written::Blocked),
         Err(Errno::INTR) => Ok(Written::All),
         Err(error) => Err(error),
@@ -55,9 +55,9 @@ fn write_once<S: Sys, H: AsRef<[u8]>>(
 }
 
 impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
-    /// Puts a socket in the list of those to be flushed. True when the list was empty: the caller
-    /// then sees to it that [`Self::take_dirty`] is called soon. A socket that waits for room is
-    /// not listed (it will be reported as writable), nor is one twice.
+    /// Adds a socket to the list of those to flush. Returns true if the list was empty: the caller must then see to it
+    /// that [`Self::take_dirty`] is called soon. No socket is listed twice, and one that waits for room is not listed,
+    /// because it will be reported as writable.
     #[inline]
     pub fn mark_dirty(&mut self, token: Token) -> bool {
         match self.slots.stream_mut(token) {
@@ -71,14 +71,13 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         }
     }
 
-    /// Entries in that list; those closed meanwhile may count too.
+    /// The number of entries in that list, which may include closed sockets.
     #[inline]
     pub fn dirty_len(&self) -> usize {
         self.dirty.len()
     }
 
-    /// Takes the socket out of the list that has been in it longest. Those closed meanwhile are
-    /// skipped.
+    /// Takes the oldest entry out of the list, and skips closed sockets.
     #[inline]
     pub fn take_dirty(&mut self) -> Option<Token> {
         while let Some(token) = self.dirty.pop_front() {
@@ -98,21 +97,21 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         self.dirty.get(ahead).copied()
     }
 
-    /// Takes a socket out of that list before its turn. False where it is not in it.
+    /// Takes a socket out of that list before its turn. Returns false if it is not listed.
     #[inline]
     pub fn undirty(&mut self, token: Token) -> bool {
         let Some(stream) = self.slots.stream_mut(token).filter(|stream| stream.dirty) else {
             return false;
         };
         stream.dirty = false;
-        // Mostly it came last. An entry that stays is passed over by `take_dirty`.
+        // Usually it is the last entry. If not, its entry stays, and `take_dirty` skips it.
         if self.dirty.back() == Some(&token) {
             self.dirty.pop_back();
         }
         true
     }
 
-    /// Writes what is queued, as far as the kernel takes it.
+    /// Writes as much of what is queued as the kernel takes.
     #[inline]
     pub fn flush(&mut self, token: Token) -> Flush {
         let Some(stream) = self.slots.stream_mut(token) else {
@@ -139,7 +138,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         Flush::Drained
     }
 
-    /// Waits for room.
+    /// Begins to wait for room.
     fn blocked(&mut self, token: Token) -> Flush {
         let Some(stream) = self.slots.stream_mut(token) else {
             return Flush::Lost(not_connected());
@@ -148,7 +147,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         let left = stream.out.len();
         match self.sync(token) {
             Ok(()) => Flush::Pending(left),
-            // Nobody would ever tell when there is room.
+            // Nothing would ever report that there is room.
             Err(error) => self.broken(token, error),
         }
     }
@@ -162,25 +161,24 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         Flush::Lost(error.into())
     }
 
-    /// The queue ran empty after the socket had to wait, or before its end.
+    /// Continues after the queue ran empty if the socket had waited for room or the writing half is to be ended.
     #[cold]
     fn drained(&mut self, token: Token) -> Flush {
-        // Should the poller refuse, the socket is reported as writable to nobody's use, and this
-        // is tried again there.
+        // If the poller refuses, the socket is reported as writable without need, and this is tried again then.
         let _ = self.sync(token);
         if let Some(stream) = self.slots.stream_mut(token)
             && stream.fin_wanted
             && !stream.fin_sent
         {
             stream.fin_sent = true;
-            // It fails where the connection is gone already, which reading tells.
+            // It fails if the connection is gone already, which reading will report.
             let _ = self.sys.shutdown_write(&stream.fd);
         }
         Flush::Drained
     }
 
-    /// Ends the writing half (FIN) once all that is queued is written; at once if nothing is.
-    /// Queue nothing afterwards. False for a stale token.
+    /// Ends the writing half (FIN) once everything queued is written, or at once if nothing is queued. Queue nothing
+    /// afterwards. Returns false for a stale token.
     pub fn shutdown_write(&mut self, token: Token) -> bool {
         let Some(stream) = self.slots.stream_mut(token) else {
             return false;

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wsrs import _pure as core
-from wsrs._pure import deflate, offload
+from wsrs._pure import deflate, thread_pool
 
 from .harness import Side
 from .test_long import LONG, until_sent
@@ -46,7 +46,7 @@ def test_where_no_thread_is_to_be_had_the_loop_compresses_until_there_is_one_aga
     error: Exception, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # With no thread of another test's.
-    monkeypatch.setattr(offload, "_pool", offload._Pool())
+    monkeypatch.setattr(thread_pool, "_pool", thread_pool._Pool())
     compressed_by: list[str] = []
     deflate_long = deflate.Deflater.deflate_long
 

@@ -12,9 +12,9 @@ from typing import Any
 from wsrs._backend.contract import Reactor, SendMethod
 from wsrs._pure.broadcast import broadcast
 from wsrs._pure.connection import Connection
-from wsrs._pure.counts import counts
+from wsrs._pure.counters import counts
 from wsrs._pure.deflate import PerMessageDeflate
-from wsrs._pure.frames import is_valid_close_code
+from wsrs._pure.frame import is_valid_close_code
 from wsrs._pure.handshake import (
     accept_key,
     check_upgrade,

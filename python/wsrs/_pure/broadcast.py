@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wsrs._pure.deflate import Deflater
-from wsrs._pure.frames import BINARY, FIN, JOINED, RSV1, TEXT, write_header
+from wsrs._pure.frame import BINARY, FIN, JOINED, RSV1, TEXT, write_header
 from wsrs._pure.sender import check_flags, to_bytes
 
 if TYPE_CHECKING:

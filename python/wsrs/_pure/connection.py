@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from wsrs._aio.callbacks import bind_callback
 from wsrs._backend.contract import ConnectionOwner, SendCallback
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
-from wsrs._pure.counts import Pings
+from wsrs._pure.compress_queue import Elsewhere, Frame
+from wsrs._pure.counters import Pings
 from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.delivery import Delivery
-from wsrs._pure.elsewhere import Elsewhere, Frame
-from wsrs._pure.frames import (
+from wsrs._pure.frame import (
     CLOSE,
     FIN,
     MAX_CONTROL_PAYLOAD,

@@ -10,8 +10,8 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from wsrs._pure.frames import fault
-from wsrs._pure.offload import PIECE
+from wsrs._pure.frame import fault
+from wsrs._pure.thread_pool import PIECE
 from wsrs.errors import WebSocketError
 
 __all__ = ["Deflater", "Inflater", "PerMessageDeflate"]
@@ -37,7 +37,7 @@ Params = dict[str, "int | bool"]
 class PerMessageDeflate:
     """See `wsrs._backend.contract.PerMessageDeflate`.
 
-    `concurrency_limit` bounds how many long messages are compressed and inflated at once (`offload.py`).
+    `concurrency_limit` bounds how many long messages are compressed and inflated at once (`thread_pool.py`).
     """
 
     __slots__ = (

@@ -15,13 +15,13 @@ from functools import partial
 from typing import Any
 
 from wsrs._backend.contract import ConnectionOwner, MessageListener
-from wsrs._pure.ahead import Ahead
-from wsrs._pure.counts import Pings
-from wsrs._pure.frames import BINARY, CLOSE, PONG, TEXT
+from wsrs._pure.counters import Pings
+from wsrs._pure.frame import BINARY, CLOSE, PONG, TEXT
 from wsrs._pure.inbox import Inbox, Received
-from wsrs._pure.offload import Job, submit
 from wsrs._pure.outbox import Outbox
+from wsrs._pure.ping_scan import Ahead
 from wsrs._pure.receiver import Receiver
+from wsrs._pure.thread_pool import Job, submit
 from wsrs.errors import WebSocketError
 
 __all__ = ["Delivery"]

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import codecs
 
-from wsrs._pure.ahead import Ahead
 from wsrs._pure.deflate import Inflater
-from wsrs._pure.frames import (
+from wsrs._pure.frame import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -26,7 +25,8 @@ from wsrs._pure.frames import (
     parse_close,
     parse_header,
 )
-from wsrs._pure.offload import LONG, PIECE, Job
+from wsrs._pure.ping_scan import Ahead
+from wsrs._pure.thread_pool import LONG, PIECE, Job
 from wsrs.errors import WebSocketError
 
 __all__ = ["Event", "Receiver"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from wsrs._backend.sendable import list_bytes, unsendable
 from wsrs._pure.deflate import Deflater
-from wsrs._pure.frames import BINARY, CONTINUATION, FIN, RSV1, TEXT
+from wsrs._pure.frame import BINARY, CONTINUATION, FIN, RSV1, TEXT
 
 __all__ = ["Masks", "Sender", "check_flags", "generated_key", "to_bytes"]
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from wsrs._backend.contract import SendCallback
 from wsrs._pure.deflate import Deflater
-from wsrs._pure.frames import JOINED, apply_mask, write_header
-from wsrs._pure.offload import LONG, PIECE, Job, submit
+from wsrs._pure.frame import JOINED, apply_mask, write_header
 from wsrs._pure.outbox import Outbox
+from wsrs._pure.thread_pool import LONG, PIECE, Job, submit
 
 __all__ = ["Elsewhere", "Frame"]
 

@@ -6,7 +6,7 @@ walked over, header by header, without being read: what they are worth is decide
 
 from __future__ import annotations
 
-from wsrs._pure.frames import CLOSE, FIN, PING, apply_mask, parse_header
+from wsrs._pure.frame import CLOSE, FIN, PING, apply_mask, parse_header
 from wsrs.errors import WebSocketError
 
 __all__ = ["Ahead"]

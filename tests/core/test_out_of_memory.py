@@ -13,7 +13,7 @@ from wsrs import _pure as core
 from wsrs._pure import deflate, thread_pool
 
 from .harness import Side
-from .test_long import LONG, until_sent
+from .test_thread_pool import LONG, until_sent
 
 
 def test_a_message_that_cannot_be_compressed_ends_its_connection_and_is_reported(

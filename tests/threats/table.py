@@ -81,7 +81,7 @@ ROWS = (
         "24 MiB of pings, the pongs never read: less than 12 MiB, and less than 1 MiB queued",
         (
             f"{FLOODS}::test_24_mib_of_pings_whose_pongs_are_never_read",
-            "tests/core/test_sending.py::test_pongs_that_cannot_be_written_are_bounded",
+            "tests/core/test_sender.py::test_pongs_that_cannot_be_written_are_bounded",
         ),
     ),
     Row(
@@ -160,7 +160,7 @@ ROWS = (
         "431 or another 4xx; the server goes on",
         (
             f"{HANDSHAKES}::test_what_could_be_read_in_two_ways",
-            "tests/core/test_heads.py::test_a_repeated_field_is_none",
+            "tests/core/test_handshake.py::test_a_repeated_field_is_none",
         ),
     ),
     Row(
@@ -277,7 +277,7 @@ ROWS = (
             f"{SILENCE}::test_any_byte_is_a_sign_of_life",
             f"{SILENCE}::test_a_pause_is_not_taken_for_silence",
             f"{SILENCE}::test_pings_are_answered_while_the_program_has_paused",
-            "tests/core/test_ahead.py::test_reading_stops_at_the_bound",
+            "tests/core/test_ping_scan.py::test_reading_stops_at_the_bound",
             "rust:src/protocol/receiver/ping_scan.rs::"
             "each_ping_is_seen_once_wherever_reading_stopped_and_however_the_rest_comes",
         ),
@@ -327,8 +327,8 @@ ROWS = (
             f"{CANCELLATION}::test_a_server_s_end_goes_on_without_who_waited_for_it",
             f"{CANCELLATION}::test_a_server_given_up_while_it_begins_to_listen",
             f"{CANCELLATION}::test_a_stream_that_is_cancelled_reads_and_writes_on",
-            "tests/core/test_recv.py::test_cancelling_loses_no_message",
-            "tests/core/test_writing.py::test_a_cancelled_wait_disturbs_no_frame",
+            "tests/core/test_inbox.py::test_cancelling_loses_no_message",
+            "tests/core/test_outbox.py::test_a_cancelled_wait_disturbs_no_frame",
             f"{CONNECTING}::TestFailing::test_cancelling_the_entry",
         ),
     ),

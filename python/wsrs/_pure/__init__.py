@@ -11,20 +11,14 @@ from typing import Any
 
 from wsrs._backend.contract import Reactor, SendMethod
 from wsrs._pure.broadcast import broadcast
+from wsrs._pure.close import is_valid_close_code
 from wsrs._pure.connection import Connection
 from wsrs._pure.counters import counts
-from wsrs._pure.deflate import PerMessageDeflate
-from wsrs._pure.frame import is_valid_close_code
-from wsrs._pure.handshake import (
-    accept_key,
-    check_upgrade,
-    is_token,
-    new_key,
-    parse_extensions,
-    parse_request,
-    parse_response,
-    parse_subprotocols,
-)
+from wsrs._pure.extension import parse_extensions
+from wsrs._pure.handshake import accept_key, check_upgrade, new_key
+from wsrs._pure.http import is_token, parse_request, parse_response
+from wsrs._pure.per_message_deflate import PerMessageDeflate
+from wsrs._pure.subprotocol import parse_subprotocols
 
 __all__ = [
     "NAME",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from wsrs._pure.deflate import Deflater
 from wsrs._pure.frame import BINARY, FIN, JOINED, RSV1, TEXT, write_header
-from wsrs._pure.sender import check_flags, to_bytes
+from wsrs._pure.payload import to_bytes
+from wsrs._pure.send_args import check_flags
 
 if TYPE_CHECKING:
     from wsrs._pure.connection import Connection

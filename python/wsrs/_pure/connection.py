@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 
 from wsrs._aio.callbacks import bind_callback
 from wsrs._backend.contract import ConnectionOwner, SendCallback
+from wsrs._pure.awaitable import READY, Sent
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
+from wsrs._pure.close import write_close
 from wsrs._pure.compress_queue import Elsewhere, Frame
 from wsrs._pure.counters import Pings
-from wsrs._pure.deflate import PerMessageDeflate
 from wsrs._pure.delivery import Delivery
 from wsrs._pure.frame import (
     CLOSE,
@@ -19,12 +20,15 @@ from wsrs._pure.frame import (
     MAX_CONTROL_PAYLOAD,
     PING,
     PONG,
-    close_payload,
 )
 from wsrs._pure.inbox import Inbox
-from wsrs._pure.outbox import READY, Outbox, Sent
+from wsrs._pure.outbox import Outbox
+from wsrs._pure.payload import to_bytes
+from wsrs._pure.per_message_deflate import PerMessageDeflate
+from wsrs._pure.random import MaskPool
 from wsrs._pure.receiver import Receiver
-from wsrs._pure.sender import Masks, Sender, check_flags, generated_key, to_bytes
+from wsrs._pure.send_args import check_flags
+from wsrs._pure.sender import Sender
 from wsrs.errors import ConnectionClosed, SlowPeer
 
 __all__ = ["Connection"]
@@ -32,7 +36,7 @@ __all__ = ["Connection"]
 _READ = 68 * 1024
 """Bytes that a transport is offered per read: a message of 64 KiB and its header fit."""
 
-_masks = Masks()
+_masks = MaskPool()
 _thread = threading.local()
 
 
@@ -250,7 +254,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     ) -> None:
         """Queue a close frame."""
         callback = bind_callback(callback)
-        self._control(CLOSE, close_payload(code, bytes(reason)), mask, callback)
+        self._control(CLOSE, write_close(code, bytes(reason)), mask, callback)
 
     @property
     def buffered_amount(self) -> int:
@@ -304,7 +308,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if not (not self._is_server if mask is None else mask):
             return None
         generate = self._generate_mask
-        return _masks.key() if generate is None else generated_key(generate)
+        return _masks.next_mask() if generate is None else _generated_key(generate)
 
     def _queue(self, frame: Frame) -> Awaitable[None]:
         outbox, elsewhere = self._outbox, self._elsewhere
@@ -369,3 +373,12 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def transport(self) -> asyncio.Transport | None:
         """The transport; None before `attach` and when it is gone."""
         return self._transport
+
+
+def _generated_key(generate: Callable[[bytearray], object]) -> bytes:
+    """The key that the program's `generate_mask` fills in."""
+    key = bytearray(4)
+    generate(key)
+    if len(key) != 4:
+        raise ValueError("generate_mask must leave the 4 bytes of its argument 4 bytes long")
+    return bytes(key)

@@ -15,9 +15,11 @@ from functools import partial
 from typing import Any
 
 from wsrs._backend.contract import ConnectionOwner, MessageListener
+from wsrs._pure.awaitable import Received
 from wsrs._pure.counters import Pings
 from wsrs._pure.frame import BINARY, CLOSE, PONG, TEXT
-from wsrs._pure.inbox import Inbox, Received
+from wsrs._pure.hold import CONCLUDED, INFLATING, NEXT_TICK, NOT_STARTED, PAUSED, STALLED
+from wsrs._pure.inbox import Inbox
 from wsrs._pure.outbox import Outbox
 from wsrs._pure.ping_scan import Ahead
 from wsrs._pure.receiver import Receiver
@@ -30,9 +32,6 @@ _BINARY_TYPES = ("nodebuffer", "arraybuffer", "fragments")
 
 _BACKLOG = 64 * 1024
 """Bytes that may wait undelivered before the reading stops."""
-
-# Why nothing is delivered now.
-_NOT_STARTED, _PAUSED, _STALLED, _NEXT_TICK, _CONCLUDED, _INFLATING = 1, 2, 4, 8, 16, 32
 
 
 class Delivery:
@@ -93,7 +92,7 @@ class Delivery:
         self._binary_type = "nodebuffer"
         self._discard = False
         self.wants_ping = self.wants_pong = False
-        self._hold = _NOT_STARTED
+        self._hold = NOT_STARTED
         self._concurrency_limit = concurrency_limit
         self._inflating: Job | None = None
         self._is_paused = False
@@ -130,7 +129,7 @@ class Delivery:
             self._inbox.claimed = False
         self._listener = listener
         if listener is not None and self._inbox and not self._inbox.claimed:
-            self._release(_STALLED)
+            self._release(STALLED)
 
     @property
     def discard(self) -> bool:
@@ -140,8 +139,8 @@ class Delivery:
     @discard.setter
     def discard(self, value: bool) -> None:
         self._discard = value
-        if value and self._hold & _STALLED:
-            self._release(_STALLED)
+        if value and self._hold & STALLED:
+            self._release(STALLED)
 
     @property
     def binary_type(self) -> str:
@@ -161,14 +160,14 @@ class Delivery:
             self._wire_received += len(head)
             self._receiver.unread(bytes(head))
             self._drained = False
-        self._hold &= ~_NOT_STARTED
+        self._hold &= ~NOT_STARTED
         self._deliver()
 
     def pause(self) -> None:
         """Deliver nothing and read nothing until `resume`."""
         self._is_paused = True
         if self._lost is None:
-            self._hold |= _PAUSED
+            self._hold |= PAUSED
             if not self._delivering:
                 self._look_ahead()
             self._adjust_reading()
@@ -176,8 +175,8 @@ class Delivery:
     def resume(self) -> None:
         """Undo `pause`; what waits is delivered from the next tick on."""
         self._is_paused = False
-        if self._hold & _PAUSED:
-            self._release(_PAUSED)
+        if self._hold & PAUSED:
+            self._release(PAUSED)
 
     def take_activity(self) -> bool:
         """Whether bytes came, or none could because reading was off, since the last call."""
@@ -208,7 +207,7 @@ class Delivery:
     def _received(self, data: bytes) -> None:
         self._active = True
         self._wire_received += len(data)
-        if self._lost is None and not self._hold & _CONCLUDED:
+        if self._lost is None and not self._hold & CONCLUDED:
             self._receiver.feed(data)
             if self._ahead is not None:
                 self._ahead.unseen += len(data)
@@ -224,7 +223,7 @@ class Delivery:
         self._lost = False
         self._lost_error = error
         self._transport = None
-        self._hold &= ~_PAUSED  # but what the queue has no room for waits on
+        self._hold &= ~PAUSED  # but what the queue has no room for waits on
         self._deliver()
 
     # The loop -------------------------------------------------------------------------------------
@@ -240,7 +239,7 @@ class Delivery:
         outbox = self._outbox
         self._delivering = outbox.corked = True
         try:
-            while not self._hold & ~_CONCLUDED and self._deliver_one():
+            while not self._hold & ~CONCLUDED and self._deliver_one():
                 pass
         except BaseException:
             self._loop.call_soon(self._deliver)
@@ -263,9 +262,9 @@ class Delivery:
         if listener is None or inbox.claimed:
             if not self._hold and inbox.is_full():
                 if not self._discard:
-                    self._hold |= _STALLED
+                    self._hold |= STALLED
                     self._drained = self._drained or not (self._receiver.waiting or self._receiver.has_worked)
-                    inbox.when_empty = partial(self._release, _STALLED)
+                    inbox.when_empty = partial(self._release, STALLED)
                     return False
                 inbox.drop_unwanted()
         elif inbox:
@@ -299,14 +298,14 @@ class Delivery:
         """Have a thread inflate a message; nothing is delivered until that is done."""
         message = self._receiver.work
         assert message is not None
-        self._hold |= _INFLATING
+        self._hold |= INFLATING
         self._inflating = Job(self._loop, self._concurrency_limit, message.inflate_rest, self._inflated)
         submit(self._inflating)
 
     def _inflated(self, job: Job) -> None:
         if job is self._inflating:
             self._inflating = None
-            self._hold &= ~_INFLATING
+            self._hold &= ~INFLATING
             self._receiver.worked(job.error)
             self._deliver()
 
@@ -314,12 +313,12 @@ class Delivery:
         if self._inflating is not None:
             self._inflating.cancelled = True
             self._inflating = None
-            self._hold &= ~_INFLATING  # messages from before may still be on their way to a listener
+            self._hold &= ~INFLATING  # messages from before may still be on their way to a listener
             self._receiver.finish()
 
     def _conclude(self) -> None:
         """What follows is no frame any more."""
-        self._hold |= _CONCLUDED
+        self._hold |= CONCLUDED
         self._drained = True
 
     def _message(self, binary: bool, data: Any) -> None:
@@ -373,7 +372,7 @@ class Delivery:
             ahead = self._ahead = None  # the receiver has come further
         if not (self._read_ahead and receiver.waiting and self._lost is None):
             return
-        if self._hold & (_NOT_STARTED | _CONCLUDED) or not self._hold & (_PAUSED | _STALLED):
+        if self._hold & (NOT_STARTED | CONCLUDED) or not self._hold & (PAUSED | STALLED):
             return
         if ahead is None:
             ahead = self._ahead = receiver.ahead()
@@ -383,19 +382,19 @@ class Delivery:
     def _end_of_event(self) -> None:
         """With `allow_synchronous_events=False` the next event waits for the next tick, as in ws."""
         if not self._allow_synchronous_events:
-            self._hold |= _NEXT_TICK
+            self._hold |= NEXT_TICK
             self._loop.call_soon(self._release_tick)
 
     def _release_tick(self) -> None:
-        self._hold &= ~_NEXT_TICK
+        self._hold &= ~NEXT_TICK
         self._deliver()
 
     def _adjust_reading(self) -> None:
         """The transport reads while frames can be delivered, and not else."""
         transport = self._transport
-        off = bool(self._hold) and not self._hold & _CONCLUDED
+        off = bool(self._hold) and not self._hold & CONCLUDED
         if off:
-            held = self._hold & (_PAUSED | _STALLED)
+            held = self._hold & (PAUSED | STALLED)
             off = self._receiver.waiting >= self._read_ahead if held else self._receiver.waiting > _BACKLOG
         if off != self._reading_off and transport is not None and not transport.is_closing():
             self._reading_off = off
@@ -404,10 +403,10 @@ class Delivery:
 
     def _tell_end(self) -> None:
         """Tell the owner of the peer's FIN, and of the loss, when all before it is delivered."""
-        done = self._drained and not self._hold & (_NOT_STARTED | _NEXT_TICK | _PAUSED | _INFLATING)
-        if not done and not (self._hold & _CONCLUDED and not self._hold & _NOT_STARTED):
+        done = self._drained and not self._hold & (NOT_STARTED | NEXT_TICK | PAUSED | INFLATING)
+        if not done and not (self._hold & CONCLUDED and not self._hold & NOT_STARTED):
             return
-        if self._hold & _NEXT_TICK and self._inbox and self._listener is not None and not self._inbox.claimed:
+        if self._hold & NEXT_TICK and self._inbox and self._listener is not None and not self._inbox.claimed:
             return  # messages that waited are on their way to a listener that has come since
         if self._eof is False:
             self._eof = True

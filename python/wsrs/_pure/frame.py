@@ -1,4 +1,4 @@
-"""Frames of RFC 6455 section 5: headers, masks, close payloads, and what a peer can do wrong.
+"""Frames of RFC 6455 section 5: headers and masks.
 
 Every rule is checked as soon as the byte that breaks it is there, in the order of the bytes, so that a
 fault does not depend on how the input was cut.
@@ -6,7 +6,7 @@ fault does not depend on how the input was cut.
 
 from __future__ import annotations
 
-from wsrs.errors import WebSocketError
+from wsrs._pure.error import fault
 
 __all__ = [
     "BINARY",
@@ -21,10 +21,6 @@ __all__ = [
     "TEXT",
     "Header",
     "apply_mask",
-    "close_payload",
-    "fault",
-    "is_valid_close_code",
-    "parse_close",
     "parse_header",
     "write_header",
 ]
@@ -46,30 +42,6 @@ Header = tuple[int, "bytes | None", int, int]
 
 _BLOCK = 8 * 1024
 """Bytes that are masked at once: integers beyond that leave the processor's cache."""
-
-_FAULTS = {
-    "EXPECTED_FIN": (1002, "Invalid WebSocket frame: FIN must be set"),
-    "EXPECTED_MASK": (1002, "Invalid WebSocket frame: MASK must be set"),
-    "INVALID_CLOSE_CODE": (1002, "Invalid WebSocket frame: invalid status code {}"),
-    "INVALID_CONTROL_PAYLOAD_LENGTH": (1002, "Invalid WebSocket frame: invalid payload length {}"),
-    "INVALID_OPCODE": (1002, "Invalid WebSocket frame: invalid opcode {}"),
-    "INVALID_UTF8": (1007, "Invalid WebSocket frame: invalid UTF-8 sequence"),
-    "UNEXPECTED_MASK": (1002, "Invalid WebSocket frame: MASK must be clear"),
-    "UNEXPECTED_RSV_1": (1002, "Invalid WebSocket frame: RSV1 must be clear"),
-    "UNEXPECTED_RSV_2_3": (1002, "Invalid WebSocket frame: RSV2 and RSV3 must be clear"),
-    "UNSUPPORTED_DATA_PAYLOAD_LENGTH": (1009, "Unsupported WebSocket frame: payload length > 2^53 - 1"),
-    "UNSUPPORTED_MESSAGE_LENGTH": (1009, "Max payload size exceeded"),
-    "TOO_MANY_BUFFERED_PARTS": (1008, "Too many {}"),
-    "Z_DATA_ERROR": (1007, "{}"),
-    "ERR_OUT_OF_MEMORY": (1011, "Out of memory"),
-}
-
-
-def fault(name: str, value: object = None) -> WebSocketError:
-    """The error for a peer's fault; `name` is its code, without ws's prefix `WS_ERR_`."""
-    close_code, message = _FAULTS[name]
-    code = name if name in ("Z_DATA_ERROR", "ERR_OUT_OF_MEMORY") else f"WS_ERR_{name}"
-    return WebSocketError(message.format(value), code=code, close_code=close_code)
 
 
 def parse_header(
@@ -169,36 +141,3 @@ def apply_mask(data: bytes, key: bytes, phase: int = 0) -> bytes:
         for at in range(0, end, _BLOCK)
     ]
     return b"".join([*blocks, apply_mask(data[end:], key)])
-
-
-def is_valid_close_code(code: int) -> bool:
-    """Whether an endpoint may send `code`: section 7.4.1 and its registry, and 3000 to 4999 (7.4.2)."""
-    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
-
-
-def parse_close(payload: bytes, skip_utf8_validation: bool) -> tuple[int, bytes]:
-    """Code and reason of a close frame; 1005 where it has none (section 7.1.5)."""
-    if not payload:
-        return 1005, b""
-    code, reason = int.from_bytes(payload[:2], "big"), payload[2:]
-    if not is_valid_close_code(code):
-        raise fault("INVALID_CLOSE_CODE", code)
-    if not skip_utf8_validation:
-        try:
-            reason.decode()
-        except UnicodeDecodeError:
-            raise fault("INVALID_UTF8") from None
-    return code, reason
-
-
-def close_payload(code: int | None, reason: bytes) -> bytes:
-    """What a close frame carries. Raises ValueError for what must not be sent."""
-    if code is None:
-        if reason:
-            raise ValueError("a close reason needs a close code")
-        return b""
-    if not is_valid_close_code(code):
-        raise ValueError(f"{code} is no close code that an endpoint may send")
-    if len(reason) > MAX_CONTROL_PAYLOAD - 2:
-        raise ValueError(f"a close reason must not be longer than 123 bytes, not {len(reason)}")
-    return code.to_bytes(2, "big") + reason

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
-__all__ = ["Inbox", "Received"]
+__all__ = ["Inbox"]
 
 _UNCLAIMED = (16, 64 * 1024)
 """Messages, and bytes of messages, that wait while nobody has asked for any."""
@@ -120,16 +120,3 @@ class Inbox:
                     self._waiter = None
         data, binary = self.pop()
         return data if binary else data.decode(errors="replace" if self._lossy else "strict")
-
-
-class Received:
-    """What `recv` and `next` return."""
-
-    __slots__ = ("_ends", "_inbox")
-
-    def __init__(self, inbox: Inbox, ends: bool) -> None:
-        self._inbox = inbox
-        self._ends = ends
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        return self._inbox.take(self._ends)

@@ -17,7 +17,7 @@ from typing import Any
 from wsrs._backend.contract import SendCallback
 from wsrs.errors import ConnectionClosed
 
-__all__ = ["READY", "Outbox", "Sent"]
+__all__ = ["Outbox"]
 
 _CHUNK = 64 * 1024
 """Bytes: the most that small frames are joined to, and what makes a queue leave at once."""
@@ -331,24 +331,3 @@ class Outbox:
                 self._tell(callback, None if place <= self._written else ConnectionClosed(1006))
 
         return tell
-
-
-class Sent:
-    """What `send` returns: done where there is room, else when there is; or the error of a send in vain."""
-
-    __slots__ = ("_error", "_outbox", "_place")
-
-    def __init__(self, outbox: Outbox | None = None, error: BaseException | None = None) -> None:
-        self._outbox = outbox
-        self._place = 0 if outbox is None else outbox.take_place()
-        self._error = error
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if self._error is not None:
-            raise self._error
-        if self._outbox is not None:
-            yield from self._outbox.wait(self._place)
-
-
-READY = Sent()
-"""What every send shares after which there is room."""

@@ -9,9 +9,9 @@ Rules kept here:
 
 from __future__ import annotations
 
-import codecs
-
+from wsrs._pure.close import parse_close
 from wsrs._pure.deflate import Inflater
+from wsrs._pure.error import fault
 from wsrs._pure.frame import (
     BINARY,
     CLOSE,
@@ -21,12 +21,10 @@ from wsrs._pure.frame import (
     TEXT,
     Header,
     apply_mask,
-    fault,
-    parse_close,
     parse_header,
 )
+from wsrs._pure.message import Message
 from wsrs._pure.ping_scan import Ahead
-from wsrs._pure.thread_pool import LONG, PIECE, Job
 from wsrs.errors import WebSocketError
 
 __all__ = ["Event", "Receiver"]
@@ -34,8 +32,6 @@ __all__ = ["Event", "Receiver"]
 Event = tuple[int, bytes | list[bytes] | tuple[int, bytes]]
 """An opcode and what came: the data of a message (a list of its frames' data while `keep_fragments`),
 of a ping or a pong; code and reason of a close frame."""
-
-_Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 
 
 class Receiver:
@@ -68,7 +64,7 @@ class Receiver:
         self._limits = (max_payload, max_fragments, max_buffered_chunks)
         self._validate = not skip_utf8_validation
         self._inflater = inflater
-        self._message: _Message | None = None
+        self._message: Message | None = None
         self._finished = False
         self._worked = False
         self._data = b""
@@ -122,7 +118,7 @@ class Receiver:
         self._at = 0
 
     @property
-    def work(self) -> _Message | None:
+    def work(self) -> Message | None:
         """The message of which a thread is to inflate what came: `inflate_rest`, then `worked`."""
         message = self._message
         return message if message is not None and message.is_long else None
@@ -225,12 +221,12 @@ class Receiver:
         if message is None:
             inflater = self._inflater if first & RSV1 else None
             kept = self.keep_fragments and opcode == BINARY
-            message = self._message = _Message(opcode, inflater, self._validate, kept, self._limits)
+            message = self._message = Message(opcode, inflater, self._validate, kept, self._limits)
         message.begin_frame(bool(first & FIN), key, length)
         # Also without payload: that is a whole frame.
         return self._payload(message)
 
-    def _payload(self, message: _Message) -> Event | None:
+    def _payload(self, message: Message) -> Event | None:
         """Take what there is of a data frame's payload."""
         end = min(self._at + message.missing, len(self._data))
         piece = self._data[self._at : end]
@@ -238,7 +234,7 @@ class Receiver:
         message.take(piece)
         return None if message.is_long else self._end_of_piece(message)
 
-    def _end_of_piece(self, message: _Message) -> Event | None:
+    def _end_of_piece(self, message: Message) -> Event | None:
         message.check()
         if message.missing:
             return None
@@ -249,162 +245,9 @@ class Receiver:
         return message.opcode, message.finish()
 
 
-class _Message:
-    """A message that is under way: what came of it, and what its frame still owes."""
-
-    __slots__ = (
-        "_declared",
-        "_decoder",
-        "_error",
-        "_frames",
-        "_inflater",
-        "_key",
-        "_limits",
-        "_parts",
-        "_piece",
-        "_received",
-        "_size",
-        "is_last_frame",
-        "is_long",
-        "missing",
-        "opcode",
-    )
-
-    def __init__(
-        self,
-        opcode: int,
-        inflater: Inflater | None,
-        validate: bool,
-        keep_fragments: bool,
-        limits: tuple[int, int, int],
-    ) -> None:
-        self.opcode = opcode
-        self._inflater = inflater
-        self._decoder = _Utf8Decoder() if validate and opcode == TEXT else None
-        self._limits = limits
-        self._parts: list[bytes] | None = [] if keep_fragments else None
-        self._piece = bytearray()
-        self._frames = 0
-        self._declared = 0
-        """Bytes of payload that the headers so far declare."""
-        self._size = 0
-        """Bytes of the message so far, inflated."""
-        self._key: bytes | None = None
-        self._received = 0
-        self.missing = 0
-        """Bytes that the frame under way still owes."""
-        self.is_last_frame = False
-        self.is_long = False
-        """There is so much to inflate of what came that it is not done here."""
-        self._error: BaseException | None = None
-
-    def begin_frame(self, fin: bool, key: bytes | None, length: int) -> None:
-        """Take the header of the message's next frame."""
-        max_payload, max_fragments, _ = self._limits
-        self._declared += length
-        if 0 < max_payload < self._declared:
-            raise fault("UNSUPPORTED_MESSAGE_LENGTH")
-        self._frames += 1
-        if 0 < max_fragments < self._frames:
-            raise fault("TOO_MANY_BUFFERED_PARTS", "message fragments")
-        self.is_last_frame = fin
-        self._key = key
-        self._received = 0
-        self.missing = length
-
-    def take(self, piece: bytes) -> None:
-        """Take the next bytes of the frame's payload, as they came."""
-        if self._key is not None and piece:
-            piece = apply_mask(piece, self._key, self._received)
-        self._received += len(piece)
-        self.missing -= len(piece)
-        if self._inflater is None:
-            if self._decoder is not None:
-                _feed(self._decoder, piece)
-            self._add(piece)
-        elif piece or (self.is_last_frame and not self.missing):
-            self._add(self._inflate(self._inflater, piece, LONG))
-            self.is_long = bool(self._inflater.rest)
-
-    def inflate_rest(self, job: Job) -> None:
-        """In a thread: inflate what `take` has left."""
-        inflater = self._inflater
-        while inflater is not None and inflater.rest and not job.cancelled:
-            self._add(self._inflate(inflater, b"", PIECE))
-
-    def worked(self, error: BaseException | None) -> None:
-        """`inflate_rest` is done."""
-        self.is_long = False
-        self._error = error
-
-    def check(self) -> None:
-        """Raise what a thread has found."""
-        error, self._error = self._error, None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                del error
-
-    def _inflate(self, inflater: Inflater, piece: bytes, mark: int) -> bytes:
-        max_payload = self._limits[0]
-        room = max_payload - self._size if max_payload else None
-        last = self.is_last_frame and not self.missing
-        data, error = inflater.inflate(piece, last, room, self._decoder is not None, mark)
-        if self._decoder is not None:
-            # Also where inflating failed: which fault is reported must not depend on the cuts.
-            _feed(self._decoder, data)
-        if error is not None:
-            # The traceback will hold this frame: what the frame holds lives as long as the error, and
-            # an error that the frame holds makes a circle of them.
-            del data
-            try:
-                raise error
-            finally:
-                del error
-        return data
-
-    def _add(self, data: bytes) -> None:
-        if not data:
-            return
-        held = 1 if self._parts is None else len(self._parts) + 1
-        if not self._piece and 0 < self._limits[2] < held:
-            raise fault("TOO_MANY_BUFFERED_PARTS", "buffered chunks")
-        self._size += len(data)
-        self._piece += data
-
-    def end_frame(self) -> None:
-        """The frame under way is complete."""
-        if self._parts is not None and self._piece:
-            self._parts.append(bytes(self._piece))
-            self._piece = bytearray()
-
-    def finish(self) -> bytes | list[bytes]:
-        """The message is complete: its data."""
-        if self._decoder is not None:
-            _feed(self._decoder, b"", final=True)
-        if self._parts is None:
-            return bytes(self._piece)
-        self.end_frame()
-        return self._parts
-
-
 def _check_utf8(data: bytes) -> None:
     """Section 8.1: "When an endpoint … finds that the byte stream is not, in fact, a valid UTF-8 stream"."""
     try:
         data.decode()
     except UnicodeDecodeError:
         raise fault("INVALID_UTF8") from None
-
-
-def _feed(decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = False) -> None:
-    """As `_check_utf8`, for text in pieces: fails at once on what can no longer become valid."""
-    try:
-        decoder.decode(data, final)
-    except UnicodeDecodeError:
-        raise fault("INVALID_UTF8") from None
-    # Of all that is hopeless CPython keeps this alone: the start of a surrogate, in case the next byte
-    # makes it one that an error handler would take.
-    pending = decoder.getstate()[0]
-    if pending[:1] == b"\xed" and pending[1:] >= b"\xa0":
-        raise fault("INVALID_UTF8")

@@ -1,0 +1,17 @@
+"""Why nothing is delivered now: bits of a connection's `_hold`, plain ints since each message asks for them.
+
+| reason | set by | cleared by |
+| --- | --- | --- |
+| `NOT_STARTED` | the beginning | `start` |
+| `PAUSED` | `pause` | `resume`; the loss of the transport |
+| `STALLED` | a full inbox | the last message being taken; `discard` |
+| `NEXT_TICK` | an event, without `allow_synchronous_events` | the next tick |
+| `INFLATING` | a message that a thread inflates | its end |
+| `CONCLUDED` | a close frame, a fault, `abort` | nothing |
+"""
+
+from __future__ import annotations
+
+__all__ = ["CONCLUDED", "INFLATING", "NEXT_TICK", "NOT_STARTED", "PAUSED", "STALLED"]
+
+NOT_STARTED, PAUSED, STALLED, NEXT_TICK, INFLATING, CONCLUDED = 1, 2, 4, 8, 16, 32

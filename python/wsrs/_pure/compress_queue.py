@@ -13,7 +13,7 @@ from wsrs._pure.frame import JOINED, apply_mask, write_header
 from wsrs._pure.outbox import Outbox
 from wsrs._pure.thread_pool import LONG, PIECE, Job, submit
 
-__all__ = ["Elsewhere", "Frame"]
+__all__ = ["CompressQueue", "Frame"]
 
 
 class Frame(NamedTuple):
@@ -26,7 +26,8 @@ class Frame(NamedTuple):
     """What compresses it."""
     fin: bool
     callback: SendCallback | None
-    is_answer: bool
+    auto_pong: bool
+    """It answers a ping by itself."""
 
     @property
     def is_long(self) -> bool:
@@ -47,14 +48,14 @@ class Frame(NamedTuple):
         else:
             outbox.put(header)
             outbox.put(payload)
-        if self.callback is not None or self.is_answer:
+        if self.callback is not None or self.auto_pong:
             outbox.mark(self.callback)
 
 
-class Elsewhere:
-    """The frame that a thread makes, and those behind it."""
+class CompressQueue:
+    """The frame that a thread compresses, and those behind it."""
 
-    __slots__ = ("_failed", "_frames", "_job", "_limit", "_loop", "_made", "_outbox")
+    __slots__ = ("_compressed", "_failed", "_job", "_limit", "_loop", "_outbox", "_waiting")
 
     def __init__(
         self,
@@ -67,69 +68,64 @@ class Elsewhere:
         self._outbox = outbox
         self._limit = limit
         self._failed = failed
-        self._frames: deque[Frame] = deque()
+        self._waiting: deque[Frame] = deque()
         """The first is in the thread."""
         self._job: Job | None = None
-        self._made = b""
+        self._compressed = b""
 
-    def add(self, frame: Frame) -> None:
+    def push(self, frame: Frame) -> None:
         """Send `frame` when those before it are."""
-        self._frames.append(frame)
-        self._outbox.elsewhere += len(frame.payload)
-        self._outbox.pongs += frame.is_answer  # it counts while it waits here too
+        self._waiting.append(frame)
+        self._outbox.bytes_behind += len(frame.payload)
+        self._outbox.pongs += frame.auto_pong  # it counts while it waits here too
         if self._job is None:
-            self._start()
+            self._begin()
 
-    def _start(self) -> None:
-        self._outbox.is_waiting = True
-        self._job = Job(self._loop, self._limit, self._make, self._finished)
+    def _begin(self) -> None:
+        self._outbox.is_behind = True
+        self._job = Job(self._loop, self._limit, self._compress, self._end)
         submit(self._job)
 
-    def _make(self, job: Job) -> None:
+    def _compress(self, job: Job) -> None:
         """In the thread."""
-        frame = self._frames[0]
+        frame = self._waiting[0]
         assert frame.deflater is not None
-        made = frame.deflater.deflate_long(frame.payload, frame.fin, lambda: job.cancelled)
+        payload = frame.deflater.deflate_long(frame.payload, frame.fin, lambda: job.cancelled)
         if frame.key is not None:
-            pieces = range(0, len(made), PIECE)
-            made = b"".join([apply_mask(made[at : at + PIECE], frame.key) for at in pieces])
-        self._made = made
+            pieces = range(0, len(payload), PIECE)
+            payload = b"".join([apply_mask(payload[at : at + PIECE], frame.key) for at in pieces])
+        self._compressed = payload
 
-    def _finished(self, job: Job) -> None:
+    def _end(self, job: Job) -> None:
         if job is not self._job:
-            return  # dropped
+            return  # its frame was given up
         self._job = None
         if job.error is not None:
             self._failed(job.error)
             return
-        made, self._made = self._made, b""
-        outbox, frames = self._outbox, self._frames
-        self._put(made)
-        while frames and not frames[0].is_long:
-            self._put(None)
-        if frames:
-            self._start()
+        payload, self._compressed = self._compressed, b""
+        outbox, waiting = self._outbox, self._waiting
+        self._put_next(payload)
+        while waiting and not waiting[0].is_long:
+            self._put_next(None)
+        if waiting:
+            self._begin()
         else:
-            outbox.is_waiting = False
+            outbox.is_behind = False
         outbox.tick_after_thread()
 
-    def _put(self, made: bytes | None) -> None:
-        frame = self._frames.popleft()
-        self._outbox.elsewhere -= len(frame.payload)
-        self._outbox.pongs -= frame.is_answer
-        frame.put(self._outbox, made)
+    def _put_next(self, payload: bytes | None) -> None:
+        frame = self._waiting.popleft()
+        self._outbox.bytes_behind -= len(frame.payload)
+        self._outbox.pongs -= frame.auto_pong
+        frame.put(self._outbox, payload)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether frames wait, or one is being made."""
-        return self._job is not None
-
-    def drop(self) -> list[SendCallback]:
-        """Forget them; returns the callbacks of what was not sent."""
+    def lose(self) -> list[SendCallback]:
+        """Give up all frames; returns their callbacks, in order."""
         if self._job is not None:
             self._job.cancelled = True
             self._job = None
-        frames, self._frames = self._frames, deque()
-        self._outbox.elsewhere = 0
-        self._outbox.is_waiting = False
-        return [frame.callback for frame in frames if frame.callback is not None]
+        waiting, self._waiting = self._waiting, deque()
+        self._outbox.bytes_behind = 0
+        self._outbox.is_behind = False
+        return [frame.callback for frame in waiting if frame.callback is not None]

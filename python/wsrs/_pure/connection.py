@@ -11,9 +11,9 @@ from wsrs._backend.contract import ConnectionOwner, SendCallback
 from wsrs._pure.awaitable import READY, Sent
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.close import write_close
-from wsrs._pure.compress_queue import Elsewhere, Frame
-from wsrs._pure.counters import Pings
+from wsrs._pure.compress_queue import CompressQueue, Frame
 from wsrs._pure.delivery import Delivery
+from wsrs._pure.end import HALF
 from wsrs._pure.frame import (
     CLOSE,
     FIN,
@@ -55,17 +55,13 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         "__weakref__",
         "_auto_pong",
         "_buffer",
-        "_bytes_sent",
-        "_elsewhere",
+        "_compress_queue",
         "_generate_mask",
         "_is_server",
         "_max_pending_auto_pongs",
-        "_messages_sent",
         "_refuse_above_mark",
         "_refusing",
         "_sender",
-        "_skipped",
-        "refused",
     )
 
     def __init__(
@@ -108,7 +104,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             read_ahead=read_ahead,
             concurrency_limit=1 if deflate is None else deflate.concurrency_limit,
         )
-        self._elsewhere = Elsewhere(loop, outbox, self._concurrency_limit, self._failed)
+        self._compress_queue: CompressQueue | None = None
+        """There once a message was long enough for a thread."""
         self._is_server = is_server
         self._sender = Sender(deflater)
         self._auto_pong = auto_pong
@@ -117,11 +114,6 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._refuse_above_mark = refuse_above_mark
         self._refusing = False
         """The message was refused whose further fragments are to come."""
-        self.refused = 0
-        """Messages that were not queued, because more than the mark was."""
-        self._skipped = 0
-        """Broadcasts that left the connection out."""
-        self._messages_sent = self._bytes_sent = 0
         self._buffer = _shared_buffer()
 
     # The asyncio side ---------------------------------------------------------------------------
@@ -129,7 +121,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: there is a transport."""
         self._transport = transport  # type: ignore[assignment]
-        self._outbox.open(transport)  # type: ignore[arg-type]
+        self._outbox.connect(transport)  # type: ignore[arg-type]
 
     def attach(self, transport: asyncio.Transport) -> None:
         """Become the transport's protocol."""
@@ -142,21 +134,22 @@ class Connection(Delivery, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """asyncio: `nbytes` were put there."""
-        self._received(self._buffer[:nbytes].tobytes())
+        self._feed(self._buffer[:nbytes].tobytes())
 
     def eof_received(self) -> bool:
         """asyncio: the peer's FIN. True: the transport stays open, where it can be half-closed."""
         transport = self._transport
         half_closes = transport is not None and transport.can_write_eof()
-        self._ended()
+        self._receive_eof()
         return half_closes
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the transport is gone."""
-        if self._lost is None:
-            tell_senders = self._outbox.lose(self._elsewhere.drop())
+        if not self._end.is_lost:
+            queue = self._compress_queue
+            tell_senders = self._outbox.lose([] if queue is None else queue.lose())
             tell_senders()  # before the owner: the loss is told last of all
-            self._gone(exc)
+            self._lose(exc)
 
     def pause_writing(self) -> None:
         """asyncio: the transport holds something."""
@@ -184,11 +177,11 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             callback = bind_callback(callback)
         payload, is_text = to_bytes(data)
         if self._refuse_above_mark and self._refuses(fin):
-            return self._refused_message(callback)
+            return self._refused(callback)
         binary = not is_text if binary is None else binary
-        return self._send(payload, binary, compress is None or compress, fin, mask, callback)
+        return self._send_anyway(payload, binary, compress is None or compress, fin, mask, callback)
 
-    def _send(
+    def _send_anyway(
         self,
         payload: bytes,
         binary: bool,
@@ -198,37 +191,33 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         callback: SendCallback | None = None,
     ) -> Awaitable[None]:
         """Frame and queue a message or a fragment, however much is queued."""
-        key = self._key(mask)
+        key = self._masking_key(mask)
         if not self._outbox.is_open:
-            return self._sent_in_vain(callback)
+            return self._not_connected(callback)
         first, deflater = self._sender.begin(payload, binary=binary, compress=compress, fin=fin)
-        self._messages_sent += fin
-        self._bytes_sent += len(payload)
-        return self._queue(Frame(first, payload, key, deflater, fin, callback, False))
+        self.counters.send(len(payload), fin)
+        return self._enqueue(Frame(first, payload, key, deflater, fin, callback, False))
 
     def send_shared(self, message: SharedMessage, skip_slow: bool) -> int:
         """Queue a message that others get too: SENT, or why not."""
         outbox, sender = self._outbox, self._sender
-        if skip_slow and outbox.size > outbox.high_water_mark:
-            outbox.flush()  # what the transport takes at once is not waited for
-            if outbox.size > outbox.high_water_mark:
-                self._skipped += 1
-                return SLOW
+        if skip_slow and outbox.is_full():
+            self.counters.skip()
+            return SLOW
         if not outbox.is_open:
             return GONE
         if sender.in_message:
-            self._skipped += 1
+            self.counters.skip()
             return BUSY
-        if not self._is_server or self._elsewhere.is_busy:
+        if not self._is_server or outbox.is_behind:
             # Whether the peer is too slow was asked above, if it was to be.
-            self._send(message.payload, message.binary, message.compress)
+            self._send_anyway(message.payload, message.binary, message.compress)
             return SENT
         deflater = sender.shares(message.payload) if message.compress else None
         pieces = None if deflater is None else message.compressed(deflater)
         if deflater is not None and pieces is not None:
             deflater.skip()
-        self._messages_sent += 1
-        self._bytes_sent += len(message.payload)
+        self.counters.send(len(message.payload), True)
         for piece in pieces or message.plain:
             outbox.put(piece)
         return SENT
@@ -239,7 +228,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """Queue a ping."""
         check_flags(mask=mask)
         callback = bind_callback(callback)
-        return self._control(PING, b"" if data is None else to_bytes(data)[0], mask, callback)
+        return self._queue_control(PING, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def pong(
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
@@ -247,79 +236,75 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """Queue a pong."""
         check_flags(mask=mask)
         callback = bind_callback(callback)
-        return self._control(PONG, b"" if data is None else to_bytes(data)[0], mask, callback)
+        return self._queue_control(PONG, b"" if data is None else to_bytes(data)[0], mask, callback)
 
     def send_close(
         self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None
     ) -> None:
         """Queue a close frame."""
         callback = bind_callback(callback)
-        self._control(CLOSE, write_close(code, bytes(reason)), mask, callback)
+        self._queue_control(CLOSE, write_close(code, bytes(reason)), mask, callback)
 
     @property
     def buffered_amount(self) -> int:
         """Bytes queued here and in the transport."""
         return self._outbox.size
 
-    def counted(self) -> tuple[int, int, int, int, int, int, int, int]:
-        """The first eight of `wsrs._backend.contract.Counts`."""
-        return (
-            self._messages_sent,
-            self._bytes_sent,
-            self._outbox.passed,
-            self._messages_received,
-            self._bytes_received,
-            self._wire_received,
-            self.refused,
-            self._skipped,
-        )
-
     @property
-    def round_trip(self) -> float | None:
-        """Seconds from the last ping that was answered to its pong."""
-        return None if self._pings is None else self._pings.last
+    def refused(self) -> int:
+        """Messages that were not queued, because more than the mark was."""
+        return self.counters.refused
 
-    def _control(
+    def totals(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """The first eight of `wsrs._backend.contract.Counts`."""
+        return self.counters.totals(self._outbox.passed)
+
+    def _queue_control(
         self, opcode: int, payload: bytes, mask: bool | None, callback: SendCallback | None
     ) -> Awaitable[None]:
         if len(payload) > MAX_CONTROL_PAYLOAD:
             text = f"the data of a control frame must not be longer than 125 bytes, not {len(payload)}"
             raise ValueError(text)
-        key = self._key(mask)
+        key = self._masking_key(mask)
         if not self._outbox.is_open:
-            return self._sent_in_vain(callback)
+            return self._not_connected(callback)
         if opcode == PING:
-            if self._pings is None:
-                self._pings = Pings()
-            self._pings.sent(payload)
-        return self._queue(Frame(FIN | opcode, payload, key, None, True, callback, False))
+            self.counters.send_ping(payload)
+        return self._enqueue(Frame(FIN | opcode, payload, key, None, True, callback, False))
 
-    def _answer_ping(self, data: bytes) -> None:
+    def _send_pong(self, data: bytes) -> None:
         limit, outbox = self._max_pending_auto_pongs, self._outbox
         if not self._auto_pong or not outbox.is_open or 0 < limit <= outbox.pongs:
             return
         try:
-            self._queue(Frame(FIN | PONG, data, self._key(None), None, True, None, True))
+            self._enqueue(Frame(FIN | PONG, data, self._masking_key(None), None, True, None, True))
         except Exception as error:  # raised by the program's generate_mask
             self._report("a pong was not sent", error)
 
-    def _key(self, mask: bool | None) -> bytes | None:
+    def _masking_key(self, mask: bool | None) -> bytes | None:
         """The masking key for the next frame, if it needs one."""
         if not (not self._is_server if mask is None else mask):
             return None
         generate = self._generate_mask
         return _masks.next_mask() if generate is None else _generated_key(generate)
 
-    def _queue(self, frame: Frame) -> Awaitable[None]:
-        outbox, elsewhere = self._outbox, self._elsewhere
-        if elsewhere.is_busy or frame.is_long:
-            elsewhere.add(frame)
+    def _enqueue(self, frame: Frame) -> Awaitable[None]:
+        outbox = self._outbox
+        if outbox.is_behind or frame.is_long:
+            self._send_behind(frame)
         else:
             frame.put(outbox)
-            outbox.leave_if_much()
+            outbox.settle()
         return READY if outbox.size <= outbox.high_water_mark else Sent(outbox)
 
-    def _failed(self, error: BaseException) -> None:
+    def _send_behind(self, frame: Frame) -> None:
+        """Queue a frame that a thread compresses, or that waits for one before it."""
+        if self._compress_queue is None:
+            limit, failed = self._concurrency_limit, self._fail_to_compress
+            self._compress_queue = CompressQueue(self._loop, self._outbox, limit, failed)
+        self._compress_queue.push(frame)
+
+    def _fail_to_compress(self, error: BaseException) -> None:
         """A thread could not compress: what was sent after that cannot be sent."""
         self._report("a long message could not be compressed", error)
         self.abort()
@@ -331,22 +316,20 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if self._sender.in_message or not outbox.is_open:
             return False
         begun = self._refusing
-        full = begun or outbox.size > outbox.high_water_mark
-        if full and not begun:
-            outbox.flush()
-            full = outbox.size > outbox.high_water_mark
+        full = begun or outbox.is_full()
         self._refusing = full and not fin
-        self.refused += full and not begun
+        if full and not begun:
+            self.counters.refuse()
         return full
 
-    def _refused_message(self, callback: SendCallback | None) -> Awaitable[None]:
+    def _refused(self, callback: SendCallback | None) -> Awaitable[None]:
         error = SlowPeer()
         if callback is not None:
             self._loop.call_soon(callback, error)
         self._tell("_on_refused")
         return Sent(error=error)
 
-    def _sent_in_vain(self, callback: SendCallback | None) -> Awaitable[None]:
+    def _not_connected(self, callback: SendCallback | None) -> Awaitable[None]:
         error = ConnectionClosed(1006)
         if callback is not None:
             self._loop.call_soon(callback, error)
@@ -356,7 +339,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
 
     def end(self) -> None:
         """Write what is queued, then FIN."""
-        self._outbox.end("write_eof")
+        self._outbox.end(HALF)
 
     def abort(self) -> None:
         """Drop what is queued and the transport; nothing more is delivered."""
@@ -365,8 +348,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._outbox.drop()
         if self._transport is not None:
             self._transport.abort()
-        elif self._lost is False:
-            self._receiver.drop()  # the loss is told behind what the queue had no room for: that is given up
+        elif self._end.owes_loss:
+            self._receiver.clear()  # the loss is told behind what the inbox had no room for: that is given up
             self._loop.call_soon(self._deliver)
 
     @property

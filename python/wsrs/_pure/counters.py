@@ -1,4 +1,4 @@
-"""What a connection counts, on the way of what is counted."""
+"""What a connection has sent and received: plain fields, added to where the message is at hand anyway."""
 
 from __future__ import annotations
 
@@ -12,37 +12,95 @@ from wsrs._backend.contract import Counts
 if TYPE_CHECKING:
     from wsrs._pure.connection import Connection
 
-__all__ = ["Pings", "counts"]
+__all__ = ["Counters", "counts"]
 
 _PINGS = 16
 """Pings whose pong may still come; of more, the oldest are forgotten."""
 
 
-class Pings:
-    """The pings that are under way, oldest first, and how long the last one took. Made with the first."""
+class Counters:
+    """The counters of a connection. Bytes of messages are those that the program gives and gets; bytes of the
+    wire are all of the connection's since its handshake."""
 
-    __slots__ = ("_under_way", "last")
+    __slots__ = (
+        "_bytes_received",
+        "_bytes_sent",
+        "_messages_received",
+        "_messages_sent",
+        "_pings",
+        "_round_trip",
+        "_skipped",
+        "_wire_received",
+        "refused",
+    )
 
     def __init__(self) -> None:
-        self._under_way: deque[tuple[bytes, float]] = deque(maxlen=_PINGS)
-        self.last: float | None = None
-        """Seconds."""
+        self._messages_sent = self._bytes_sent = 0
+        self._messages_received = self._bytes_received = self._wire_received = 0
+        self._skipped = 0
+        self.refused = 0
+        """Messages that were not queued, because more than the mark was."""
+        self._pings: deque[tuple[bytes, float]] | None = None
+        """The pings that are under way, oldest first. There once a ping was sent."""
+        self._round_trip: float | None = None
 
-    def sent(self, data: bytes) -> None:
+    def send(self, size: int, last: bool) -> None:
+        """A message, or a fragment of one, was queued."""
+        self._messages_sent += last
+        self._bytes_sent += size
+
+    def receive(self, size: int) -> None:
+        """A message came."""
+        self._messages_received += 1
+        self._bytes_received += size
+
+    def receive_wire(self, size: int) -> None:
+        """Bytes came on the wire."""
+        self._wire_received += size
+
+    def refuse(self) -> None:
+        """A message was not queued, because more than the mark was."""
+        self.refused += 1
+
+    def skip(self) -> None:
+        """A broadcast left the connection out."""
+        self._skipped += 1
+
+    def send_ping(self, data: bytes) -> None:
         """A ping was queued."""
-        self._under_way.append((data, time.perf_counter()))
+        if self._pings is None:
+            self._pings = deque(maxlen=_PINGS)
+        self._pings.append((data, time.perf_counter()))
 
-    def answered(self, data: bytes) -> None:
+    def receive_pong(self, data: bytes) -> None:
         """A pong came. It answers the oldest ping with its data, and those before that go unanswered: "an
         endpoint … MAY elect to send a Pong frame for only the most recently processed Ping frame"
-        (RFC 6455 5.5.3).
+        (RFC 6455 section 5.5.3).
         """
-        under_way = self._under_way
-        place = next((place for place, (sent, _) in enumerate(under_way) if sent == data), None)
-        if place is not None:
+        pings = self._pings or ()
+        place = next((place for place, (sent, _) in enumerate(pings) if sent == data), None)
+        if self._pings is not None and place is not None:
             for _ in range(place):
-                under_way.popleft()
-            self.last = time.perf_counter() - under_way.popleft()[1]
+                self._pings.popleft()
+            self._round_trip = time.perf_counter() - self._pings.popleft()[1]
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds that the last ping took that was answered."""
+        return self._round_trip
+
+    def totals(self, written: int) -> tuple[int, int, int, int, int, int, int, int]:
+        """The first eight of `wsrs._backend.contract.Counts`, where `written` bytes went out on the wire."""
+        return (
+            self._messages_sent,
+            self._bytes_sent,
+            written,
+            self._messages_received,
+            self._bytes_received,
+            self._wire_received,
+            self.refused,
+            self._skipped,
+        )
 
 
 def counts(connections: Sequence[Connection]) -> Counts:
@@ -50,9 +108,9 @@ def counts(connections: Sequence[Connection]) -> Counts:
     whole = [0] * 8
     seconds, answered = 0.0, 0
     for connection in connections:
-        for place, count in enumerate(connection.counted()):
+        for place, count in enumerate(connection.totals()):
             whole[place] += count
-        last = connection.round_trip
+        last = connection.counters.round_trip
         if last is not None:
             seconds += last
             answered += 1

@@ -16,22 +16,21 @@ from typing import Any
 
 from wsrs._backend.contract import ConnectionOwner, MessageListener
 from wsrs._pure.awaitable import Received
-from wsrs._pure.counters import Pings
+from wsrs._pure.counters import Counters
+from wsrs._pure.end import WHOLE, End
 from wsrs._pure.frame import BINARY, CLOSE, PONG, TEXT
 from wsrs._pure.hold import CONCLUDED, INFLATING, NEXT_TICK, NOT_STARTED, PAUSED, STALLED
 from wsrs._pure.inbox import Inbox
+from wsrs._pure.message import BINARY_TYPES, Message, make_message
 from wsrs._pure.outbox import Outbox
-from wsrs._pure.ping_scan import Ahead
 from wsrs._pure.receiver import Receiver
 from wsrs._pure.thread_pool import Job, submit
 from wsrs.errors import WebSocketError
 
 __all__ = ["Delivery"]
 
-_BINARY_TYPES = ("nodebuffer", "arraybuffer", "fragments")
-
-_BACKLOG = 64 * 1024
-"""Bytes that may wait undelivered before the reading stops."""
+_READ_AHEAD = 64 * 1024
+"""Bytes read ahead of `start`, and while each event waits for its tick or a thread inflates."""
 
 
 class Delivery:
@@ -39,32 +38,25 @@ class Delivery:
 
     __slots__ = (
         "_active",
-        "_ahead",
         "_allow_synchronous_events",
         "_binary_type",
-        "_bytes_received",
         "_concurrency_limit",
         "_delivering",
-        "_discard",
         "_drained",
-        "_eof",
+        "_end",
         "_hold",
         "_inbox",
         "_inflating",
         "_is_paused",
         "_listener",
         "_loop",
-        "_lost",
-        "_lost_error",
-        "_messages_received",
         "_outbox",
         "_owner",
-        "_pings",
         "_read_ahead",
         "_reading_off",
         "_receiver",
         "_transport",
-        "_wire_received",
+        "counters",
         "wants_ping",
         "wants_pong",
     )
@@ -90,57 +82,45 @@ class Delivery:
         self._transport: asyncio.Transport | None = None
         self._listener: MessageListener | None = None
         self._binary_type = "nodebuffer"
-        self._discard = False
         self.wants_ping = self.wants_pong = False
         self._hold = NOT_STARTED
         self._concurrency_limit = concurrency_limit
         self._inflating: Job | None = None
-        self._is_paused = False
-        self._delivering = False
+        self._is_paused = self._delivering = self._reading_off = False
         self._drained = True
         """All that came is delivered, but for an unfinished frame."""
-        self._eof: bool | None = None
-        """False: the peer's FIN has come. True: the owner knows."""
-        self._lost: bool | None = None
-        """The same for the loss of the transport."""
-        self._lost_error: BaseException | None = None
-        self._reading_off = False
+        self._end = End()
         self._active = False
         """Bytes came since somebody asked."""
         self._read_ahead = read_ahead
         """Bytes read while nothing is delivered, so that pings in them are answered."""
-        self._ahead: Ahead | None = None
-        self._messages_received = self._bytes_received = self._wire_received = 0
-        self._pings: Pings | None = None
+        self.counters = Counters()
 
     # What the API sets and calls ----------------------------------------------------------------
 
     @property
     def message_listener(self) -> MessageListener | None:
-        """Called with (data, is_binary); messages that wait, for none has claimed them, come first.
-
-        One that comes where none was, while no task waits, ends the claim of an earlier `recv`.
-        """
+        """See `wsrs._backend.contract.Connection.message_listener`."""
         return self._listener
 
     @message_listener.setter
     def message_listener(self, listener: MessageListener | None) -> None:
         if listener is not None and self._listener is None and not self._inbox.is_awaited:
-            self._inbox.claimed = False
+            self._inbox.unclaim()
         self._listener = listener
-        if listener is not None and self._inbox and not self._inbox.claimed:
-            self._release(STALLED)
+        if listener is not None and self._inbox and not self._inbox.is_claimed:
+            self._go_on_soon(STALLED)
 
     @property
     def discard(self) -> bool:
         """See `wsrs._backend.contract.Connection.discard`."""
-        return self._discard
+        return self._inbox.discards
 
     @discard.setter
     def discard(self, value: bool) -> None:
-        self._discard = value
+        self._inbox.discards = value
         if value and self._hold & STALLED:
-            self._release(STALLED)
+            self._go_on_soon(STALLED)
 
     @property
     def binary_type(self) -> str:
@@ -149,7 +129,7 @@ class Delivery:
 
     @binary_type.setter
     def binary_type(self, value: str) -> None:
-        if value not in _BINARY_TYPES:
+        if value not in BINARY_TYPES:
             raise ValueError(f'unknown binary type "{value}"')
         self._binary_type = value
         self._receiver.keep_fragments = value == "fragments"
@@ -157,8 +137,8 @@ class Delivery:
     def start(self, head: bytes = b"") -> None:
         """Begin to deliver: `head`, then what has come since."""
         if head:
-            self._wire_received += len(head)
-            self._receiver.unread(bytes(head))
+            self.counters.receive_wire(len(head))
+            self._receiver.push_front(bytes(head))
             self._drained = False
         self._hold &= ~NOT_STARTED
         self._deliver()
@@ -166,17 +146,17 @@ class Delivery:
     def pause(self) -> None:
         """Deliver nothing and read nothing until `resume`."""
         self._is_paused = True
-        if self._lost is None:
+        if not self._end.is_lost:
             self._hold |= PAUSED
             if not self._delivering:
-                self._look_ahead()
-            self._adjust_reading()
+                self._answer_held_pings()
+            self._change_reading()
 
     def resume(self) -> None:
         """Undo `pause`; what waits is delivered from the next tick on."""
         self._is_paused = False
         if self._hold & PAUSED:
-            self._release(PAUSED)
+            self._go_on_soon(PAUSED)
 
     def take_activity(self) -> bool:
         """Whether bytes came, or none could because reading was off, since the last call."""
@@ -190,12 +170,12 @@ class Delivery:
 
     def recv(self) -> Awaitable[Any]:
         """The next message."""
-        self._inbox.claimed = True
+        self._inbox.claim()
         return Received(self._inbox, ends=False)
 
     def next(self) -> Awaitable[Any]:
         """The next message, or StopAsyncIteration."""
-        self._inbox.claimed = True
+        self._inbox.claim()
         return Received(self._inbox, ends=True)
 
     def finish(self, error: BaseException, orderly: bool) -> None:
@@ -204,31 +184,31 @@ class Delivery:
 
     # What the transport brings --------------------------------------------------------------------
 
-    def _received(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> None:
+        """Take bytes of the wire, after those that wait already, and deliver what can be."""
         self._active = True
-        self._wire_received += len(data)
-        if self._lost is None and not self._hold & CONCLUDED:
-            self._receiver.feed(data)
-            if self._ahead is not None:
-                self._ahead.unseen += len(data)
+        self.counters.receive_wire(len(data))
+        if not self._end.is_lost and not self._hold & CONCLUDED:
+            self._receiver.push(data)
             self._drained = False
         self._deliver()
 
-    def _ended(self) -> None:
-        if self._eof is None:
-            self._eof = False
+    def _receive_eof(self) -> None:
+        """The peer's FIN."""
+        self._end.receive_eof()
         self._deliver()
 
-    def _gone(self, error: BaseException | None) -> None:
-        self._lost = False
-        self._lost_error = error
+    def _lose(self, error: BaseException | None) -> None:
+        """The transport is gone: what came before is delivered even to a program that has paused."""
+        self._end.lose(error)
         self._transport = None
-        self._hold &= ~PAUSED  # but what the queue has no room for waits on
+        self._hold &= ~PAUSED  # what the inbox has no room for waits on
         self._deliver()
 
     # The loop -------------------------------------------------------------------------------------
 
-    def _release(self, reason: int) -> None:
+    def _go_on_soon(self, reason: int) -> None:
+        """Have the next tick go on with what waits, `reason` being gone."""
         self._hold &= ~reason
         self._loop.call_soon(self._deliver)
 
@@ -239,7 +219,7 @@ class Delivery:
         outbox = self._outbox
         self._delivering = outbox.corked = True
         try:
-            while not self._hold & ~CONCLUDED and self._deliver_one():
+            while not self._hold & ~CONCLUDED and self._step():
                 pass
         except BaseException:
             self._loop.call_soon(self._deliver)
@@ -248,23 +228,23 @@ class Delivery:
             self._delivering = outbox.corked = False
             outbox.tick()
         self._inbox.wake()
-        # Mostly nothing is held back, and neither has anything to do.
-        if self._hold or self._ahead is not None:
-            self._look_ahead()
+        # Mostly nothing is held back, and none of these has anything to do.
+        if self._hold:
+            self._answer_held_pings()
         if self._hold or self._reading_off:
-            self._adjust_reading()
-        if self._eof is False or self._lost is False:
-            self._tell_end()
+            self._change_reading()
+        if self._end.is_untold:
+            self._tell_ends()
 
-    def _deliver_one(self) -> bool:
+    def _step(self) -> bool:
         """Deliver one event; False where there is none, or no place for it."""
         inbox, listener = self._inbox, self._listener
-        if listener is None or inbox.claimed:
+        if listener is None or inbox.is_claimed:
             if not self._hold and inbox.is_full():
-                if not self._discard:
+                if not inbox.discards:
                     self._hold |= STALLED
-                    self._drained = self._drained or not (self._receiver.waiting or self._receiver.has_worked)
-                    inbox.when_empty = partial(self._release, STALLED)
+                    self._drained = self._drained or not (self._receiver.waiting or self._receiver.has_ready)
+                    inbox.when_empty = partial(self._go_on_soon, STALLED)
                     return False
                 inbox.drop_unwanted()
         elif inbox:
@@ -279,14 +259,15 @@ class Delivery:
             self._tell("_on_fail", error.code, error.close_code, str(error))
             return True
         if event is None:
-            if self._receiver.work is None:
+            work = self._receiver.take_work()
+            if work is None:
                 self._drained = True
             else:
-                self._inflate()
+                self._inflate(work)
             return False
         opcode, data = event
         if opcode in (TEXT, BINARY):
-            self._message(opcode == BINARY, data)
+            self._place(opcode == BINARY, data)
         elif opcode == CLOSE:
             self._conclude()
             self._tell("_on_close_frame", *data)
@@ -294,19 +275,17 @@ class Delivery:
             self._ping_or_pong(opcode, data)
         return True
 
-    def _inflate(self) -> None:
+    def _inflate(self, work: Message) -> None:
         """Have a thread inflate a message; nothing is delivered until that is done."""
-        message = self._receiver.work
-        assert message is not None
         self._hold |= INFLATING
-        self._inflating = Job(self._loop, self._concurrency_limit, message.inflate_rest, self._inflated)
+        self._inflating = Job(self._loop, self._concurrency_limit, work.inflate_rest, self._inflated)
         submit(self._inflating)
 
     def _inflated(self, job: Job) -> None:
         if job is self._inflating:
             self._inflating = None
             self._hold &= ~INFLATING
-            self._receiver.worked(job.error)
+            self._receiver.give_work(job.error)
             self._deliver()
 
     def _stop_inflating(self) -> None:
@@ -321,15 +300,14 @@ class Delivery:
         self._hold |= CONCLUDED
         self._drained = True
 
-    def _message(self, binary: bool, data: Any) -> None:
+    def _place(self, binary: bool, data: Any) -> None:
         listener, inbox = self._listener, self._inbox
         size = sum(map(len, data)) if type(data) is list else len(data)
-        self._messages_received += 1
-        self._bytes_received += size
+        self.counters.receive(size)
         if binary:
-            data = _in_form(data, self._binary_type)
-        if listener is None or inbox.claimed:
-            inbox.put(data, size, binary)
+            data = make_message(data, self._binary_type)
+        if listener is None or inbox.is_claimed:
+            inbox.push(data, size, binary)
         if listener is not None:
             self._call_listener(listener, data, binary)
 
@@ -343,78 +321,72 @@ class Delivery:
         else:
             if result is not None:
                 self._tell("_on_listener_result", result)
-        self._end_of_event()
+        self._end_event()
 
     def _ping_or_pong(self, opcode: int, data: Any) -> None:
         if opcode == PONG:
-            if self._pings is not None:
-                self._pings.answered(data)
+            self.counters.receive_pong(data)
             if self.wants_pong:
                 self._tell("_on_pong", data)
         else:
-            if self._ahead is None or not self._ahead.met():
-                self._answer_ping(data)
+            if not self._receiver.met_ping():
+                self._send_pong(data)
             if self.wants_ping:
                 self._tell("_on_ping", data)
-        self._end_of_event()
+        self._end_event()
 
-    def _answer_ping(self, data: bytes) -> None:
+    def _send_pong(self, data: bytes) -> None:
         """Send a pong, where that is to be done without being told."""
         raise NotImplementedError
 
-    def _look_ahead(self) -> None:
+    def _answer_held_pings(self) -> None:
         """Answer pings among the bytes that wait while the program takes nothing.
 
         They are told to it, and not answered again, when it is their turn.
         """
-        receiver, ahead = self._receiver, self._ahead
-        if not receiver.waiting or (ahead is not None and ahead.unseen > receiver.waiting):
-            ahead = self._ahead = None  # the receiver has come further
-        if not (self._read_ahead and receiver.waiting and self._lost is None):
+        hold, receiver = self._hold, self._receiver
+        if hold & (NOT_STARTED | CONCLUDED) or not hold & (PAUSED | STALLED):
             return
-        if self._hold & (NOT_STARTED | CONCLUDED) or not self._hold & (PAUSED | STALLED):
+        if not (self._read_ahead and receiver.waiting) or self._end.is_lost:
             return
-        if ahead is None:
-            ahead = self._ahead = receiver.ahead()
-        while (ping := receiver.next_ping(ahead)) is not None:
-            self._answer_ping(ping)
+        while (ping := receiver.next_ping()) is not None:
+            self._send_pong(ping)
 
-    def _end_of_event(self) -> None:
+    def _end_event(self) -> None:
         """With `allow_synchronous_events=False` the next event waits for the next tick, as in ws."""
         if not self._allow_synchronous_events:
             self._hold |= NEXT_TICK
-            self._loop.call_soon(self._release_tick)
+            self._loop.call_soon(self._next_tick)
 
-    def _release_tick(self) -> None:
+    def _next_tick(self) -> None:
         self._hold &= ~NEXT_TICK
         self._deliver()
 
-    def _adjust_reading(self) -> None:
+    def _change_reading(self) -> None:
         """The transport reads while frames can be delivered, and not else."""
         transport = self._transport
         off = bool(self._hold) and not self._hold & CONCLUDED
         if off:
             held = self._hold & (PAUSED | STALLED)
-            off = self._receiver.waiting >= self._read_ahead if held else self._receiver.waiting > _BACKLOG
+            off = self._receiver.waiting >= self._read_ahead if held else self._receiver.waiting > _READ_AHEAD
         if off != self._reading_off and transport is not None and not transport.is_closing():
             self._reading_off = off
             self._active = True
             (transport.pause_reading if off else transport.resume_reading)()
 
-    def _tell_end(self) -> None:
+    def _tell_ends(self) -> None:
         """Tell the owner of the peer's FIN, and of the loss, when all before it is delivered."""
         done = self._drained and not self._hold & (NOT_STARTED | NEXT_TICK | PAUSED | INFLATING)
         if not done and not (self._hold & CONCLUDED and not self._hold & NOT_STARTED):
             return
-        if self._hold & NEXT_TICK and self._inbox and self._listener is not None and not self._inbox.claimed:
+        owes_listener = self._inbox and self._listener is not None and not self._inbox.is_claimed
+        if self._hold & NEXT_TICK and owes_listener:
             return  # messages that waited are on their way to a listener that has come since
-        if self._eof is False:
-            self._eof = True
+        if self._end.take_eof():
             self._tell("_on_end")
-            self._outbox.end("close")
-        if self._lost is False:
-            self._lost = True
-            self._tell("_on_lost", self._lost_error)
+            self._outbox.end(WHOLE)
+        if self._end.take_loss():
+            self._tell("_on_lost", self._end.error)
 
     def _tell(self, method: str, *arguments: object) -> None:
         try:
@@ -424,12 +396,3 @@ class Delivery:
 
     def _report(self, message: str, error: BaseException) -> None:
         self._loop.call_exception_handler({"message": message, "exception": error, "protocol": self})
-
-
-def _in_form(data: bytes | list[bytes], form: str) -> Any:
-    """A binary message as `binary_type` says; it may have changed since the message began."""
-    if form == "fragments":
-        return data if isinstance(data, list) else [data]
-    if isinstance(data, list):
-        data = b"".join(data)
-    return bytearray(data) if form == "arraybuffer" else data

@@ -37,7 +37,8 @@ class Inbox:
         "_queue",
         "_size",
         "_waiter",
-        "claimed",
+        "discards",
+        "is_claimed",
         "when_empty",
     )
 
@@ -50,8 +51,10 @@ class Inbox:
         self._waiter: _Wait | None = None
         self._error: BaseException | None = None
         self._orderly = False
-        self.claimed = False
+        self.is_claimed = False
         """Somebody iterates or has called `recv`, and no listener has come since."""
+        self.discards = False
+        """Messages that find no room are dropped."""
         self.when_empty: Callable[[], object] | None = None
         """Called once when the last message is taken."""
 
@@ -65,13 +68,21 @@ class Inbox:
 
     def is_full(self) -> bool:
         """Whether the bound is reached."""
-        messages, size = _CLAIMED if self.claimed else _UNCLAIMED
+        messages, size = _CLAIMED if self.is_claimed else _UNCLAIMED
         return len(self._queue) >= messages or self._size >= size
 
-    def put(self, data: Any, size: int, binary: bool) -> None:
+    def push(self, data: Any, size: int, binary: bool) -> None:
         """Add a message; text as bytes."""
         self._queue.append((data, size, binary))
         self._size += size
+
+    def claim(self) -> None:
+        """Somebody iterates, or calls `recv`."""
+        self.is_claimed = True
+
+    def unclaim(self) -> None:
+        """A listener has come that takes over from a `recv` that has been."""
+        self.is_claimed = False
 
     def drop_unwanted(self) -> None:
         """Drop all messages, but for the first if a task waits for it, or was woken and has not come yet."""
@@ -79,7 +90,7 @@ class Inbox:
         self._queue.clear()
         self._size = 0
         if first is not None:
-            self.put(*first)
+            self.push(*first)
 
     def pop(self) -> tuple[Any, bool]:
         """Take the first message as the listener gets it: data, text as bytes, and whether it is binary."""
@@ -106,7 +117,7 @@ class Inbox:
         """Wait for the next message, text as str. A cancelled wait takes none."""
         if self.is_awaited:
             raise RuntimeError("another task is already waiting for a message")
-        self.claimed = True  # a listener may have come since the call
+        self.is_claimed = True  # a listener may have come since the call
         while not self._queue:
             if self._error is not None:
                 if ends and self._orderly:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import codecs
+from typing import Any
 
 from wsrs._pure.deflate import Inflater
 from wsrs._pure.error import fault
 from wsrs._pure.frame import TEXT, apply_mask
 from wsrs._pure.thread_pool import LONG, PIECE, Job
 
-__all__ = ["Message"]
+__all__ = ["BINARY_TYPES", "Message", "make_message"]
+
+BINARY_TYPES = ("nodebuffer", "arraybuffer", "fragments")
+"""The forms in which a program may want binary messages."""
 
 _Utf8Decoder = codecs.getincrementaldecoder("utf-8")
 
@@ -165,3 +169,12 @@ def _decode(decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = Fa
     pending = decoder.getstate()[0]
     if pending[:1] == b"\xed" and pending[1:] >= b"\xa0":
         raise fault("INVALID_UTF8")
+
+
+def make_message(data: bytes | list[bytes], form: str) -> Any:
+    """A binary message as `binary_type` says; it may have changed since the message began."""
+    if form == "fragments":
+        return data if isinstance(data, list) else [data]
+    if isinstance(data, list):
+        data = b"".join(data)
+    return bytearray(data) if form == "arraybuffer" else data

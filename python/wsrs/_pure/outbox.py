@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from wsrs._backend.contract import SendCallback
+from wsrs._pure.end import OPEN, WHOLE
 from wsrs.errors import ConnectionClosed
 
 __all__ = ["Outbox"]
@@ -67,10 +68,10 @@ class Outbox:
     """The outgoing queue of a connection."""
 
     __slots__ = (
+        "_asked",
         "_blocked",
+        "_done",
         "_drains",
-        "_ended",
-        "_ending",
         "_granted",
         "_loop",
         "_low_water_mark",
@@ -83,10 +84,10 @@ class Outbox:
         "_transport",
         "_waited",
         "_written",
+        "bytes_behind",
         "corked",
-        "elsewhere",
         "high_water_mark",
-        "is_waiting",
+        "is_behind",
         "pongs",
     )
 
@@ -111,18 +112,20 @@ class Outbox:
         """How many those were when there was room last: they are not in vain, whatever comes."""
         self._blocked = False
         self._scheduled = False
-        self._ending = ""
-        self._ended = False
+        self._asked = OPEN
+        """What was asked for: nothing is queued any more, and once all is written, it is done."""
+        self._done = OPEN
+        """What was done of it."""
         self.corked = False
         """Frames are being delivered: what is queued meanwhile leaves when that is done."""
-        self.elsewhere = 0
+        self.bytes_behind = 0
         """Bytes of messages that wait to be compressed."""
-        self.is_waiting = False
+        self.is_behind = False
         """Frames are still to be put here that were sent before the end."""
         self.pongs = 0
         """Answers to pings that are not yet written out, those that wait for a thread included."""
 
-    def open(self, transport: asyncio.Transport) -> None:
+    def connect(self, transport: asyncio.Transport) -> None:
         """Write to `transport` from now on."""
         self._transport = transport
         self._blocked = transport.get_write_buffer_size() > 0
@@ -134,7 +137,7 @@ class Outbox:
     @property
     def is_open(self) -> bool:
         """Whether what is queued can still leave."""
-        return self._transport is not None and not self._ended and not self._ending
+        return self._transport is not None and not self._asked
 
     @property
     def size(self) -> int:
@@ -142,7 +145,14 @@ class Outbox:
         transport = self._transport
         if transport is None:
             return 0
-        return self._queued - self._passed + self.elsewhere + transport.get_write_buffer_size()
+        return self._queued - self._passed + self.bytes_behind + transport.get_write_buffer_size()
+
+    def is_full(self) -> bool:
+        """Whether more than the mark is queued, even after what can be written has been."""
+        if self.size <= self.high_water_mark:
+            return False
+        self.flush()
+        return self.size > self.high_water_mark
 
     # Queueing ---------------------------------------------------------------------------------
 
@@ -159,17 +169,17 @@ class Outbox:
         self._marks.append((self._queued, callback))
         self.pongs += callback is None
 
-    def leave_if_much(self) -> None:
+    def settle(self) -> None:
         """After a frame is put and marked: what is more than a chunk does not wait for the tick."""
         if self._queued - self._passed > _CHUNK and not self._blocked:
             self.flush()
-            self._settle_later()
+            self._tell_written_later()
 
     def tick(self) -> None:
         """Write what is queued, and tell those who wait for it."""
         self._scheduled = False
         self.flush()
-        self._settle()
+        self._tell_written()
 
     def tick_after_thread(self) -> None:
         """As `tick`, when a thread is done: compressed it may be so little that there is room, though the
@@ -184,14 +194,14 @@ class Outbox:
     def flush(self) -> None:
         """Write what is queued, as far as the transport takes it."""
         transport, queue = self._transport, self._queue
-        if transport is None or self._ended:
+        if transport is None or self._done:
             return
         while queue and not self._blocked:
             data = self._next_chunk()
             self._passed += len(data)
             transport.write(data)
-        if self._ending and not queue and not self.is_waiting and not transport.is_closing():
-            self._ended = True
+        if self._asked and not queue and not self.is_behind and not transport.is_closing():
+            self._done = self._asked
             self._end(transport)
 
     def _next_chunk(self) -> bytes:
@@ -220,29 +230,29 @@ class Outbox:
     def _has_given_up(self) -> bool:
         """Whether the transport ended by itself: what it holds no more was dropped; the loss will be told."""
         transport = self._transport
-        return transport is None or (transport.is_closing() and (self._blocked or not self._ended))
+        return transport is None or (transport.is_closing() and (self._blocked or not self._done))
 
-    def _settle_later(self) -> None:
+    def _tell_written_later(self) -> None:
         """Have the next tick tell what is written: never within `send`, where a callback that sends again
         would call itself without end."""
         transport = self._transport
         if transport is None or self._has_given_up():
             return
         self._written = self._passed - transport.get_write_buffer_size()
-        if self._queued - self._written + self.elsewhere <= self._low_water_mark:
+        if self._queued - self._written + self.bytes_behind <= self._low_water_mark:
             self._granted = self._waited
         if (self._marks or self._drains) and not self._scheduled:
             self._scheduled = True
             self._ticks.add(self)
 
-    def _settle(self) -> None:
+    def _tell_written(self) -> None:
         """Tell those whose frames are written out, and senders that wait for room."""
         marks, transport = self._marks, self._transport
         if transport is None or self._has_given_up():
             return
         # As it is now: a callback may send more, or abort.
         waited, written = self._waited, self._passed - transport.get_write_buffer_size()
-        left = self._queued - written + self.elsewhere
+        left = self._queued - written + self.bytes_behind
         while marks and marks[0][0] <= written:
             self._tell(marks.popleft()[1], None)
         if left <= self._low_water_mark:
@@ -291,26 +301,26 @@ class Outbox:
 
     # The end ----------------------------------------------------------------------------------
 
-    def end(self, how: str) -> None:
-        """Write what is queued, then end: `how` is "write_eof" or "close"."""
+    def end(self, how: int) -> None:
+        """Write what is queued, then end the transport: HALF or WHOLE."""
         if self._transport is None:
             return
-        if self._ended and how == "close":
-            self._end_by_close(self._transport)
-        self._ending = how if self._ending != "close" else "close"
+        if self._done and how == WHOLE:
+            self._close(self._transport)
+        self._asked = max(self._asked, how)
         self.flush()
-        self._settle()
+        self._tell_written()
 
     def _end(self, transport: asyncio.Transport) -> None:
-        if self._ending == "close" or not transport.can_write_eof():
-            self._end_by_close(transport)
+        if self._asked == WHOLE or not transport.can_write_eof():
+            self._close(transport)
         else:
             try:
                 transport.write_eof()
             except OSError:  # the peer has reset the connection, and the loop has not noticed yet
                 transport.abort()
 
-    def _end_by_close(self, transport: asyncio.Transport) -> None:
+    def _close(self, transport: asyncio.Transport) -> None:
         if not transport.is_closing():
             transport.close()
 

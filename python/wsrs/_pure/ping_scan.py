@@ -9,10 +9,10 @@ from __future__ import annotations
 from wsrs._pure.frame import CLOSE, FIN, PING, apply_mask, parse_header
 from wsrs.errors import WebSocketError
 
-__all__ = ["Ahead"]
+__all__ = ["PingScan"]
 
 
-class Ahead:
+class PingScan:
     """How far the bytes that wait were looked at."""
 
     __slots__ = ("_compression", "_in_message", "_is_server", "_over", "_seen", "_skip", "unseen")

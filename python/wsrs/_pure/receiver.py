@@ -24,7 +24,7 @@ from wsrs._pure.frame import (
     parse_header,
 )
 from wsrs._pure.message import Message
-from wsrs._pure.ping_scan import Ahead
+from wsrs._pure.ping_scan import PingScan
 from wsrs.errors import WebSocketError
 
 __all__ = ["Event", "Receiver"]
@@ -45,6 +45,7 @@ class Receiver:
         "_is_server",
         "_limits",
         "_message",
+        "_scan",
         "_validate",
         "_worked",
         "keep_fragments",
@@ -69,22 +70,28 @@ class Receiver:
         self._worked = False
         self._data = b""
         self._at = 0
+        self._scan: PingScan | None = None
+        """There only while bytes wait that were searched for pings."""
         self.keep_fragments = False
         """Whether binary messages come as the list of their frames' data; from the next message on."""
 
-    def feed(self, data: bytes) -> None:
-        """Add bytes that came."""
+    # The backlog: bytes that came and are not read yet -------------------------------------------
+
+    def push(self, data: bytes) -> None:
+        """Add what came."""
         if not self._finished:  # pragma: no branch: a connection gives it nothing after the end
             self._data = self._data[self._at :] + data if self._at < len(self._data) else data
             self._at = 0
+            if self._scan is not None:
+                self._scan.unseen += len(data)
 
-    def unread(self, data: bytes) -> None:
-        """Put bytes before those that wait."""
+    def push_front(self, data: bytes) -> None:
+        """Put what came before all that waits."""
         self._data = data + self._data[self._at :]
         self._at = 0
 
-    def drop(self) -> None:
-        """Give up the bytes that wait."""
+    def clear(self) -> None:
+        """Give up what waits."""
         self._data, self._at = b"", 0
 
     @property
@@ -92,51 +99,57 @@ class Receiver:
         """Bytes that came and are not read yet."""
         return len(self._data) - self._at
 
-    def ahead(self) -> Ahead:
-        """A look at the bytes that wait."""
+    def next_ping(self) -> bytes | None:
+        """The payload of the next ping among what waits, of those that were not seen yet."""
+        scan = self._scan
+        if scan is None or scan.unseen > self.waiting:  # the receiver has come further
+            scan = self._scan = self._ping_scan()
+        return scan.next_ping(self._data)
+
+    def met_ping(self) -> bool:
+        """The last event was a ping: whether `next_ping` has given it."""
+        return self._scan is not None and self._scan.met()
+
+    def _ping_scan(self) -> PingScan:
         message = self._message
-        skip = 0 if message is None else message.missing
-        ahead = Ahead(
+        scan = PingScan(
             is_server=self._is_server,
             compression=self._inflater is not None,
             # All of a message may have come that a thread still inflates.
             in_message=message is not None and not message.is_last_frame,
-            skip=skip,
+            skip=0 if message is None else message.missing,
         )
-        ahead.unseen = self.waiting
-        return ahead
+        scan.unseen = self.waiting
+        return scan
 
-    def next_ping(self, ahead: Ahead) -> bytes | None:
-        """The payload of the next ping that `ahead` finds among the bytes that wait."""
-        return ahead.next_ping(self._data)
+    # Events ---------------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """Nothing more is to come: drop what is under way."""
         self._finished = True
-        self._message = self._inflater = None
+        self._message = self._inflater = self._scan = None
         self._data = b""
         self._at = 0
 
-    @property
-    def work(self) -> Message | None:
-        """The message of which a thread is to inflate what came: `inflate_rest`, then `worked`."""
+    def take_work(self) -> Message | None:
+        """The message of which a thread is to inflate what came: `inflate_rest`, then `give_work`."""
         message = self._message
         return message if message is not None and message.is_long else None
 
-    def worked(self, error: BaseException | None) -> None:
-        """The `work` is done, or has failed."""
+    def give_work(self, error: BaseException | None) -> None:
+        """What `take_work` gave is done, or has failed."""
         message = self._message
         assert message is not None  # a receiver that has finished meanwhile is not told
         message.worked(error)
         self._worked = True
 
     @property
-    def has_worked(self) -> bool:
-        """Whether `work` is done, and what comes of it is not yet given by `next`."""
+    def has_ready(self) -> bool:
+        """Whether `next` gives something without more input: what a thread has inflated."""
         return self._worked and self._message is not None
 
     def next(self) -> Event | None:
-        """The next event; None where more input is needed, or `work` done. Raises the peer's fault, once."""
+        """The next event; None where it needs more input, or work done. Raises the peer's fault, once."""
         try:
             event = None if self._finished else self._advance()
         except MemoryError:  # pragma: no cover: of a machine that has no more
@@ -149,6 +162,8 @@ class Receiver:
             # An idle connection keeps no more than the part of a header.
             self._data = self._data[self._at :]
             self._at = 0
+            if self._scan is not None and (not self._data or self._scan.unseen > len(self._data)):
+                self._scan = None
         return event
 
     def _advance(self) -> Event | None:

@@ -1,6 +1,6 @@
 """The core of wsrs in plain Python, on the standard library and the event loop's transports.
 
-It offers what `wsrs._core` does, and nothing that it does not: see `wsrs._backend.contract.Backend`.
+It offers exactly what `wsrs._core` offers: see `wsrs._backend.contract.Backend`.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ NAME = "pure"
 
 
 def send_method(class_: type, function: SendMethod) -> SendMethod:
-    """`function`: what is Python already needs nothing in its place."""
+    """`function` itself: there is no native method to put in its place."""
     return function
 
 
 def Messages(ws: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """`ws` itself."""
+    """`ws` itself: there is no native iterator."""
     return ws
 
 
 def reactor(loop: asyncio.AbstractEventLoop) -> Reactor | None:
-    """None: there is no engine here, the loop's transports serve."""
+    """None: there is no engine here; connections run on the loop's transports."""
     return None

@@ -21,25 +21,25 @@ class Received:
         self._ends = ends
 
     def __await__(self) -> Generator[Any, None, Any]:
-        return self._inbox.take(self._ends)
+        return self._inbox.take_message(self._ends)
 
 
 class Sent:
-    """What `send` returns: done where there is room, else when there is; or the error of a send in vain."""
+    """What `send` returns: done once the queue has room, or raising the error of a failed send."""
 
-    __slots__ = ("_error", "_outbox", "_place")
+    __slots__ = ("_error", "_outbox", "_ticket")
 
     def __init__(self, outbox: Outbox | None = None, error: BaseException | None = None) -> None:
         self._outbox = outbox
-        self._place = 0 if outbox is None else outbox.take_place()
+        self._ticket = 0 if outbox is None else outbox.take_ticket()
         self._error = error
 
     def __await__(self) -> Generator[Any, None, None]:
         if self._error is not None:
             raise self._error
         if self._outbox is not None:
-            yield from self._outbox.wait(self._place)
+            yield from self._outbox.wait(self._ticket)
 
 
 READY = Sent()
-"""What every send shares after which there is room."""
+"""Shared by all sends that leave room in the queue: there is nothing to wait for."""

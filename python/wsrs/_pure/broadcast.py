@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["BUSY", "GONE", "SENT", "SLOW", "SharedMessage", "broadcast"]
 
 SENT, SLOW, BUSY, GONE = range(4)
-"""What became of the message on one connection: queued; or not, as too much is queued already, as a message
-in fragments is under way ("MUST NOT be interleaved", RFC 6455 5.4), as the connection is gone."""
+"""What became of the message on one connection: it was queued; or it was not, because too much is queued
+already, because a fragmented message is under way ("MUST NOT be interleaved", RFC 6455 section 5.4), or because
+the connection is gone."""
 
 
 class SharedMessage:
-    """A message in all the forms that are needed, each as the pieces to be queued."""
+    """A message in each form that a connection needs, as the pieces to be queued."""
 
     __slots__ = ("_compressed", "binary", "compress", "payload", "plain")
 
@@ -33,7 +34,7 @@ class SharedMessage:
         self._compressed: dict[tuple[int, ...], tuple[bytes, ...] | None] = {}
 
     def compressed(self, deflater: Deflater) -> tuple[bytes, ...] | None:
-        """As one like `deflater` compresses it by itself; None where that is no shorter."""
+        """The message compressed by itself with the settings of `deflater`; None if that is no shorter."""
         settings = deflater.settings
         if settings not in self._compressed:
             packed = deflater.apart().deflate(self.payload, True)
@@ -62,7 +63,7 @@ def broadcast(
     for connection in connections:
         try:
             counts[connection.send_shared(message, skip_slow)] += 1
-        except Exception as error:  # raised by a program's generate_mask: it concerns nobody else
+        except Exception as error:  # from a program's generate_mask: the others still get the message
             fault = fault or error
     if fault is not None:
         raise fault

@@ -35,7 +35,7 @@ class Frame(NamedTuple):
         return self.deflater is not None and len(self.payload) > LONG
 
     def put(self, outbox: Outbox, payload: bytes | None = None) -> None:
-        """Queue it: `payload`, if it was made in a thread, else what it is to be compressed and masked to."""
+        """Put it into `outbox`: with `payload` if a thread has made that, else compressed and masked here."""
         if payload is None:
             payload = self.payload
             if self.deflater is not None:
@@ -87,7 +87,7 @@ class CompressQueue:
         submit(self._job)
 
     def _compress(self, job: Job) -> None:
-        """In the thread."""
+        """Make the payload of the first frame; called in a thread."""
         frame = self._waiting[0]
         assert frame.deflater is not None
         payload = frame.deflater.deflate_long(frame.payload, frame.fin, lambda: job.cancelled)

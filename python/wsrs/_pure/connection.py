@@ -105,7 +105,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             concurrency_limit=1 if deflate is None else deflate.concurrency_limit,
         )
         self._compress_queue: CompressQueue | None = None
-        """There once a message was long enough for a thread."""
+        """Made when a message is first long enough for a thread."""
         self._is_server = is_server
         self._sender = Sender(deflater)
         self._auto_pong = auto_pong
@@ -113,10 +113,10 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._generate_mask = generate_mask
         self._refuse_above_mark = refuse_above_mark
         self._refusing = False
-        """The message was refused whose further fragments are to come."""
+        """The beginning of a message was refused, and so will be its further fragments."""
         self._buffer = _shared_buffer()
 
-    # The asyncio side ---------------------------------------------------------------------------
+    # What asyncio calls -------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: there is a transport."""
@@ -137,7 +137,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._feed(self._buffer[:nbytes].tobytes())
 
     def eof_received(self) -> bool:
-        """asyncio: the peer's FIN. True: the transport stays open, where it can be half-closed."""
+        """asyncio: the peer's FIN. True keeps the transport open, where it can be half-closed."""
         transport = self._transport
         half_closes = transport is not None and transport.can_write_eof()
         self._receive_eof()
@@ -152,7 +152,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             self._lose(exc)
 
     def pause_writing(self) -> None:
-        """asyncio: the transport holds something."""
+        """asyncio: the transport holds bytes that it could not write."""
         self._outbox.block()
 
     def resume_writing(self) -> None:
@@ -210,7 +210,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             self.counters.skip()
             return BUSY
         if not self._is_server or outbox.is_behind:
-            # Whether the peer is too slow was asked above, if it was to be.
+            # Slow peers were left out above, if they were to be.
             self._send_anyway(message.payload, message.binary, message.compress)
             return SENT
         deflater = sender.shares(message.payload) if message.compress else None
@@ -305,13 +305,13 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._compress_queue.push(frame)
 
     def _fail_to_compress(self, error: BaseException) -> None:
-        """A thread could not compress: what was sent after that cannot be sent."""
+        """A thread failed to compress: nothing that waits behind that message can be sent."""
         self._report("a long message could not be compressed", error)
         self.abort()
 
     def _refuses(self, fin: bool) -> bool:
-        """Whether a message or fragment is not to be queued, because more than the mark is, even after what
-        can be written has been. A message that was begun is ended; of one that was refused, all is."""
+        """Whether to refuse a message or fragment: more than the mark is queued, even after what can be
+        written has been. A message that was begun is finished; one that was refused is refused to its end."""
         outbox = self._outbox
         if self._sender.in_message or not outbox.is_open:
             return False
@@ -349,7 +349,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
         elif self._end.owes_loss:
-            self._receiver.clear()  # the loss is told behind what the inbox had no room for: that is given up
+            self._receiver.clear()  # given up: what the inbox had no room for, before the loss
             self._loop.call_soon(self._deliver)
 
     @property

@@ -86,7 +86,7 @@ class Counters:
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds that the last ping took that was answered."""
+        """Seconds from the last ping that was answered to its pong."""
         return self._round_trip
 
     def totals(self, written: int) -> tuple[int, int, int, int, int, int, int, int]:

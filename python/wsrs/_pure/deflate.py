@@ -1,7 +1,7 @@
 """The two contexts of a connection with permessage-deflate (RFC 7692).
 
-A window of 8 bits is never compressed with, for zlib makes one of 9 of it,
-which the peer could not follow: where it is agreed, our messages go uncompressed.
+We never compress with a window of 8 bits: zlib would use one of 9, which the peer could not follow. Where 8
+bits are agreed, our messages go uncompressed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Deflater:
         return out[:-4] if out else b"\x00"
 
     def deflate_long(self, data: bytes, fin: bool, cancelled: Callable[[], bool]) -> bytes:
-        """The same in pieces, for a thread; what it returns when it was cancelled is of no use."""
+        """As `deflate`, but in pieces, for a thread. The result is of no use if it was cancelled."""
         if self._zlib is None:
             self._zlib = zlib.compressobj(*self.settings)
         engine, pieces = self._zlib, range(0, len(data) - PIECE, PIECE)
@@ -65,7 +65,7 @@ class Deflater:
         return b"".join(out)
 
     def apart(self) -> Deflater:
-        """One that compresses each message by itself, as this one would with no message before it."""
+        """A compressor that compresses each message by itself, as this one would compress its first."""
         return Deflater(self.settings, True, self.threshold)
 
     def skip(self) -> None:
@@ -89,7 +89,7 @@ class Inflater:
         self._at_boundary = True
         """Nothing came since the start of the message, or since a block with BFINAL."""
         self.rest = b""
-        """What a call with a mark has left of its piece."""
+        """Input that the last call left, because its output reached the mark."""
 
     def inflate(
         self, piece: bytes, last: bool, room: int | None, keep_output: bool, mark: int

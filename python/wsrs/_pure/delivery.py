@@ -2,7 +2,7 @@
 
 Rules kept here:
 
-- The owner and the listener are called with nothing half-done, so that they may call anything.
+- The owner and the listener are called with nothing half done, so that they may call anything.
 - Delivery is a loop that is never entered twice: what a listener causes is left to the outer loop.
 - `_on_lost` is told once, when all that came before it is delivered.
 """
@@ -88,12 +88,12 @@ class Delivery:
         self._inflating: Job | None = None
         self._is_paused = self._delivering = self._reading_off = False
         self._drained = True
-        """All that came is delivered, but for an unfinished frame."""
+        """Everything that came was delivered, except for an unfinished frame."""
         self._end = End()
         self._active = False
-        """Bytes came since somebody asked."""
+        """Bytes came since the last `take_activity`."""
         self._read_ahead = read_ahead
-        """Bytes read while nothing is delivered, so that pings in them are answered."""
+        """Bytes to read while nothing is delivered, so that the pings among them are answered."""
         self.counters = Counters()
 
     # What the API sets and calls ----------------------------------------------------------------
@@ -208,7 +208,7 @@ class Delivery:
     # The loop -------------------------------------------------------------------------------------
 
     def _go_on_soon(self, reason: int) -> None:
-        """Have the next tick go on with what waits, `reason` being gone."""
+        """Clear `reason`, and have the next tick go on with what waits."""
         self._hold &= ~reason
         self._loop.call_soon(self._deliver)
 
@@ -227,8 +227,8 @@ class Delivery:
         finally:
             self._delivering = outbox.corked = False
             outbox.tick()
-        self._inbox.wake()
-        # Mostly nothing is held back, and none of these has anything to do.
+        self._inbox.wake_receiver()
+        # In the usual case nothing is held back, and there is nothing more to do.
         if self._hold:
             self._answer_held_pings()
         if self._hold or self._reading_off:
@@ -237,7 +237,7 @@ class Delivery:
             self._tell_ends()
 
     def _step(self) -> bool:
-        """Deliver one event; False where there is none, or no place for it."""
+        """Deliver one event; False if there is none, or no room for it."""
         inbox, listener = self._inbox, self._listener
         if listener is None or inbox.is_claimed:
             if not self._hold and inbox.is_full():
@@ -292,15 +292,16 @@ class Delivery:
         if self._inflating is not None:
             self._inflating.cancelled = True
             self._inflating = None
-            self._hold &= ~INFLATING  # messages from before may still be on their way to a listener
+            self._hold &= ~INFLATING  # messages that came before may still have to be delivered
             self._receiver.finish()
 
     def _conclude(self) -> None:
-        """What follows is no frame any more."""
+        """Nothing that follows is read as a frame."""
         self._hold |= CONCLUDED
         self._drained = True
 
     def _place(self, binary: bool, data: Any) -> None:
+        """Put a message where it belongs: the inbox, the listener, or (rarely) both."""
         listener, inbox = self._listener, self._inbox
         size = sum(map(len, data)) if type(data) is list else len(data)
         self.counters.receive(size)
@@ -336,7 +337,7 @@ class Delivery:
         self._end_event()
 
     def _send_pong(self, data: bytes) -> None:
-        """Send a pong, where that is to be done without being told."""
+        """Answer a ping, if pings are answered automatically."""
         raise NotImplementedError
 
     def _answer_held_pings(self) -> None:
@@ -363,7 +364,7 @@ class Delivery:
         self._deliver()
 
     def _change_reading(self) -> None:
-        """The transport reads while frames can be delivered, and not else."""
+        """Have the transport read while frames can be delivered, and only then."""
         transport = self._transport
         off = bool(self._hold) and not self._hold & CONCLUDED
         if off:
@@ -375,7 +376,7 @@ class Delivery:
             (transport.pause_reading if off else transport.resume_reading)()
 
     def _tell_ends(self) -> None:
-        """Tell the owner of the peer's FIN, and of the loss, when all before it is delivered."""
+        """Tell the owner of the peer's FIN, and of the loss, once everything before it is delivered."""
         done = self._drained and not self._hold & (NOT_STARTED | NEXT_TICK | PAUSED | INFLATING)
         if not done and not (self._hold & CONCLUDED and not self._hold & NOT_STARTED):
             return

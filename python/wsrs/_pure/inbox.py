@@ -10,16 +10,16 @@ from typing import Any
 __all__ = ["Inbox"]
 
 _UNCLAIMED = (16, 64 * 1024)
-"""Messages, and bytes of messages, that wait while nobody has asked for any."""
+"""The bound while no task has asked for messages: how many may wait, and how many bytes of them."""
 _CLAIMED = (1024, 64 * 1024)
-"""The same where a program iterates: more, so that one read is one wake-up."""
+"""The bound while a program iterates: a larger one, so that one read is one wake-up."""
 
 
 class _Wait(asyncio.Future[None]):
-    """What a waiting task is suspended on."""
+    """The future that a waiting task is suspended on."""
 
     is_over = False
-    """The task was cancelled: at once, and not first when it is told, another may wait."""
+    """The task was cancelled. Another may wait at once, before this one has been told."""
 
     def cancel(self, msg: Any = None) -> bool:
         self.is_over = True
@@ -27,7 +27,7 @@ class _Wait(asyncio.Future[None]):
 
 
 class Inbox:
-    """A queue of messages with a bound, and room for one waiting task."""
+    """A bounded queue of messages, for which one task may wait."""
 
     __slots__ = (
         "_error",
@@ -52,7 +52,7 @@ class Inbox:
         self._error: BaseException | None = None
         self._orderly = False
         self.is_claimed = False
-        """Somebody iterates or has called `recv`, and no listener has come since."""
+        """The program iterates or has called `recv`, and has set no listener since."""
         self.discards = False
         """Messages that find no room are dropped."""
         self.when_empty: Callable[[], object] | None = None
@@ -77,15 +77,15 @@ class Inbox:
         self._size += size
 
     def claim(self) -> None:
-        """Somebody iterates, or calls `recv`."""
+        """Messages go to tasks from now on: the program iterates, or calls `recv`."""
         self.is_claimed = True
 
     def unclaim(self) -> None:
-        """A listener has come that takes over from a `recv` that has been."""
+        """Messages go to the listener again: one was set after the last `recv`."""
         self.is_claimed = False
 
     def drop_unwanted(self) -> None:
-        """Drop all messages, but for the first if a task waits for it, or was woken and has not come yet."""
+        """Drop all messages except the first, if a task waits for it, or was woken and has not come yet."""
         first = self._queue[0] if self._queue and self.is_awaited else None
         self._queue.clear()
         self._size = 0
@@ -102,22 +102,22 @@ class Inbox:
         return data, binary
 
     def finish(self, error: BaseException, orderly: bool) -> None:
-        """No message will come any more: whoever waits gets those queued, then `error`."""
+        """No further message will come: tasks get those that are queued, then `error`."""
         self._error = error
         self._orderly = orderly
-        self.wake()
+        self.wake_receiver()
 
-    def wake(self) -> None:
-        """Let the waiting task go on, if there is something for it."""
+    def wake_receiver(self) -> None:
+        """Wake the task that waits, if there is something for it."""
         waiter = self._waiter
         if waiter is not None and (self._queue or self._error is not None) and not waiter.done():
             waiter.set_result(None)
 
-    def take(self, ends: bool) -> Generator[Any, None, Any]:
-        """Wait for the next message, text as str. A cancelled wait takes none."""
+    def take_message(self, ends: bool) -> Generator[Any, None, Any]:
+        """Wait for the next message; text comes as str. A wait that is cancelled takes none."""
         if self.is_awaited:
             raise RuntimeError("another task is already waiting for a message")
-        self.is_claimed = True  # a listener may have come since the call
+        self.claim()  # a listener may have been set since the call
         while not self._queue:
             if self._error is not None:
                 if ends and self._orderly:

@@ -64,7 +64,7 @@ class Message:
         """Bytes that the frame under way still owes."""
         self.is_last_frame = False
         self.is_long = False
-        """There is so much to inflate of what came that it is not done here."""
+        """What came inflates to so much that a thread has to do the rest."""
         self._error: BaseException | None = None
 
     def begin_frame(self, fin: bool, key: bytes | None, length: int) -> None:
@@ -82,7 +82,7 @@ class Message:
         self.missing = length
 
     def take(self, piece: bytes) -> None:
-        """Take the next bytes of the frame's payload, as they came."""
+        """Take the next bytes of the frame's payload, still masked."""
         if self._key is not None and piece:
             piece = apply_mask(piece, self._key, self._received)
         self._received += len(piece)
@@ -96,7 +96,7 @@ class Message:
             self.is_long = bool(self._inflater.rest)
 
     def inflate_rest(self, job: Job) -> None:
-        """In a thread: inflate what `take` has left."""
+        """Inflate what `take` has left; called in a thread."""
         inflater = self._inflater
         while inflater is not None and inflater.rest and not job.cancelled:
             self._add(self._inflate(inflater, b"", PIECE))
@@ -107,7 +107,7 @@ class Message:
         self._error = error
 
     def check(self) -> None:
-        """Raise what a thread has found."""
+        """Raise the error that a thread has met, if there is one."""
         error, self._error = self._error, None
         if error is not None:
             try:
@@ -121,11 +121,11 @@ class Message:
         last = self.is_last_frame and not self.missing
         data, error = inflater.inflate(piece, last, room, self._decoder is not None, mark)
         if self._decoder is not None:
-            # Also where inflating failed: which fault is reported must not depend on the cuts.
+            # Also if inflating failed: which fault is reported must not depend on how the input was cut.
             _decode(self._decoder, data)
         if error is not None:
-            # The traceback will hold this frame: what the frame holds lives as long as the error, and
-            # an error that the frame holds makes a circle of them.
+            # The error's traceback keeps this frame alive, and with it `data`; an error that the frame
+            # holds in turn would make a reference cycle.
             del data
             try:
                 raise error
@@ -164,15 +164,15 @@ def _decode(decoder: codecs.IncrementalDecoder, data: bytes, *, final: bool = Fa
         decoder.decode(data, final)
     except UnicodeDecodeError:
         raise fault("INVALID_UTF8") from None
-    # Of all that is hopeless CPython keeps this alone: the start of a surrogate, in case the next byte
-    # makes it one that an error handler would take.
+    # CPython's decoder keeps one start that can no longer become valid, that of a surrogate, since the
+    # next byte may make it one that an error handler accepts.
     pending = decoder.getstate()[0]
     if pending[:1] == b"\xed" and pending[1:] >= b"\xa0":
         raise fault("INVALID_UTF8")
 
 
 def make_message(data: bytes | list[bytes], form: str) -> Any:
-    """A binary message as `binary_type` says; it may have changed since the message began."""
+    """A binary message in the form that `binary_type` names, which may have changed since it began."""
     if form == "fragments":
         return data if isinstance(data, list) else [data]
     if isinstance(data, list):

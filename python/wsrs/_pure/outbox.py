@@ -21,11 +21,11 @@ from wsrs.errors import ConnectionClosed
 __all__ = ["Outbox"]
 
 _CHUNK = 64 * 1024
-"""Bytes: the most that small frames are joined to, and what makes a queue leave at once."""
+"""Bytes up to which small frames are joined into one write; a longer queue leaves at once."""
 
 
 class _Ticks:
-    """The outboxes of a loop with something to do in its next tick: one call of the loop serves them all."""
+    """The outboxes of a loop that have something to do in its next tick: one callback serves them all."""
 
     __slots__ = ("__weakref__", "_due", "loop")
 
@@ -46,7 +46,7 @@ class _Ticks:
             for outbox in rest:
                 outbox.tick()
         finally:
-            # One that raised SystemExit or the like ends the loop, or not: the others are not to suffer.
+            # If one raised SystemExit, whether or not that ends the loop, the others still get their turn.
             for outbox in rest:
                 self.add(outbox)
 
@@ -55,7 +55,7 @@ _thread = threading.local()
 
 
 def _ticks_of(loop: asyncio.AbstractEventLoop) -> _Ticks:
-    """That of the loop, which lives as long as an outbox; a thread has one loop at a time."""
+    """The `_Ticks` of the loop. It lives as long as an outbox of it; a thread runs one loop at a time."""
     found: weakref.ref[_Ticks] | None = getattr(_thread, "ticks", None)
     ticks = None if found is None else found()
     if ticks is None or ticks.loop is not loop:
@@ -99,17 +99,17 @@ class Outbox:
         self._transport: asyncio.Transport | None = None
         self._queue: deque[bytes] = deque()
         self._queued = 0
-        """Bytes that were ever queued; `_passed` of them went to the transport."""
+        """Bytes ever queued; `_passed` of them were given to the transport."""
         self._passed = 0
         self._written = 0
-        """Bytes that the transport had written when a call of the program's wrote last."""
+        """Bytes that the transport had written when a `send` of the program last wrote to it."""
         self._marks: deque[tuple[int, SendCallback | None]] = deque()
-        """Ends of frames in `_queued` with their callbacks; None for a pong that answers a ping."""
+        """Where frames end, counted as `_queued` is, with their callbacks; None is an automatic pong."""
         self._drains: list[asyncio.Future[None]] = []
         self._waited = 0
         """Sends that ever had to wait for room."""
         self._granted = 0
-        """How many those were when there was room last: they are not in vain, whatever comes."""
+        """How many of them there were when the queue last had room: a later loss must not fail those."""
         self._blocked = False
         self._scheduled = False
         self._asked = OPEN
@@ -117,26 +117,26 @@ class Outbox:
         self._done = OPEN
         """What was done of it."""
         self.corked = False
-        """Frames are being delivered: what is queued meanwhile leaves when that is done."""
+        """Messages are being delivered: what is queued meanwhile leaves when that is done."""
         self.bytes_behind = 0
-        """Bytes of messages that wait to be compressed."""
+        """Bytes of payload that wait for a thread, before compression."""
         self.is_behind = False
-        """Frames are still to be put here that were sent before the end."""
+        """Frames wait for a thread. They are put here before the transport is ended."""
         self.pongs = 0
-        """Answers to pings that are not yet written out, those that wait for a thread included."""
+        """Automatic pongs that are not written out yet, including those that wait for a thread."""
 
     def connect(self, transport: asyncio.Transport) -> None:
         """Write to `transport` from now on."""
         self._transport = transport
         self._blocked = transport.get_write_buffer_size() > 0
-        # Whatever the transport holds shall block us. TLS transports pause at the limit, the others above
-        # it: at 0 the former would pause when they have written everything, and not resume.
+        # Anything that the transport still holds must block us. TLS transports pause at the limit, others
+        # above it: at 0, a TLS transport would pause with nothing left to write, and never resume.
         is_tls = transport.get_extra_info("sslcontext") is not None
         transport.set_write_buffer_limits(1 if is_tls else 0)
 
     @property
     def is_open(self) -> bool:
-        """Whether what is queued can still leave."""
+        """Whether frames may still be queued."""
         return self._transport is not None and not self._asked
 
     @property
@@ -170,20 +170,20 @@ class Outbox:
         self.pongs += callback is None
 
     def settle(self) -> None:
-        """After a frame is put and marked: what is more than a chunk does not wait for the tick."""
+        """Called once a frame is put and marked: a queue longer than a chunk does not wait for the tick."""
         if self._queued - self._passed > _CHUNK and not self._blocked:
             self.flush()
             self._tell_written_later()
 
     def tick(self) -> None:
-        """Write what is queued, and tell those who wait for it."""
+        """Write what is queued, then call callbacks and wake senders."""
         self._scheduled = False
         self.flush()
         self._tell_written()
 
     def tick_after_thread(self) -> None:
-        """As `tick`, when a thread is done: compressed it may be so little that there is room, though the
-        transport holds it, closed by us or not."""
+        """As `tick`, after a thread has compressed. What it made may be so short that senders have room, even
+        though the transport holds it all, and even if we have closed the transport."""
         transport = self._transport
         alive = transport is not None and not transport.is_closing()
         self.tick()
@@ -218,23 +218,23 @@ class Outbox:
     # What the transport says ------------------------------------------------------------------
 
     def block(self) -> None:
-        """The transport holds something."""
+        """The transport holds bytes that it could not write."""
         self._blocked = True
 
     def unblock(self) -> None:
-        """It has written everything, or has given up."""
+        """The transport has written everything, or has given up."""
         self._blocked = False
         if not self._has_given_up():
             self.tick()
 
     def _has_given_up(self) -> bool:
-        """Whether the transport ended by itself: what it holds no more was dropped; the loss will be told."""
+        """Whether the transport ended by itself: what it no longer holds was then dropped, not written."""
         transport = self._transport
         return transport is None or (transport.is_closing() and (self._blocked or not self._done))
 
     def _tell_written_later(self) -> None:
-        """Have the next tick tell what is written: never within `send`, where a callback that sends again
-        would call itself without end."""
+        """Have the next tick call the callbacks. If `send` called them, one that sends again would recurse
+        without end."""
         transport = self._transport
         if transport is None or self._has_given_up():
             return
@@ -246,11 +246,11 @@ class Outbox:
             self._ticks.add(self)
 
     def _tell_written(self) -> None:
-        """Tell those whose frames are written out, and senders that wait for room."""
+        """Call the callbacks of frames that are written out, and wake senders if there is room."""
         marks, transport = self._marks, self._transport
         if transport is None or self._has_given_up():
             return
-        # As it is now: a callback may send more, or abort.
+        # Noted before the callbacks run: they may send more, or abort.
         waited, written = self._waited, self._passed - transport.get_write_buffer_size()
         left = self._queued - written + self.bytes_behind
         while marks and marks[0][0] <= written:
@@ -273,24 +273,24 @@ class Outbox:
 
     @property
     def passed(self) -> int:
-        """Bytes that the transport was given."""
+        """Bytes given to the transport."""
         return self._passed
 
-    def take_place(self) -> int:
-        """Where a send stands among those that ever had to wait for room."""
+    def take_ticket(self) -> int:
+        """The number of a send among all that ever had to wait for room."""
         self._waited += 1
         return self._waited
 
-    def wait(self, place: int) -> Generator[Any, None, None]:
+    def wait(self, ticket: int) -> Generator[Any, None, None]:
         """Wait until no more than a quarter of the high-water mark is queued.
 
-        Raises ConnectionClosed where the transport is lost before there was room for the send at `place`.
+        Raises ConnectionClosed if the transport is lost before there was room for the send of this `ticket`.
         """
         while self._transport is not None and self.size > self._low_water_mark:
             drain = self._loop.create_future()
             self._drains.append(drain)
             yield from drain
-        if self._transport is None and place > self._granted:
+        if self._transport is None and ticket > self._granted:
             raise ConnectionClosed(1006)
 
     def _wake(self) -> None:
@@ -325,19 +325,19 @@ class Outbox:
             transport.close()
 
     def drop(self) -> None:
-        """Forget what is queued: it will not be written."""
+        """Forget what is queued, which will never be written."""
         self._queue.clear()
         self._transport = None
         self._wake()
 
     def lose(self, unsent: list[SendCallback]) -> Callable[[], None]:
-        """The transport is gone. Returns what tells the callbacks so, those of frames never put last."""
+        """The transport is gone. Returns a function that calls the callbacks, `unsent` last."""
         marks, self._marks = self._marks, deque()
         marks.extend((self._queued + 1, callback) for callback in unsent)
         self.drop()
 
         def tell() -> None:
-            for place, callback in marks:
-                self._tell(callback, None if place <= self._written else ConnectionClosed(1006))
+            for end, callback in marks:
+                self._tell(callback, None if end <= self._written else ConnectionClosed(1006))
 
         return tell

@@ -1,7 +1,7 @@
-"""A look ahead: pings in bytes that are not to be delivered yet.
+"""A scan for pings in bytes that are not to be delivered yet.
 
 A peer that gets no pong takes us for dead, though the program has only paused. So the frames that wait are
-walked over, header by header, without being read: what they are worth is decided when it is their turn.
+walked over, header by header, without being read: whether they are valid is decided in their turn.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["PingScan"]
 
 
 class PingScan:
-    """How far the bytes that wait were looked at."""
+    """How far the bytes that wait were searched."""
 
     __slots__ = ("_compression", "_in_message", "_is_server", "_over", "_seen", "_skip", "unseen")
 
@@ -24,14 +24,14 @@ class PingScan:
         self._skip = skip
         """Bytes of payload to pass over."""
         self._over = False
-        """Nothing further is a frame: a close frame or a fault."""
+        """A close frame or a fault was seen: what follows is no frame."""
         self._seen = 0
         """Pings seen that the receiver has not come to yet."""
         self.unseen = 0
-        """Bytes at the end of what waits that were not looked at. What comes adds to them."""
+        """Bytes at the end of what waits that were not searched yet; those that come are added."""
 
     def next_ping(self, data: bytes) -> bytes | None:
-        """The payload of the next ping in `data`, whose end waits; None where there is no whole one."""
+        """The payload of the next ping in `data`, whose end waits; None if there is no whole one."""
         while not self._over:
             passed = min(self._skip, self.unseen)
             self._skip -= passed
@@ -66,7 +66,7 @@ class PingScan:
         return None
 
     def met(self) -> bool:
-        """The receiver came to a ping: whether it was seen here before."""
+        """Note that the receiver came to a ping; returns whether it was seen here before."""
         seen = self._seen > 0
         self._seen -= seen
         return seen

@@ -73,7 +73,7 @@ class Receiver:
         self._scan: PingScan | None = None
         """There only while bytes wait that were searched for pings."""
         self.keep_fragments = False
-        """Whether binary messages come as the list of their frames' data; from the next message on."""
+        """Binary messages come as the list of their frames' data, from the next message on."""
 
     # The backlog: bytes that came and are not read yet -------------------------------------------
 
@@ -100,14 +100,14 @@ class Receiver:
         return len(self._data) - self._at
 
     def next_ping(self) -> bytes | None:
-        """The payload of the next ping among what waits, of those that were not seen yet."""
+        """The payload of the next ping among the bytes that wait; each is given once."""
         scan = self._scan
         if scan is None or scan.unseen > self.waiting:  # the receiver has come further
             scan = self._scan = self._ping_scan()
         return scan.next_ping(self._data)
 
     def met_ping(self) -> bool:
-        """The last event was a ping: whether `next_ping` has given it."""
+        """Whether the ping that `next` gave last was given by `next_ping` before."""
         return self._scan is not None and self._scan.met()
 
     def _ping_scan(self) -> PingScan:
@@ -125,7 +125,7 @@ class Receiver:
     # Events ---------------------------------------------------------------------------------------
 
     def finish(self) -> None:
-        """Nothing more is to come: drop what is under way."""
+        """No further event will come: drop what is under way."""
         self._finished = True
         self._message = self._inflater = self._scan = None
         self._data = b""
@@ -212,7 +212,7 @@ class Receiver:
         return CLOSE, parse_close(payload, not self._validate)
 
     def _begin(self, header: Header) -> Event | None:
-        """A data frame begins. A message that is one plain frame, all there, is done with at once."""
+        """Begin a data frame. A message that is one plain frame and has come whole is finished at once."""
         first, key, length, start = header
         end = start + length
         self._at = start
@@ -238,11 +238,11 @@ class Receiver:
             kept = self.keep_fragments and opcode == BINARY
             message = self._message = Message(opcode, inflater, self._validate, kept, self._limits)
         message.begin_frame(bool(first & FIN), key, length)
-        # Also without payload: that is a whole frame.
+        # Also if there is no payload: then the frame is complete.
         return self._payload(message)
 
     def _payload(self, message: Message) -> Event | None:
-        """Take what there is of a data frame's payload."""
+        """Take what has come of a data frame's payload."""
         end = min(self._at + message.missing, len(self._data))
         piece = self._data[self._at : end]
         self._at = end

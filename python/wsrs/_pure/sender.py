@@ -40,7 +40,7 @@ class Sender:
         return (first | FIN if fin else first), (self._deflater if self._compressing else None)
 
     def shares(self, payload: bytes) -> Deflater | None:
-        """What a message that others get too is compressed as; None: it goes out as it is.
+        """The compressor whose settings a message for many is compressed with; None: it goes uncompressed.
 
         The threshold counts here whatever was agreed: such a message refers to no history.
         """
@@ -50,7 +50,7 @@ class Sender:
         return deflater
 
     def _is_worth_compressing(self, payload: bytes) -> bool:
-        """ws looks at the threshold only where our context is not taken over: else short ones gain most."""
+        """As in ws, the threshold counts only without context takeover: with it, short messages gain most."""
         deflater = self._deflater
         if deflater is None or not deflater.can_compress:
             return False

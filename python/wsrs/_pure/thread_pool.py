@@ -4,7 +4,7 @@ zlib gives the GIL up while it works. Rules kept here:
 
 - There is one queue for the process, served in order; a job starts while fewer than its connection's
   `concurrency_limit` run, those of all connections counted, as ws's limiter counts them.
-- Threads start with the first job and end when there was none for a while. They are daemons: an executor's
+- Threads start with the first job and end after a while without one. They are daemons: an executor's
   threads would be waited for when the process ends.
 """
 
@@ -24,7 +24,7 @@ LONG = 64 * 1024
 by one."""
 
 PIECE = 1024 * 1024
-"""Bytes after which a job looks whether it is still wanted."""
+"""Bytes after which a job checks whether it was cancelled."""
 
 _IDLE = 5.0
 """Seconds that a thread without work stays."""
@@ -51,7 +51,7 @@ class Job:
         self._done = done
         self.limit = limit
         self.cancelled = False
-        """Nobody wants the result any more."""
+        """The result is no longer wanted."""
         self.error: BaseException | None = None
 
     def run(self) -> None:
@@ -73,7 +73,7 @@ class _Pool:
         self.begin()
 
     def begin(self) -> None:
-        """With nothing: a forked process has none of its parent's threads, and perhaps a held lock."""
+        """Start afresh: a forked process has none of its parent's threads, but perhaps a held lock."""
         self._news = threading.Condition()
         self._queue: deque[Job] = deque()
         self._running = 0
@@ -87,13 +87,13 @@ class _Pool:
                 self._begin_thread()
             self._news.notify()
             jobs, self._queue = ((), self._queue) if self._threads else (self._queue, deque())
-        # No thread is to be had: the loop has to do it.
+        # No thread could be started: the jobs are done here, in the loop.
         for each in jobs:
             each.run()
             each.deliver()
 
     def _begin_thread(self) -> None:
-        """Have one more, if the system lets us."""
+        """Start one more, if the system lets us."""
         self._threads += 1
         try:
             threading.Thread(target=self._serve, name="wsrs-deflate", daemon=True).start()
@@ -106,7 +106,7 @@ class _Pool:
             with self._news:
                 self._running -= 1
             job.deliver()
-            del job  # what it holds is not to wait for the next
+            del job  # it must not keep alive what it holds until the next one comes
 
     def _next(self) -> Job | None:
         with self._news:

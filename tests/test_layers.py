@@ -82,16 +82,22 @@ UNTESTED: Reasons = {
     "The Rust core's stub, which stubtest compares with the binary": ("_core",),
     "Does something on Python 3.10 alone; tests/server/test_tls.py runs it there": ("_aio.tls_before_311",),
     "Both cores are tested through one seam, by subject: tests/core": (
+        "_pure.close",
+        "_pure.compress_queue",
         "_pure.connection",
-        "_pure.counts",
+        "_pure.counters",
         "_pure.deflate",
-        "_pure.elsewhere",
-        "_pure.frames",
-        "_pure.handshake",
-        "_pure.inbox",
-        "_pure.offload",
-        "_pure.outbox",
-        "_pure.sender",
+        "_pure.error",
+        "_pure.extension",
+        "_pure.frame",
+        "_pure.hold",
+        "_pure.http",
+        "_pure.message",
+        "_pure.payload",
+        "_pure.per_message_deflate",
+        "_pure.random",
+        "_pure.send_args",
+        "_pure.subprotocol",
     ),
 }
 
@@ -100,10 +106,6 @@ HOMES = {"_pure": "core", "event_target": "events"}
 
 LONG: Reasons = {
     "One class, of which all that ws does in WebSocket is a member": ("python/wsrs/websocket.py",),
-    "Its state is to be divided by what owns it": (
-        "python/wsrs/_pure/delivery.py",
-        "python/wsrs/_pure/receiver.py",
-    ),
     "What long messages do in four kinds of situation, on the one pair of ends that it makes": (
         "tests/websocket/test_long_messages.py",
     ),

@@ -17,8 +17,8 @@ __all__ = ["BUSY", "GONE", "SENT", "SLOW", "SharedMessage", "broadcast"]
 
 SENT, SLOW, BUSY, GONE = range(4)
 """What became of the message on one connection: it was queued; or it was not, because too much is queued
-already, because a fragmented message is under way ("MUST NOT be interleaved", RFC 6455 section 5.4), or because
-the connection is gone."""
+already, because a fragmented message is under way ("MUST NOT be interleaved", RFC 6455 section 5.4), or
+because the connection is gone."""
 
 
 class SharedMessage:

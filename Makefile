@@ -22,7 +22,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 # The jobs say which core runs: not who calls them.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
-.PHONY: sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
+.PHONY: drawings sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
 	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke fuzz-build
 
 help:
@@ -151,6 +151,10 @@ sanitize: $(VENV)/.installed ## AddressSanitizer in the Rust code: its tests, an
 docs: build ## docs/parity.md and docs/security.md, from the tables of the tests
 	$(PY) -m tests.parity
 	$(PY) -m tests.threats
+
+# Graphviz is asked for here alone: its output differs from version to version, so the tests compare labels.
+drawings: ## docs/drawings/*.svg, by Graphviz
+	for drawing in docs/drawings/*.dot; do dot -Tsvg $$drawing -o $${drawing%.dot}.svg || exit 1; done
 
 lock: ## renew requirements/test.txt from requirements/test.in
 	rm -rf target/lock && $(PYTHON) -m venv target/lock

@@ -2,6 +2,16 @@
 
 async with wsrs.WebSocketServer(port=8080) as server: ...
 async with wsrs.WebSocket("ws://localhost:8080") as ws: ...
+
+The layout, from the top down; a plain import never points up:
+
+- `server`, `stream`, `websocket`, `http`, `events`, `event_target`, `blob`, `errors`, `typing` are public.
+- `aiohttp` serves WebSockets from an aiohttp application. It is imported only by those who use it.
+- `_server`, `_stream`, `_client`, `_websocket` hold the parts of the classes of those names.
+- `_options` reads options in both spellings; `_net` knows addresses, sockets and proxies.
+- `_aio` has what asyncio leaves to us: callbacks of the program, tasks that wait.
+- `_active_core` chooses the core that runs; `_core` is the one in Rust, `_pure` the same in Python.
+- `_backend` states what a core offers. `docs/architecture.md` has the whole picture.
 """
 
 from __future__ import annotations

@@ -50,8 +50,7 @@ pub fn connection_made(
         let token = own.get().token();
         let written = this
             .reactor(py)
-            .sockets
-            .with(py, |sockets| Some(sockets.engine()?.out_ref(token)?.total_queued()));
+            .with_sockets(py, |sockets| Some(sockets.engine()?.out_ref(token)?.total_queued()));
         let old = this.state.with(py, |state| {
             state.session.connect(written.unwrap_or(0));
             state.wire.open_engine(token, kept)
@@ -104,11 +103,7 @@ pub fn eof_received(connection: &Bound<'_, Connection>) -> PyResult<bool> {
 pub fn connection_lost(connection: &Bound<'_, Connection>, exc: Option<Py<PyAny>>) {
     let (py, this) = (connection.py(), connection.get());
     flush::tell_written(connection);
-    let (transport, unsent) = this.state.with(py, |state| {
-        state.wire.close(state.session.counters_mut());
-        state.lost_error = exc;
-        (state.wire.take_transport(), state.session.lose())
-    });
+    let (transport, unsent) = this.state.with(py, |state| state.lose(exc));
     drop(transport);
     flush::wake_senders(connection);
     delivery::deliver_inbox(connection);

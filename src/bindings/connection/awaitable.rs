@@ -184,7 +184,17 @@ fn cancelled_error(py: Python<'_>) -> PyErr {
 /// for a future, and add callbacks to what nobody has begun to wait for.
 #[pyclass(frozen, module = "wsrs._core")]
 pub struct Awaitable {
-    pub waiter: Py<Waiter>,
+    waiter: Py<Waiter>,
+}
+
+impl Awaitable {
+    pub const fn new(waiter: Py<Waiter>) -> Self {
+        Self { waiter }
+    }
+
+    pub const fn waiter(&self) -> &Py<Waiter> {
+        &self.waiter
+    }
 }
 
 #[pymethods]
@@ -199,7 +209,7 @@ impl Awaitable {
             }
             if waiter.is_spent(py) {
                 let fresh = inbox::recv(connection, waiter.wish)?;
-                return Ok(fresh.get().waiter.clone_ref(py));
+                return Ok(fresh.get().waiter().clone_ref(py));
             }
         }
         Ok(self.waiter.clone_ref(py))

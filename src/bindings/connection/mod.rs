@@ -16,11 +16,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyType};
 
 use self::awaitable::{Awaitable, Wish};
-use self::inbound::inbox::{self, Receivers};
-use self::outbound::flush::{self, Senders};
-use self::outbound::{control, send};
+use self::inbound::inbox;
+use self::outbound::{control, flush, send};
 use self::state::State;
-use self::wire::Wire;
 use crate::bindings::api::per_message_deflate::PerMessageDeflate;
 use crate::bindings::convert::payload::Payload;
 use crate::bindings::convert::send_args;
@@ -39,10 +37,10 @@ use crate::session::{Form, Limits, Session, Settings, delivery};
 /// See `wsrs._backend.contract.Connection`, the protocol that this class has in common with the pure core.
 #[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
 pub struct Connection {
-    pub(in crate::bindings) reactor: Py<Reactor>,
+    reactor: Py<Reactor>,
     pub(in crate::bindings) state: GilCell<State>,
     /// Where a transport of the loop puts what it has read; there only on such a transport.
-    pub(in crate::bindings) incoming: GilCell<Option<Py<PyByteArray>>>,
+    incoming: GilCell<Option<Py<PyByteArray>>>,
 }
 
 impl Connection {
@@ -70,7 +68,7 @@ impl Connection {
         look: impl FnOnce(&OutQueue<Held>) -> R,
     ) -> Option<R> {
         let token = self.token(py)?;
-        self.reactor(py).sockets.with(py, |sockets| sockets.engine()?.out_ref(token).map(look))
+        self.reactor(py).with_sockets(py, |sockets| sockets.engine()?.out_ref(token).map(look))
     }
 }
 
@@ -114,17 +112,8 @@ impl Connection {
             concurrency_limit,
         };
         let limits = Limits { max_payload, max_fragments, max_buffered_chunks };
-        let state = State {
-            wire: Wire::new(),
-            session: Session::new(settings, limits, params),
-            senders: Senders::default(),
-            receivers: Receivers::default(),
-            #[cfg(unix)]
-            prefetch: Prefetch::default(),
-            owner: Some(owner),
-            generate_mask,
-            lost_error: None,
-        };
+        let session = Session::new(settings, limits, params);
+        let state = State::new(session, owner, generate_mask);
         let reactor = Reactor::of(r#loop)?;
         Ok(Self { reactor, state: GilCell::new(state), incoming: GilCell::new(None) })
     }
@@ -235,7 +224,9 @@ impl Connection {
         #[cfg(unix)]
         {
             let prefetch = value.as_ref().map(|listener| Prefetch::of(listener.bind(slf.py())));
-            slf.get().state.with(slf.py(), |state| state.prefetch = prefetch.unwrap_or_default());
+            slf.get()
+                .state
+                .with(slf.py(), |state| state.set_prefetch(prefetch.unwrap_or_default()));
         }
         drop(delivery::set_listener(slf, value));
     }

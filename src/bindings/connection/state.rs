@@ -47,16 +47,59 @@ pub struct State {
     pub receivers: Receivers,
     /// What the listener reads first.
     #[cfg(unix)]
-    pub prefetch: Prefetch,
+    prefetch: Prefetch,
     /// Whom events are told.
-    pub owner: Option<Py<PyAny>>,
+    owner: Option<Py<PyAny>>,
     /// The program's function that fills in masking keys.
-    pub generate_mask: Option<Py<PyAny>>,
+    generate_mask: Option<Py<PyAny>>,
     /// Why the transport is gone, until the owner is told.
-    pub lost_error: Option<Py<PyAny>>,
+    lost_error: Option<Py<PyAny>>,
 }
 
 impl State {
+    pub fn new(
+        session: Session<PyObjects>,
+        owner: Py<PyAny>,
+        generate_mask: Option<Py<PyAny>>,
+    ) -> Self {
+        Self {
+            wire: Wire::new(),
+            session,
+            senders: Senders::default(),
+            receivers: Receivers::default(),
+            #[cfg(unix)]
+            prefetch: Prefetch::default(),
+            owner: Some(owner),
+            generate_mask,
+            lost_error: None,
+        }
+    }
+
+    /// The transport is gone: its error, if it had one, and the callbacks of what was not written. What is
+    /// returned is dropped with nothing borrowed.
+    #[must_use]
+    pub fn lose(&mut self, error: Option<Py<PyAny>>) -> (Option<Py<PyAny>>, Vec<Py<PyAny>>) {
+        self.wire.close(self.session.counters_mut());
+        self.lost_error = error;
+        (self.wire.take_transport(), self.session.lose())
+    }
+
+    /// Why the transport is gone, once.
+    pub const fn take_lost_error(&mut self) -> Option<Py<PyAny>> {
+        self.lost_error.take()
+    }
+
+    /// The program's function that fills in masking keys.
+    pub const fn generate_mask(&self) -> Option<&Py<PyAny>> {
+        self.generate_mask.as_ref()
+    }
+
+    /// What is fetched before the listener is called, from now on.
+    #[cfg(unix)]
+    pub const fn set_prefetch(&mut self, prefetch: Prefetch) {
+        self.prefetch = prefetch;
+    }
+
     /// What the objects inside refer to.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         for object in [&self.owner, &self.generate_mask, &self.lost_error] {

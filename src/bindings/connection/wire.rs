@@ -21,14 +21,29 @@ enum Carrier {
 
 /// What is queued for a transport of the loop, which is given it at the end of the tick.
 pub struct LoopQueue {
-    pub bytes: Vec<u8>,
+    bytes: Vec<u8>,
     /// Bytes that the transport was given.
-    pub written: u64,
+    written: u64,
     /// The transport has asked to wait.
     is_blocked: bool,
 }
 
 impl LoopQueue {
+    /// What is queued, to append to.
+    pub const fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Bytes that are queued.
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The place in the outgoing stream where what is queued ends.
+    pub const fn total_queued(&self) -> u64 {
+        self.written + self.bytes.len() as u64
+    }
+
     /// Whether the transport has asked to wait.
     pub const fn is_blocked(&self) -> bool {
         self.is_blocked
@@ -148,7 +163,7 @@ impl Wire {
     /// Bytes that a transport of the loop was given, and those with the ones queued for it.
     pub const fn written_and_total(&self) -> (u64, u64) {
         match &self.carrier {
-            Carrier::Loop(queue) => (queue.written, queue.written + queue.bytes.len() as u64),
+            Carrier::Loop(queue) => (queue.written, queue.total_queued()),
             _ => (0, 0),
         }
     }

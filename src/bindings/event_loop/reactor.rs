@@ -33,12 +33,12 @@ pub struct Reactor {
     call_soon: Py<PyAny>,
     shared: GilCell<Shared>,
     agenda: GilCell<Agenda>,
-    pub jobs: GilCell<Jobs>,
+    jobs: GilCell<Jobs>,
     #[cfg(unix)]
-    pub sockets: GilCell<Sockets>,
+    sockets: GilCell<Sockets>,
     /// Empty but for its room.
     #[cfg(unix)]
-    pub read_group: GilCell<ReadGroup>,
+    read_group: GilCell<ReadGroup>,
 }
 
 impl Reactor {
@@ -82,6 +82,27 @@ impl Reactor {
         self.shared.with(py, act)
     }
 
+    #[cfg(unix)]
+    #[inline]
+    pub fn with_sockets<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Sockets) -> R) -> R {
+        self.sockets.with(py, act)
+    }
+
+    pub fn with_jobs<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Jobs) -> R) -> R {
+        self.jobs.with(py, act)
+    }
+
+    /// The room of a group of reads, which is given back empty.
+    #[cfg(unix)]
+    pub fn take_read_group(&self, py: Python<'_>) -> ReadGroup {
+        self.read_group.with(py, std::mem::take)
+    }
+
+    #[cfg(unix)]
+    pub fn give_read_group(&self, py: Python<'_>, group: ReadGroup) {
+        self.read_group.with(py, |kept| *kept = group);
+    }
+
     pub fn event_loop(&self, py: Python<'_>) -> Py<PyAny> {
         self.event_loop.clone_ref(py)
     }
@@ -89,25 +110,21 @@ impl Reactor {
     /// Whether the engine's callback runs, hence no task is current.
     #[inline]
     pub fn in_batch(&self, py: Python<'_>) -> bool {
-        self.shared.with(py, |shared| shared.in_batch)
+        self.shared.with(py, |shared| shared.is_in_batch())
     }
 
     /// The batch is over.
     pub fn end_batch(&self, py: Python<'_>) {
-        self.shared.with(py, |shared| (shared.in_batch, shared.waking) = (false, false));
+        self.shared.with(py, Shared::end_batch);
     }
 
     /// Whether a task may be stepped directly now; then none else may be until `end_waking`.
     pub fn begin_waking(&self, py: Python<'_>) -> bool {
-        self.shared.with(py, |shared| {
-            let free = shared.in_batch && !shared.waking;
-            shared.waking |= free;
-            free
-        })
+        self.shared.with(py, Shared::begin_waking)
     }
 
     pub fn end_waking(&self, py: Python<'_>) {
-        self.shared.with(py, |shared| shared.waking = false);
+        self.shared.with(py, Shared::end_waking);
     }
 
     /// `loop.call_soon(function, argument, context=context)`.
@@ -233,7 +250,7 @@ impl Reactor {
         let (py, this) = (slf.py(), slf.get());
         #[cfg(unix)]
         let sockets =
-            this.sockets.with(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
+            this.with_sockets(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
         #[cfg(not(unix))]
         let sockets = 0;
         if sockets > 0 || this.agenda.with(py, |agenda| !agenda.dirty.is_empty()) {

@@ -31,13 +31,13 @@ pub fn forks() -> u32 {
 
 /// State that connections reach by a borrow; nothing in it runs Python when dropped.
 pub struct Shared {
-    pub codec: Codec,
+    codec: Codec,
     masks: MaskPool,
     forks: u32,
     read_buffer: Option<Box<[u8]>>,
-    pub in_batch: bool,
+    is_in_batch: bool,
     /// A task is stepped directly.
-    pub waking: bool,
+    is_waking: bool,
 }
 
 impl Shared {
@@ -47,9 +47,40 @@ impl Shared {
             masks: MaskPool::new(),
             forks: forks(),
             read_buffer: None,
-            in_batch: false,
-            waking: false,
+            is_in_batch: false,
+            is_waking: false,
         }
+    }
+
+    /// Compressors and decompressors.
+    #[inline]
+    pub const fn codec(&mut self) -> &mut Codec {
+        &mut self.codec
+    }
+
+    /// The engine's callback begins: whether it did not run already, around this call.
+    pub const fn begin_batch(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_in_batch, true)
+    }
+
+    pub const fn end_batch(&mut self) {
+        (self.is_in_batch, self.is_waking) = (false, false);
+    }
+
+    #[inline]
+    pub const fn is_in_batch(&self) -> bool {
+        self.is_in_batch
+    }
+
+    /// A task is to be stepped directly: whether it may be. Then no other may until [`Self::end_waking`].
+    pub const fn begin_waking(&mut self) -> bool {
+        let may = self.is_in_batch && !self.is_waking;
+        self.is_waking |= may;
+        may
+    }
+
+    pub const fn end_waking(&mut self) {
+        self.is_waking = false;
     }
 
     /// A masking key from the system's entropy (RFC 6455 section 10.3).

@@ -164,7 +164,7 @@ pub struct Listener {
 impl Listener {
     /// Stops accepting. The socket itself stays its owner's to close.
     fn close(&self, py: Python<'_>) {
-        let owner = self.reactor.get().sockets.with(py, |sockets| {
+        let owner = self.reactor.get().with_sockets(py, |sockets| {
             if let Some(engine) = &mut sockets.engine {
                 engine.unlisten(self.token);
             }
@@ -181,14 +181,14 @@ impl Listener {
 /// Makes the engine where there is none yet, its poller watched by the loop.
 pub fn open(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     let (py, this) = (reactor.py(), reactor.get());
-    if this.sockets.with(py, |sockets| sockets.is_open()) {
+    if this.with_sockets(py, |sockets| sockets.is_open()) {
         return Ok(());
     }
     let engine = Engine::new(Os)?;
     let descriptor = engine.poller_fd();
     let callback = reactor.getattr(intern!(py, "_on_ready"))?;
     this.event_loop(py).call_method1(py, intern!(py, "add_reader"), (descriptor, callback))?;
-    this.sockets.with(py, |sockets| sockets.engine = Some(engine));
+    this.with_sockets(py, |sockets| sockets.engine = Some(engine));
     Ok(())
 }
 
@@ -213,7 +213,7 @@ pub fn listen(
     let number = descriptor(sock)?;
     // SAFETY: the Python socket keeps the descriptor open during this call.
     let own = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()?;
-    let token = reactor.get().sockets.with(py, |sockets| {
+    let token = reactor.get().with_sockets(py, |sockets| {
         let token = sockets.engine.as_mut().ok_or_else(no_engine)?.listen(own)?;
         sockets.put(token, Owner::new(Kind::Listener(factory)));
         PyResult::Ok(token)
@@ -230,7 +230,7 @@ pub fn adopt(
     let number = descriptor(sock)?;
     // SAFETY: as in `listen`. A copy first, so that the socket is whole if the engine refuses.
     let own: OwnedFd = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()?;
-    let token = reactor.get().sockets.with(py, |sockets| {
+    let token = reactor.get().with_sockets(py, |sockets| {
         PyResult::Ok(sockets.engine.as_mut().ok_or_else(no_engine)?.adopt(own)?)
     })?;
     sock.call_method0(intern!(py, "close"))
@@ -246,7 +246,7 @@ pub fn make_transport(
     let py = reactor.py();
     let transport = Py::new(py, EngineTransport::new(reactor.clone().unbind(), token))?;
     let owner = Owner::new(Kind::of(protocol)?);
-    reactor.get().sockets.with(py, |sockets| sockets.put(token, owner));
+    reactor.get().with_sockets(py, |sockets| sockets.put(token, owner));
     protocol.call_method1(intern!(py, "connection_made"), (transport.bind(py),))?;
     Ok(transport)
 }
@@ -254,7 +254,7 @@ pub fn make_transport(
 /// Closes a socket once what it has queued is written.
 pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
     let (py, this) = (reactor.py(), reactor.get());
-    let empty = this.sockets.with(py, |sockets| {
+    let empty = this.with_sockets(py, |sockets| {
         let Some(owner) = sockets.owner(token) else { return false };
         owner.close();
         let Some(engine) = &mut sockets.engine else { return true };
@@ -269,7 +269,7 @@ pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
 /// Closes a socket at once; its owner's `connection_lost` follows in the next tick, only once.
 pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let (owner, written) = this.sockets.with(py, |sockets| {
+    let (owner, written) = this.with_sockets(py, |sockets| {
         let written = sockets.engine.as_mut().map_or(0, |engine| {
             let written = engine.out_ref(token).map_or(0, |out| out.total_written());
             engine.close(token);
@@ -297,10 +297,9 @@ pub fn set_protocol(
     protocol: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     let kind = Kind::of(protocol)?;
-    let old = reactor
-        .get()
-        .sockets
-        .with(reactor.py(), |sockets| sockets.owner(token).map(|owner| owner.replace(kind)));
+    let old = reactor.get().with_sockets(reactor.py(), |sockets| {
+        sockets.owner(token).map(|owner| owner.replace(kind))
+    });
     drop(old);
     Ok(())
 }

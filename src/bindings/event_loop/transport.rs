@@ -40,16 +40,14 @@ impl EngineTransport {
         py: Python<'_>,
         act: impl FnOnce(&mut crate::bindings::event_loop::owner::Owner) -> R,
     ) -> Option<R> {
-        self.reactor.get().sockets.with(py, |sockets| sockets.owner(self.token).map(act))
+        self.reactor.get().with_sockets(py, |sockets| sockets.owner(self.token).map(act))
     }
 
     /// The socket as Python's `socket.socket`, a duplicate for options and addresses.
     fn duplicate(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let number = self
-            .reactor
-            .get()
-            .sockets
-            .with(py, |sockets| sockets.engine().and_then(|engine| engine.raw_fd(self.token)));
+        let number = self.reactor.get().with_sockets(py, |sockets| {
+            sockets.engine().and_then(|engine| engine.raw_fd(self.token))
+        });
         let Some(number) = number else { return Ok(None) };
         let copy = py.import("os")?.call_method1("dup", (number,))?;
         let keywords = pyo3::types::PyDict::new(py);
@@ -59,7 +57,7 @@ impl EngineTransport {
     }
 
     fn address(&self, py: Python<'_>, peer: bool) -> PyResult<Option<Py<PyAny>>> {
-        let address = self.reactor.get().sockets.with(py, |sockets| {
+        let address = self.reactor.get().with_sockets(py, |sockets| {
             let engine = sockets.engine()?;
             if peer { engine.peer_addr(self.token) } else { engine.local_addr(self.token) }.ok()
         });
@@ -96,7 +94,7 @@ impl EngineTransport {
         }
         let reactor = self.reactor.bind(py);
         let token = self.token;
-        let length = reactor.get().sockets.with(py, |sockets| {
+        let length = reactor.get().with_sockets(py, |sockets| {
             let out = sockets.engine()?.out(token)?;
             match &payload {
                 Payload::Bytes(bytes) if bytes.as_bytes().len() >= HOLD_MIN => {
@@ -109,11 +107,9 @@ impl EngineTransport {
         let Some(length) = length else { return Ok(()) };
         if length > FLUSH_AT {
             write::flush(reactor, token);
-        } else if reactor
-            .get()
-            .sockets
-            .with(py, |sockets| sockets.engine().is_some_and(|engine| engine.mark_dirty(token)))
-        {
+        } else if reactor.get().with_sockets(py, |sockets| {
+            sockets.engine().is_some_and(|engine| engine.mark_dirty(token))
+        }) {
             Reactor::schedule_flush(reactor);
         }
         Ok(())
@@ -133,7 +129,7 @@ impl EngineTransport {
 
     /// Sends FIN when all that is queued is written; reading goes on.
     fn write_eof(&self, py: Python<'_>) {
-        self.reactor.get().sockets.with(py, |sockets| {
+        self.reactor.get().with_sockets(py, |sockets| {
             if let Some(engine) = sockets.engine() {
                 engine.shutdown_write(self.token);
             }
@@ -156,7 +152,7 @@ impl EngineTransport {
     }
 
     fn pause_reading(&self, py: Python<'_>) {
-        self.reactor.get().sockets.with(py, |sockets| {
+        self.reactor.get().with_sockets(py, |sockets| {
             if let Some(engine) = sockets.engine() {
                 engine.pause(self.token);
             }
@@ -165,7 +161,7 @@ impl EngineTransport {
 
     /// Reads again. OSError where the system's poller refuses the socket.
     fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
-        self.reactor.get().sockets.with(py, |sockets| {
+        self.reactor.get().with_sockets(py, |sockets| {
             if sockets.owner(self.token).is_some_and(|owner| owner.is_closing()) {
                 return Ok(());
             }
@@ -177,7 +173,7 @@ impl EngineTransport {
     }
 
     fn is_reading(&self, py: Python<'_>) -> bool {
-        self.reactor.get().sockets.with(py, |sockets| {
+        self.reactor.get().with_sockets(py, |sockets| {
             sockets.owner(self.token).is_some_and(|owner| !owner.is_closing())
                 && sockets.engine().is_some_and(|engine| !engine.is_paused(self.token))
         })
@@ -211,8 +207,7 @@ impl EngineTransport {
     fn get_write_buffer_size(&self, py: Python<'_>) -> usize {
         self.reactor
             .get()
-            .sockets
-            .with(py, |sockets| {
+            .with_sockets(py, |sockets| {
                 sockets.engine().and_then(|engine| engine.out_ref(self.token).map(|out| out.len()))
             })
             .unwrap_or(0)

@@ -48,7 +48,7 @@ pub fn start(
     let reactor = connection.get().reactor_bound(py);
     let waker = waker(reactor)?;
     let kept = connection.clone().unbind();
-    let job = reactor.get().jobs.with(py, |jobs| {
+    let job = reactor.get().with_jobs(py, |jobs| {
         let id = jobs.next;
         jobs.next += 1;
         jobs.connections.insert(id, kept);
@@ -66,7 +66,7 @@ fn waker(reactor: &Bound<'_, Reactor>) -> PyResult<Waker> {
     let target = reactor.getattr(intern!(py, "_jobs_done"))?;
     #[cfg(unix)]
     {
-        let found = this.jobs.with(py, |jobs| match &jobs.pipe {
+        let found = this.with_jobs(py, |jobs| match &jobs.pipe {
             Some(pipe) => Ok((pipe.0.as_raw_fd(), Arc::clone(&pipe.1), jobs.watching)),
             None => {
                 let (ours, theirs) = UnixStream::pair()?;
@@ -85,7 +85,7 @@ fn waker(reactor: &Bound<'_, Reactor>) -> PyResult<Waker> {
         };
         match watched {
             Ok(()) => {
-                this.jobs.with(py, |jobs| jobs.watching = true);
+                this.with_jobs(py, |jobs| jobs.watching = true);
                 return Ok(Waker::Pipe(pipe));
             }
             Err(error) if error.is_instance_of::<PyNotImplementedError>(py) => {}
@@ -99,7 +99,7 @@ fn waker(reactor: &Bound<'_, Reactor>) -> PyResult<Waker> {
 /// Tells the connections whose jobs are done.
 pub fn done(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let done: Vec<_> = this.jobs.with(py, |jobs| {
+    let done: Vec<_> = this.with_jobs(py, |jobs| {
         #[cfg(unix)]
         if let Some((ours, _)) = &jobs.pipe {
             let mut signals = [0; 64];
@@ -121,7 +121,7 @@ pub fn done(reactor: &Bound<'_, Reactor>) {
 #[cfg(unix)]
 fn stop_watching(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let descriptor = this.jobs.with(py, |jobs| {
+    let descriptor = this.with_jobs(py, |jobs| {
         let stop = jobs.watching && jobs.connections.is_empty();
         jobs.watching &= !stop;
         jobs.pipe.as_ref().filter(|_| stop).map(|pipe| pipe.0.as_raw_fd())

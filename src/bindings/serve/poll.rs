@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::bindings::event_loop::owner::Kind;
 use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::event_loop::shared::Shared;
 use crate::bindings::event_loop::sockets::{lose, make_transport};
 use crate::bindings::serve::read::readable_now;
 use crate::bindings::serve::read_group::GROUP;
@@ -29,11 +30,11 @@ impl Drop for Batch<'_, '_> {
 /// One batch: what is ready, at most the engine's bound of events, then what was queued meanwhile.
 pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     let (py, this) = (reactor.py(), reactor.get());
-    if this.with_shared(py, |shared| std::mem::replace(&mut shared.in_batch, true)) {
+    if !this.with_shared(py, Shared::begin_batch) {
         return Ok(()); // a loop run within a listener; the outer batch goes on with the rest
     }
     let batch = Batch(reactor);
-    let polled = this.sockets.with(py, |sockets| match sockets.engine() {
+    let polled = this.with_sockets(py, |sockets| match sockets.engine() {
         Some(engine) => engine.poll().map(drop),
         None => Ok(()),
     });
@@ -50,9 +51,9 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
 /// Serves the sockets that are ready, a group at a time: all are read, then delivered, then written.
 fn serve_ready(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let mut read_group = this.read_group.with(py, std::mem::take);
+    let mut read_group = this.take_read_group(py);
     let mut served = 0;
-    while let Some(ready) = this.sockets.with(py, |sockets| sockets.next_ready()) {
+    while let Some(ready) = this.with_sockets(py, |sockets| sockets.next_ready()) {
         let read = match ready {
             Ready::Socket { token, readable: true, writable: false, hangup: false } => {
                 read_group.read(reactor, token)
@@ -71,7 +72,7 @@ fn serve_ready(reactor: &Bound<'_, Reactor>) {
         }
     }
     read_group.deliver(reactor);
-    this.read_group.with(py, |kept| *kept = read_group);
+    this.give_read_group(py, read_group);
 }
 
 /// What is ready and is not read with the others.
@@ -92,7 +93,7 @@ fn serve(reactor: &Bound<'_, Reactor>, ready: Ready) {
 fn accept(reactor: &Bound<'_, Reactor>, listener: Token) {
     let (py, this) = (reactor.py(), reactor.get());
     for _ in 0..ACCEPTS {
-        let (accepted, factory) = this.sockets.with(py, |sockets| {
+        let (accepted, factory) = this.with_sockets(py, |sockets| {
             let factory = match sockets.owner(listener).map(|owner| owner.kind()) {
                 Some(Kind::Listener(factory)) => Some(factory.clone_ref(py)),
                 _ => None,
@@ -134,10 +135,9 @@ fn wait_for_descriptors(reactor: &Bound<'_, Reactor>) {
 
 /// Tries again to accept; waits once more where that fails.
 pub fn resume_accepting(reactor: &Bound<'_, Reactor>) {
-    let resumed = reactor
-        .get()
-        .sockets
-        .with(reactor.py(), |sockets| sockets.engine().map_or(Ok(()), Engine::resume_accepting));
+    let resumed = reactor.get().with_sockets(reactor.py(), |sockets| {
+        sockets.engine().map_or(Ok(()), Engine::resume_accepting)
+    });
     if resumed.is_err() {
         wait_for_descriptors(reactor);
     }

@@ -30,7 +30,7 @@ pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
 fn read_up_to(reactor: &Bound<'_, Reactor>, token: Token, reads: usize) {
     let (py, this) = (reactor.py(), reactor.get());
     for _ in 0..reads {
-        let kind = this.sockets.with(py, |sockets| {
+        let kind = this.with_sockets(py, |sockets| {
             let paused = sockets.engine().is_none_or(|engine| engine.is_paused(token));
             let owner = sockets.owner(token).filter(|owner| !paused && !owner.is_closing());
             owner.map(|owner| owner.kind().clone_ref(py))
@@ -80,7 +80,7 @@ pub fn read_once(
 ) -> (Read, usize) {
     let (py, this) = (reactor.py(), reactor.get());
     let read = |into: &mut [MaybeUninit<u8>]| {
-        this.sockets.with(py, |sockets| {
+        this.with_sockets(py, |sockets| {
             sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, into))
         })
     };
@@ -191,7 +191,7 @@ fn read_shared(
         this.with_shared(py, crate::bindings::event_loop::shared::Shared::take_read_buffer);
     // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
     let spare = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len()) };
-    let read = this.sockets.with(py, |sockets| {
+    let read = this.with_sockets(py, |sockets| {
         sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, spare))
     });
     let outcome = match &read {

@@ -42,7 +42,7 @@ impl ReadGroup {
     #[inline]
     pub fn read(&mut self, reactor: &Bound<'_, Reactor>, token: Token) -> bool {
         let (py, this) = (reactor.py(), reactor.get());
-        let Some(connection) = this.sockets.with(py, |sockets| sockets.readable(py, token)) else {
+        let Some(connection) = this.with_sockets(py, |sockets| sockets.readable(py, token)) else {
             return false;
         };
         if self.list.is_empty() {

@@ -14,9 +14,9 @@ use crate::engine::{Flush, Token};
 /// sends again at each call would have the loop for itself.
 pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let dirty = this.sockets.with(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
+    let dirty = this.with_sockets(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
     for _ in 0..dirty {
-        let Some(token) = this.sockets.with(py, |sockets| sockets.take_dirty()) else {
+        let Some(token) = this.with_sockets(py, |sockets| sockets.take_dirty()) else {
             return;
         };
         flush(reactor, token);
@@ -35,7 +35,7 @@ pub fn flush_and_tell(
     tell: impl FnOnce(&Bound<'_, Connection>, usize),
 ) {
     let (py, this) = (reactor.py(), reactor.get());
-    let (outcome, kind, closing) = this.sockets.with(py, |sockets| {
+    let (outcome, kind, closing) = this.with_sockets(py, |sockets| {
         let outcome = sockets.engine().map(|engine| engine.flush(token));
         match sockets.owner(token) {
             Some(owner) => {
@@ -72,7 +72,7 @@ fn control_writing(
 ) {
     let (py, this) = (reactor.py(), reactor.get());
     let change =
-        this.sockets.with(py, |sockets| sockets.owner(token).and_then(|owner| owner.cross(left)));
+        this.with_sockets(py, |sockets| sockets.owner(token).and_then(|owner| owner.cross(left)));
     let outcome = match change {
         Some(true) => protocol.call_method0(intern!(py, "pause_writing")),
         Some(false) => protocol.call_method0(intern!(py, "resume_writing")),

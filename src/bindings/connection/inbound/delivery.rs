@@ -9,7 +9,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyList, PyString};
 use super::{inbox, inflate};
 use crate::bindings::connection::awaitable::{Awaitable, Done};
 use crate::bindings::connection::outbound::{control, flush};
-use crate::bindings::connection::state::PyObjects;
+use crate::bindings::connection::state::{PyObjects, State};
 use crate::bindings::connection::{Connection, asyncio_protocol};
 use crate::bindings::convert::bytes_buffer::BytesBuffer;
 use crate::bindings::convert::text::decode;
@@ -30,7 +30,7 @@ impl Host for Bound<'_, Connection> {
     fn with_codec<R>(&self, act: impl FnOnce(&mut Session<PyObjects>, &mut Codec) -> R) -> R {
         let (py, this) = (self.py(), self.get());
         this.reactor(py).with_shared(py, |shared| {
-            this.state.with(py, |state| act(&mut state.session, &mut shared.codec))
+            this.state.with(py, |state| act(&mut state.session, shared.codec()))
         })
     }
 
@@ -119,7 +119,7 @@ impl Host for Bound<'_, Connection> {
             }
             News::End => this.tell_owner(py, "_on_end", ()),
             News::Lost => {
-                let error = this.state.with(py, |state| state.lost_error.take());
+                let error = this.state.with(py, State::take_lost_error);
                 this.tell_owner(py, "_on_lost", (error,));
             }
         }

@@ -34,7 +34,7 @@ impl Receivers {
     /// The waiters of the tasks that wait.
     fn waiting(&self, py: Python<'_>) -> [Option<Py<Waiter>>; 2] {
         [&self.recv, &self.next].map(|slot| {
-            let waiter = &slot.as_ref()?.get().waiter;
+            let waiter = slot.as_ref()?.get().waiter();
             waiter.get().is_waiting(py).then(|| waiter.clone_ref(py))
         })
     }
@@ -51,7 +51,7 @@ impl Receivers {
 }
 
 fn waiter_of(made: &Py<Awaitable>) -> &Waiter {
-    made.get().waiter.get()
+    made.get().waiter().get()
 }
 
 /// The connection's one awaitable for `wish`.
@@ -67,7 +67,7 @@ pub fn recv(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Py<Await
         return Ok(made);
     }
     let waiter = Py::new(py, Waiter::new(connection.clone().unbind(), wish))?;
-    let made = Py::new(py, Awaitable { waiter })?;
+    let made = Py::new(py, Awaitable::new(waiter))?;
     let kept = made.clone_ref(py);
     let spent = this.state.with(py, |state| state.receivers.slot(wish).replace(kept));
     drop(spent);

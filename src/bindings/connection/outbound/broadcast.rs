@@ -24,12 +24,18 @@ const HOLD_MIN: usize = usize::MAX;
 /// A frame without a mask, as every server sends it: made once, queued many times.
 pub struct SharedFrame {
     /// The header, and the payload unless it is held.
-    pub bytes: Vec<u8>,
+    bytes: Vec<u8>,
     /// A large payload, which stays where it is.
-    pub payload: Option<Py<PyBytes>>,
+    payload: Option<Py<PyBytes>>,
 }
 
 impl SharedFrame {
+    /// The header, with the payload unless that is held; and the payload that is.
+    #[inline]
+    pub fn parts(&self) -> (&[u8], Option<&Py<PyBytes>>) {
+        (&self.bytes, self.payload.as_ref())
+    }
+
     fn new(opcode: Opcode, rsv1: bool, payload: &Bound<'_, PyBytes>) -> Self {
         let length = payload.as_bytes().len();
         let header = FrameHeader { fin: true, rsv1, opcode, mask: None, length: length as u64 };
@@ -117,7 +123,7 @@ impl Message<'_> {
         let (frame, compressed) = self.frame_for(connection)?;
         let queued = enqueue(this, py, |(session, shared), sink| {
             sink.put_shared(py, frame);
-            session.send_shared(&mut shared.codec, data.as_bytes(), compressed);
+            session.send_shared(shared.codec(), data.as_bytes(), compressed);
         });
         let Some(((), queued)) = queued else { return Ok(Outcome::Gone) };
         settle(connection, &queued);

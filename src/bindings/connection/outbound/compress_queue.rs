@@ -119,7 +119,7 @@ fn deflated(connection: &Bound<'_, Connection>, task: Deflation) {
         return give_up(connection, "a long message could not be compressed", error);
     }
     let queued = enqueue_anyhow(this, py, |(session, shared), sink| {
-        let callback = session.end_compressing(&mut shared.codec, deflater)?;
+        let callback = session.end_compressing(shared.codec(), deflater)?;
         sink.put_made(&frame.header(made.len() as u64, mask), made);
         if callback.is_some() {
             session.mark(sink.total(), callback, false);
@@ -197,7 +197,7 @@ fn put_waiting(
     let header = frame.header(data.len() as u64, mask);
     if frame.compress {
         let frame = (frame, &header);
-        return session.append_compressed(&mut shared.codec, frame, data, sink.tail());
+        return session.append_compressed(shared.codec(), frame, data, sink.tail());
     }
     sink.put(&header, data, source);
     Ok(())

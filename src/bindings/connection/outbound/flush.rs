@@ -78,7 +78,7 @@ fn await_room(connection: &Bound<'_, Connection>) -> PyResult<Py<PyAny>> {
     let waiter = Py::new(py, Waiter::new(connection.clone().unbind(), Wish::Room))?;
     let kept = waiter.clone_ref(py);
     this.state.with(py, |state| state.senders.add(kept));
-    Ok(Py::new(py, Awaitable { waiter })?.into_any())
+    Ok(Py::new(py, Awaitable::new(waiter))?.into_any())
 }
 
 /// Whether a sender may go on: less than the low mark is queued, or the wire is gone.

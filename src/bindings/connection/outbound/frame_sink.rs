@@ -35,7 +35,7 @@ impl FrameSink<'_> {
         match self {
             #[cfg(unix)]
             Self::Engine(queue) => queue.tail(),
-            Self::Loop(queue) => &mut queue.bytes,
+            Self::Loop(queue) => queue.tail(),
         }
     }
 
@@ -43,7 +43,7 @@ impl FrameSink<'_> {
         match self {
             #[cfg(unix)]
             Self::Engine(queue) => queue.len(),
-            Self::Loop(queue) => queue.bytes.len(),
+            Self::Loop(queue) => queue.len(),
         }
     }
 
@@ -52,7 +52,7 @@ impl FrameSink<'_> {
         match self {
             #[cfg(unix)]
             Self::Engine(queue) => queue.total_queued(),
-            Self::Loop(queue) => queue.written + queue.bytes.len() as u64,
+            Self::Loop(queue) => queue.total_queued(),
         }
     }
 
@@ -78,19 +78,20 @@ impl FrameSink<'_> {
         match self {
             #[cfg(unix)]
             Self::Engine(queue) => queue.hold(Held::Made(payload)),
-            Self::Loop(queue) => queue.bytes.extend_from_slice(&payload),
+            Self::Loop(queue) => queue.tail().extend_from_slice(&payload),
         }
     }
 
     /// Puts a frame that others get too.
     #[inline]
     pub fn put_shared(&mut self, py: Python<'_>, frame: &SharedFrame) {
-        self.tail().extend_from_slice(&frame.bytes);
-        let Some(payload) = &frame.payload else { return };
+        let (bytes, payload) = frame.parts();
+        self.tail().extend_from_slice(bytes);
+        let Some(payload) = payload else { return };
         match self {
             #[cfg(unix)]
             Self::Engine(queue) => queue.hold(Held::Bytes(payload.clone_ref(py))),
-            Self::Loop(queue) => queue.bytes.extend_from_slice(payload.as_bytes(py)),
+            Self::Loop(queue) => queue.tail().extend_from_slice(payload.as_bytes(py)),
         }
     }
 }
@@ -155,7 +156,7 @@ fn enqueue_if<R>(
             match wire.target() {
                 Target::Nothing => None,
                 #[cfg(unix)]
-                Target::Engine(token) => reactor.sockets.with(py, |sockets| {
+                Target::Engine(token) => reactor.with_sockets(py, |sockets| {
                     let engine = sockets.engine()?;
                     let mut sink = FrameSink::Engine(engine.out(token)?);
                     let made = make((&mut *session, &mut *shared), &mut sink);
@@ -165,7 +166,7 @@ fn enqueue_if<R>(
                     Some((made, Queued { length, is_dirty, is_full }))
                 }),
                 Target::Loop(queue) => {
-                    let (is_dirty, is_blocked) = (queue.bytes.is_empty(), queue.is_blocked());
+                    let (is_dirty, is_blocked) = (queue.len() == 0, queue.is_blocked());
                     let mut sink = FrameSink::Loop(queue);
                     let made = make((&mut *session, &mut *shared), &mut sink);
                     let length = sink.len();

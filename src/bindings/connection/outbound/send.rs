@@ -35,9 +35,8 @@ pub fn masking_key(
     if !mask.unwrap_or_else(|| !connection.is_server(py)) {
         return Ok(None);
     }
-    let generate = connection
-        .state
-        .with(py, |state| state.generate_mask.as_ref().map(|one| one.clone_ref(py)));
+    let generate =
+        connection.state.with(py, |state| state.generate_mask().map(|one| one.clone_ref(py)));
     let Some(generate) = generate else {
         return Ok(Some(connection.reactor(py).with_shared(py, Shared::mask)));
     };
@@ -123,7 +122,7 @@ fn put_message(
         return Err(Unput::Long(frame));
     }
     session
-        .append_compressed(&mut shared.codec, (&frame, &header), data, sink.tail())
+        .append_compressed(shared.codec(), (&frame, &header), data, sink.tail())
         .map_err(Unput::Fault)
 }
 

@@ -86,8 +86,8 @@ class _Project:
         self._root = root
         self._table: dict[str, Any] = _read(root / "pyproject.toml")["project"]
         unknown = sorted(self._table.keys() - _KNOWN)
-        if unknown or self._table["dynamic"] != ["version"] or self._table["dependencies"]:
-            what = unknown or {key: self._table[key] for key in ("dynamic", "dependencies")}
+        if unknown or self._table["dynamic"] != ["version"]:
+            what = unknown or {"dynamic": self._table["dynamic"]}
             raise ValueError(f"pyproject.toml: the build without Rust does not know [project] {what}")
         self.name = str(self._table["name"])
         self.version = _version(_read(root / "Cargo.toml")["package"]["version"])
@@ -117,8 +117,9 @@ class _Project:
         table = self._table
         fields = [("Metadata-Version", "2.4"), ("Name", self.name), ("Version", self.version)]
         fields += [("Classifier", classifier) for classifier in table["classifiers"]]
+        fields += [("Requires-Dist", _requirement(requirement)) for requirement in table["dependencies"]]
         for extra, requirements in table["optional-dependencies"].items():
-            fields += [("Requires-Dist", _of_extra(requirement, extra)) for requirement in requirements]
+            fields += [("Requires-Dist", _requirement(requirement, extra)) for requirement in requirements]
         fields += [("Provides-Extra", extra) for extra in table["optional-dependencies"]]
         fields += [("License-File", name) for name in table["license-files"]]
         fields += [
@@ -137,12 +138,13 @@ def _read(path: Path) -> dict[str, Any]:
     return table
 
 
-def _of_extra(requirement: str, extra: str) -> str:
-    """A requirement that counts where `extra` is asked for."""
+def _requirement(requirement: str, extra: str = "") -> str:
+    """A requirement as metadata have it: one that counts always, or where `extra` is asked for."""
     what, _, marker = (part.strip() for part in requirement.partition(";"))
-    if " or " in marker:
-        marker = f"({marker})"
-    return f"{what} ; {marker} and extra == '{extra}'" if marker else f"{what} ; extra == '{extra}'"
+    if extra:
+        marker = f"({marker})" if " or " in marker else marker
+        marker = f"{marker} and extra == '{extra}'" if marker else f"extra == '{extra}'"
+    return f"{what} ; {marker}" if marker else what
 
 
 def _version(text: str) -> str:

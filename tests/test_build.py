@@ -226,7 +226,7 @@ def test_a_version_of_cargo_becomes_one_of_python(
     [
         ("Cargo.toml", f'version = "{wsrs.__version__}"', 'version = "1.0.0-dev"', "the version '1.0.0-dev'"),
         ("pyproject.toml", "[project]", '[project]\nauthors = [{ name = "A" }]', r"\['authors'\]"),
-        ("pyproject.toml", "dependencies = []", 'dependencies = ["a"]', r"'dependencies': \['a'\]"),
+        ("pyproject.toml", 'dynamic = ["version"]', 'dynamic = ["readme"]', r"'dynamic': \['readme'\]"),
     ],
 )
 def test_what_it_cannot_write_is_an_error(

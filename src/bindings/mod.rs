@@ -14,7 +14,7 @@ mod serve;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use api::{handshake, messages, per_message_deflate, send_method};
+use api::{handshake, messages, per_message_deflate, send_method, url};
 use connection::outbound::broadcast;
 use connection::{awaitable, counts};
 use event_loop::{reactor, shared};
@@ -51,6 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(handshake::parse_subprotocols, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::is_token, module)?)?;
     module.add_function(wrap_pyfunction!(handshake::is_valid_close_code, module)?)?;
+    module.add_function(wrap_pyfunction!(url::parse_url, module)?)?;
     let os = py.import("os")?;
     if os.hasattr("register_at_fork")? {
         let keywords = PyDict::new(py);

@@ -22,6 +22,7 @@ pub mod random;
 pub mod receiver;
 pub mod sender;
 pub mod subprotocol;
+pub mod url;
 
 pub use frame::Role;
 

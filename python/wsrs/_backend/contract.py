@@ -24,6 +24,7 @@ __all__ = [
     "ConnectionOwner",
     "Counts",
     "Listener",
+    "ParsedUrl",
     "PerMessageDeflate",
     "Reactor",
 ]
@@ -33,6 +34,10 @@ Headers = list[tuple[str, str]]
 
 Extensions = list[tuple[str, dict[str, list[str | bool]]]]
 """A parsed `Sec-WebSocket-Extensions`: name and parameters; a parameter without a value is `True`."""
+
+ParsedUrl = tuple[str, str, str, str, int, str]
+"""A parsed URL: the whole, normalised; user name and password, percent-encoded; the host, in ASCII, an IPv6
+address in brackets; the port, also where the scheme implies it; the request target."""
 
 MessageListener = Callable[[Any, bool], object]
 Counts = tuple[int, int, int, int, int, int, int, int, float, int]
@@ -296,6 +301,13 @@ class Backend(Protocol):
 
     def parse_subprotocols(self, value: str) -> list[str]:
         """Parse `Sec-WebSocket-Protocol`; ValueError for an empty, invalid or repeated name."""
+
+    def parse_url(self, text: str, base: str | None = None) -> ParsedUrl:
+        """Parse a `ws:`, `wss:`, `http:` or `https:` URL as browsers do (the URL standard).
+
+        `base` is the URL that a relative one is relative to. Raises ValueError with the reason, RuntimeError
+        for a host that needs a package which is not there.
+        """
 
     def is_token(self, value: str) -> bool:
         """Whether `value` is a token of RFC 7230 3.2.6."""

@@ -10,6 +10,7 @@ mod limits;
 mod negotiation;
 mod sender;
 mod text;
+mod url;
 mod work;
 
 use super::buffer::{MessageBuffer, OutOfMemory};

@@ -83,6 +83,19 @@ class TestTls:
             await within(wsrs.WebSocket(url, options).wait_open())  # type: ignore[arg-type]
         assert names == ["localhost", "elsewhere.example"]
 
+    async def test_the_dot_that_ends_a_name_is_not_part_of_it(
+        self, serve: Serve, context: ssl.SSLContext
+    ) -> None:
+        names: list[Any] = []
+        context.sni_callback = lambda sock, name, context: names.append(name)
+        port = (await serve(lambda ws, request: ws.send(request.headers["host"]), ssl=context)).address()[
+            "port"
+        ]
+        url = f"wss://localhost.:{port}"
+        async with wsrs.WebSocket(url, ca=CERTIFICATE, lookup=lambda host, options: "127.0.0.1") as ws:
+            assert await within(ws.recv()) == f"localhost.:{port}"
+        assert names == ["localhost"]
+
     @pytest.mark.parametrize(
         "identity",
         [

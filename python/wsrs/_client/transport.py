@@ -38,7 +38,8 @@ async def open_transport(
         if reactor is not None:
             reactor.adopt(connected, protocol)
         elif address.secure:
-            name = options["servername"] or address.host.partition("%")[0]
+            # RFC 6066 3: without the dot that may end a name.
+            name = options["servername"] or address.host.removesuffix(".") or address.host
             await loop.create_connection(
                 lambda: protocol, sock=connected, ssl=context or default_context(), server_hostname=name
             )

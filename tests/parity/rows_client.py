@@ -10,6 +10,7 @@ from .rows_server import CONNECTION_OPTIONS, SECONDS
 WIRE = "TestTheRequest::test_the_request_as_it_is_on_the_wire"
 OLD = "TestTheRequest::test_version_8_without_compression_with_credentials"
 FOLLOWED = "TestRedirects::test_redirects_are_followed_where_it_is_asked_for"
+TABLE = "TestTheTable::test_a_client_connects_and_asks_as_node_would"
 UNIX = "TestListening::test_a_unix_socket"
 IDENTITY = "TestTls::test_a_certificate_of_the_client"
 PEM = "PEM as str or bytes, or the path of a file."
@@ -28,9 +29,9 @@ CLIENT_SECTIONS = (
             row(
                 "address",
                 "address",
-                f"{WIRE} {UNIX}",
-                """A str, a result of `urllib.parse` or a `yarl.URL`. `ws+unix:` addresses are those of ws, on
-                Unix alone: Windows' named pipes are not served.""",
+                f"{WIRE} {TABLE} {UNIX}",
+                """A str, a result of `urllib.parse` or a `yarl.URL`, read by the URL standard as in Node.
+                `ws+unix:` addresses are those of ws, on Unix alone: Windows' named pipes are not served.""",
             ),
             row("protocols", "protocols", f"{WIRE} TestTheAnswer::test_subprotocols", "Also a keyword."),
         ),

@@ -197,7 +197,7 @@ class Handshake:
         try:
             self.address = url.join(self.address, location)
             self._prepare()
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             self.fail(error)
             return
         self._ws.emit("redirect", self.address.href, self.request)

@@ -187,6 +187,11 @@ class TestOnLoopback:
             await within(ws.wait_open())
         assert names == ["xn--fa-hia.de", "example.com.", "example.com", "xn--wgv71a119e.jp"]
 
+    @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "."])
+    async def test_a_name_that_cannot_be_is_an_error_of_the_system(self, reports: Reports, host: str) -> None:
+        with pytest.raises(socket.gaierror):
+            await within(wsrs.WebSocket(f"ws://{host}/").wait_open())
+
 
 class TestUnixSockets:
     @pytest.mark.parametrize(

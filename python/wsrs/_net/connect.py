@@ -66,9 +66,13 @@ async def connect_tcp(where: Where) -> socket.socket:
 async def _addresses(where: Where) -> list[_Info]:
     # As in Node, an IP address is not looked up.
     if where.lookup is None or _is_ip(where.host):
-        found = await asyncio.get_running_loop().getaddrinfo(
-            where.host, where.port, family=where.family, type=socket.SOCK_STREAM
-        )
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(
+                where.host, where.port, family=where.family, type=socket.SOCK_STREAM
+            )
+        except UnicodeError as error:
+            # Python does not even ask for a name with an empty label, or with one beyond 63 characters.
+            raise socket.gaierror(socket.EAI_NONAME, f"{where.host!r} is no name of a host") from error
         return [(family, address) for family, _, _, _, address in found]
     infos = [await _numeric(text, where.port, 0) for text in await _looked_up(where.lookup, where)]
     return [info for info in infos if where.family in (0, info[0])]

@@ -86,7 +86,6 @@ UNTESTED: Reasons = {
         "_pure.compress_queue",
         "_pure.connection",
         "_pure.counters",
-        "_pure.deflate",
         "_pure.error",
         "_pure.extension",
         "_pure.frame",

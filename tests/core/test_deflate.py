@@ -1,0 +1,28 @@
+"""What a thread does with a message that is no longer wanted. The pure core alone: Rust's is tested in Rust."""
+
+from __future__ import annotations
+
+import zlib
+
+from wsrs._pure.deflate import Deflater
+from wsrs._pure.thread_pool import PIECE
+
+SETTINGS = (6, zlib.DEFLATED, -15, 8, 0)
+
+
+def test_a_cancelled_message_is_compressed_no_further() -> None:
+    asked: list[bool] = []
+
+    def cancelled() -> bool:
+        asked.append(len(asked) > 1)
+        return asked[-1]
+
+    assert Deflater(SETTINGS, False, 0).deflate_long(bytes(5 * PIECE), True, cancelled) == b""
+    assert asked == [False, False, True, True, True]
+
+
+def test_a_message_that_is_wanted_is_compressed_as_in_one_piece() -> None:
+    data = bytes(range(256)) * (3 * PIECE // 256)
+    made = Deflater(SETTINGS, False, 0).deflate_long(data, True, lambda: False)
+    assert zlib.decompressobj(-15).decompress(made + b"\x00\x00\xff\xff") == data
+    assert len(made) < len(data) // 100

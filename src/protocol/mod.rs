@@ -17,7 +17,7 @@ pub mod extension;
 pub mod frame;
 pub mod handshake;
 pub mod http;
-pub mod permessage_deflate;
+pub mod per_message_deflate;
 pub mod random;
 pub mod receiver;
 pub mod sender;

@@ -9,7 +9,7 @@ use _core::protocol::Role;
 use _core::protocol::deflate::Strategy;
 use _core::protocol::extension::{Param, format, parse};
 use _core::protocol::http::is_token;
-use _core::protocol::permessage_deflate::{
+use _core::protocol::per_message_deflate::{
     Bits, Config, accept_as_client, accept_as_server, offer,
 };
 use _core::protocol::subprotocol;

@@ -8,7 +8,7 @@ use crate::bindings::py::gil_cell::GilCell;
 use crate::protocol::Role;
 use crate::protocol::deflate::{DeflateParams, InflateParams, Strategy};
 use crate::protocol::extension::Param;
-use crate::protocol::permessage_deflate::{self as negotiation, Bits, Config, Params};
+use crate::protocol::per_message_deflate::{self as negotiation, Bits, Config, Params};
 
 /// See `wsrs._backend.contract.PerMessageDeflate`.
 #[pyclass(frozen, module = "wsrs._core")]

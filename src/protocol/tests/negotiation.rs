@@ -3,7 +3,7 @@
 use crate::protocol::Role;
 use crate::protocol::deflate::Strategy;
 use crate::protocol::extension::{Param, parse};
-use crate::protocol::permessage_deflate::{
+use crate::protocol::per_message_deflate::{
     Bits, Config, accept_as_client, accept_as_server, offer,
 };
 

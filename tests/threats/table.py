@@ -1,7 +1,7 @@
-"""The classes of faults, what is promised about each, and the tests that hold us to it.
+"""The classes of faults, the promise about each, and the tests that check the promise.
 
-A test of Python is named as pytest names it, without its parameters; one of Rust as `rust:PATH::NAME`; a target
-of fuzzing as `fuzz:NAME`.
+A Python test has the name that pytest gives it, without parameters. A Rust test is named `rust:PATH::NAME`, and a
+fuzz target `fuzz:NAME`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ CLOSING = "tests/websocket/test_closing.py"
 ROWS = (
     Row(
         "Foreign memory disclosed by odd data for a ping or a close reason",
-        "Strided, read-only, multi-dimensional and empty buffers, numbers and lists send exactly their bytes; what is "
-        "longer than 125 bytes (a reason: 123), or no data, is an error and sends nothing",
+        "Strided, read-only, multi-dimensional and empty buffers, numbers and lists send exactly their bytes. Data "
+        "longer than 125 bytes (a reason: 123), or of a wrong type, raises an error and sends nothing",
         (
             f"{FRAMES}::test_a_ping_carries_exactly_the_bytes_of_its_data",
             f"{FRAMES}::test_what_is_no_data_for_a_ping_is_an_error_and_sends_nothing",
@@ -45,9 +45,9 @@ ROWS = (
         ),
     ),
     Row(
-        "A declared length that is allocated before it arrives",
-        "2^53 and more is refused when the header is read (1009); ten connections that each declare 1 GiB and send "
-        "200 kB cost less than 16 MiB together",
+        "A declared length that is allocated before the bytes arrive",
+        "A length of 2^53 or more is refused when the header is read (1009). Ten connections that each declare 1 GiB "
+        "and send 200 kB cost less than 16 MiB together",
         (
             f"{FRAMES}::test_a_length_that_cannot_be_is_refused_when_its_header_is_read",
             f"{FRAMES}::test_a_length_beyond_the_limit_is_refused_when_its_header_is_read",
@@ -56,20 +56,20 @@ ROWS = (
         ),
     ),
     Row(
-        "Limits checked too late, or for frames and not for messages",
-        "`max_payload` holds at, one under and one over it: in one frame, in many, in fragments of one byte, "
-        "compressed, and compressed in fragments of one byte",
+        "Limits that are checked too late, or for frames instead of messages",
+        "`max_payload` holds for messages at the limit, one byte under it and one byte over it: in one frame, in "
+        "many, in fragments of one byte, compressed, and compressed in fragments of one byte",
         (f"{FRAMES}::test_limits_hold_at_one_under_and_one_over",),
     ),
     Row(
         "Floods of tiny or empty fragments",
-        "200,000 continuations of one byte or none: 1008, and less than 16 MiB",
+        "200,000 continuations of one byte or of none end with 1008 and cost less than 16 MiB",
         (f"{FLOODS}::test_200_000_fragments_without_an_end",),
     ),
     Row(
         "A long frame in segments of one byte",
-        "Eight times the bytes take at most 24 times the time (half a MiB), and twice the frame's memory and 4 MiB; a "
-        "frame of 4 MiB in segments of 61 bytes less than 9 MiB",
+        "Eight times as many bytes take at most 24 times as long (half a MiB), and cost at most twice the frame's "
+        "memory plus 4 MiB. A frame of 4 MiB in segments of 61 bytes costs less than 9 MiB",
         (
             f"{FRAMES}::test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory",
             f"{FRAMES}::test_a_frame_of_4_mib_in_small_segments_costs_twice_its_size_at_most",
@@ -78,7 +78,7 @@ ROWS = (
     ),
     Row(
         "Pings faster than the peer reads pongs",
-        "24 MiB of pings, the pongs never read: less than 12 MiB, and less than 1 MiB queued",
+        "24 MiB of pings whose pongs are never read cost less than 12 MiB, and queue less than 1 MiB",
         (
             f"{FLOODS}::test_24_mib_of_pings_whose_pongs_are_never_read",
             "tests/core/test_sender.py::test_pongs_that_cannot_be_written_are_bounded",
@@ -86,9 +86,9 @@ ROWS = (
     ),
     Row(
         "Requests faster than the peer reads answers",
-        "A program that awaits its sends queues less than 256 KiB at a high-water mark of 64 KiB, and reading stops; "
-        'one that does not sees its queue in `buffered_amount`. With `slow_peer` "drop" or "close" no more than the '
-        "mark and one message is queued",
+        "If a program awaits its sends, it queues less than 256 KiB at a high-water mark of 64 KiB, and reading "
+        'stops. If it does not, it sees its queue in `buffered_amount`. With `slow_peer` "drop" or "close", no more '
+        "than the mark and one message is queued",
         (
             f"{FLOODS}::test_requests_faster_than_the_peer_reads_answers",
             f"{FLOODS}::test_buffered_amount_says_what_a_program_that_does_not_await_has_queued",
@@ -100,12 +100,13 @@ ROWS = (
     ),
     Row(
         "A small view that keeps a large buffer alive",
-        "40 connections that each had a message of 512 KiB hold less than 8 MiB afterwards",
+        "40 connections that each received a message of 512 KiB hold less than 8 MiB afterwards",
         (f"{FLOODS}::test_idle_connections_own_no_buffer_of_what_they_had",),
     ),
     Row(
         "Decompression bombs",
-        "64 MiB in 64 KiB, whole and in fragments: 1009 at `max_payload` (1 MiB), less than 8 MiB of memory",
+        "64 MiB compressed to 64 KiB, whole and in fragments, end with 1009 at `max_payload` (1 MiB) and cost less "
+        "than 8 MiB",
         (
             f"{FRAMES}::test_a_bomb_costs_the_limit_and_no_more",
             f"{FLOODS}::test_a_bomb_is_refused_with_1009",
@@ -113,8 +114,8 @@ ROWS = (
         ),
     ),
     Row(
-        "Reserved bits that were not agreed on",
-        "Every combination on every opcode, with compression and without: 1002",
+        "Reserved bits that were not negotiated",
+        "Every combination on every opcode ends with 1002, with compression and without",
         (
             f"{FRAMES}::test_reserved_bits_that_nobody_agreed_on",
             "tests/core/test_receiver.py::test_rsv1_belongs_to_the_first_frame_of_a_message",
@@ -122,8 +123,8 @@ ROWS = (
     ),
     Row(
         "Bad DEFLATE streams",
-        "Bad blocks, a message cut within a block, garbage: 1007. Blocks with BFINAL, stored blocks and empty "
-        "messages are read. Never a hang; the same verdict as zlib's",
+        "Bad blocks, a message cut within a block, and garbage end with 1007. Blocks with BFINAL, stored blocks and "
+        "empty messages are read. Nothing hangs, and the verdict is the same as zlib's",
         (
             f"{FRAMES}::test_a_bad_deflate_stream_ends_with_an_error",
             "tests/core/test_receiver.py::test_a_block_with_bfinal_does_not_end_the_history",
@@ -133,8 +134,8 @@ ROWS = (
     ),
     Row(
         "Hostile extension parameters",
-        "Windows out of range, repeated and unknown parameters, unclosed strings, 100,000 tokens: 400 or a failed "
-        "handshake, in linear time",
+        "Windows out of range, repeated and unknown parameters, unclosed strings, and 100,000 tokens lead to status "
+        "400 or a failed handshake, in linear time",
         (
             "tests/core/test_negotiation.py::test_what_a_server_refuses",
             "tests/core/test_negotiation.py::test_what_a_client_refuses",
@@ -145,8 +146,8 @@ ROWS = (
     ),
     Row(
         "Parsing whose time grows faster than its input",
-        "4 KiB against 64 KiB of separators: linear. A head is refused at 16 KiB (431), whether 20 MB come in large "
-        "pieces or byte by byte",
+        "The time is linear between 4 KiB and 64 KiB of separators. A head is refused at 16 KiB (431), whether 20 MB "
+        "arrive in large pieces or byte by byte",
         (
             "tests/core/test_negotiation.py::test_hostile_values_take_linear_time",
             f"{HANDSHAKES}::test_64_k_of_separators_are_answered_at_once",
@@ -156,8 +157,8 @@ ROWS = (
         ),
     ),
     Row(
-        "Thousands of header fields; missing, repeated or folded ones",
-        "431 or another 4xx; the server goes on",
+        "Thousands of header fields; missing, repeated or folded fields",
+        "The answer is 431 or another 4xx, and the server continues",
         (
             f"{HANDSHAKES}::test_what_could_be_read_in_two_ways",
             "tests/core/test_handshake.py::test_a_repeated_field_is_none",
@@ -165,7 +166,7 @@ ROWS = (
     ),
     Row(
         "Request smuggling",
-        "An upgrade with `Content-Length` or `Transfer-Encoding` is refused; what stands behind a request is frames",
+        "An upgrade with `Content-Length` or `Transfer-Encoding` is refused. Bytes after a request are read as frames",
         (
             f"{HANDSHAKES}::test_what_could_be_read_in_two_ways",
             f"{HANDSHAKES}::test_a_second_request_behind_an_upgrade_is_frames",
@@ -174,8 +175,8 @@ ROWS = (
     ),
     Row(
         "Header injection by our own caller",
-        "CR, LF or NUL in a header, its name, an origin, a subprotocol: `ValueError`, nothing is sent; from a hook of "
-        "a server: 500, and the error is reported",
+        "CR, LF or NUL in a header, its name, an origin or a subprotocol raises a `ValueError`, and nothing is sent. "
+        "If it comes from a hook of a server, the answer is 500, and the error is reported",
         (
             f"{HANDSHAKES}::test_nothing_of_our_callers_breaks_out_of_its_line",
             f"{HANDSHAKES}::test_nor_out_of_the_servers_answer",
@@ -184,8 +185,9 @@ ROWS = (
     ),
     Row(
         "Log injection by the peer",
-        "In errors, in `repr` and in what is reported to the loop, text of the peer's (reasons, request targets, fields, "
-        "answers, addresses of redirects) stands quoted, passwords of addresses not at all: no line ends, no escapes",
+        "In errors, in `repr` and in reports to the loop, the peer's text (reasons, request targets, fields, "
+        "responses, addresses of redirects) is quoted, without line ends and escapes. Passwords of addresses are left "
+        "out",
         (
             f"{LOGS}::test_a_reason_is_quoted",
             f"{LOGS}::test_a_request_that_our_own_hooks_fail_on",
@@ -194,7 +196,7 @@ ROWS = (
     ),
     Row(
         "Credentials that follow a redirect",
-        "`Authorization` and `Cookie` go to no other host or port, as in ws",
+        "`Authorization` and `Cookie` are not sent to another host or port, as in ws",
         (
             f"{REDIRECTS}::TestRedirects::test_credentials_go_to_no_other_host",
             f"{REDIRECTS}::TestRedirects::test_with_a_listener_nothing_is_dropped",
@@ -202,7 +204,8 @@ ROWS = (
     ),
     Row(
         "Predictable masks",
-        "Keys come from the system's entropy, differ between frames, connections, and both sides of a fork",
+        "Keys come from the system's entropy. They differ between frames, between connections, and between both sides "
+        "of a fork",
         (
             f"{ENDS}::test_masks_differ_from_frame_to_frame_and_between_connections",
             f"{ENDS}::test_a_fork_touches_no_socket_of_its_parent_and_draws_masks_of_its_own",
@@ -210,8 +213,8 @@ ROWS = (
     ),
     Row(
         "Cross-site hijacking",
-        "`verify_client` sees the origin before anything is accepted; 401 for one that it refuses; the example of the "
-        "README does that",
+        "`verify_client` sees the origin before anything is accepted, and an origin that it refuses gets 401. The "
+        "example in the README does that",
         (
             "tests/test_readme.py::test_a_page_of_another_site_gets_401",
             f"{HANDSHAKES}::test_an_origin_that_is_not_ours_gets_401",
@@ -220,8 +223,8 @@ ROWS = (
     ),
     Row(
         "Frames that break RFC 6455",
-        "Masks of the wrong role, unknown opcodes, fragmented or long control frames, continuations of nothing, data "
-        "within a message: the `WS_ERR_…` and the close code of ws, however the bytes are cut",
+        "Masks of the wrong role, unknown opcodes, fragmented or long control frames, continuations of nothing, and "
+        "data within a message end with the `WS_ERR_…` and the close code of ws, however the bytes are cut",
         (
             f"{FRAMES}::test_every_other_rule_of_a_frame",
             "tests/core/test_receiver.py::test_a_server_gets_the_same_however_it_is_cut",
@@ -230,12 +233,13 @@ ROWS = (
     ),
     Row(
         "Close codes and bodies",
-        "Codes of 0 to 65535 by the table of RFC 6455 7.4; a body of one byte, bad UTF-8 in a reason",
+        "Codes from 0 to 65535 follow the table of RFC 6455 7.4. A body of one byte and bad UTF-8 in a reason are "
+        "faults",
         (f"{FRAMES}::test_every_close_code", f"{FRAMES}::test_every_other_rule_of_a_frame"),
     ),
     Row(
         "Use after close",
-        "Any call in any event and after it: a clear error or no effect, and one `'close'`",
+        "Any call, in any event and after it, has a clear error or no effect, and there is one `'close'`",
         (
             f"{REENTRANCY}::TestInOtherEvents::test_any_call_in_any_event",
             f"{CLOSING}::TestAfterwards::test_nothing_is_sent_and_who_asks_is_told",
@@ -244,7 +248,7 @@ ROWS = (
     ),
     Row(
         "Listeners that raise, close the server, remove themselves or re-enter",
-        "The others go on, and so do the other connections",
+        "The other listeners and the other connections continue",
         (
             f"{ENDS}::test_a_listener_that_raises_leaves_the_others_alone",
             f"{REENTRANCY}::TestInOtherEvents::test_an_exception_in_every_listener",
@@ -257,8 +261,8 @@ ROWS = (
     ),
     Row(
         "Slow and half-open peers",
-        "A request byte by byte, half of a TLS hello, an answer that does not come, a close that is not answered: "
-        "ended at the deadline",
+        "A request sent byte by byte, half of a TLS hello, a response that never arrives, and an unanswered close are "
+        "ended at their deadline",
         (
             f"{HANDSHAKES}::test_a_slow_request_ends_at_its_deadline",
             f"{HANDSHAKES}::test_half_of_a_tls_hello_ends_at_the_deadline_too",
@@ -268,8 +272,9 @@ ROWS = (
     ),
     Row(
         "Peers that vanish without a word",
-        "With `heartbeat`: pinged after an interval without a byte, ended with 1006 when none comes within the timeout; "
-        "a program that has paused does not lose its peer by that, and answers pings out of 64 KiB read ahead",
+        "With `heartbeat`, a peer is pinged after an interval without a byte, and the connection is ended with 1006 "
+        "if no byte arrives within the timeout. A program that has paused does not lose its peer by that, and pings "
+        "in 64 KiB read ahead are answered",
         (
             f"{SILENCE}::test_a_silent_peer_is_pinged_and_given_up",
             "tests/faults/test_network.py::test_both_ends_of_a_connection_that_has_fallen_silent_notice",
@@ -284,8 +289,8 @@ ROWS = (
     ),
     Row(
         "More connections than a server can hold",
-        "With `max_connections`: 503 above it, before `verify_client` is asked; handshakes that wait for its verdict "
-        "count, and no place is lost",
+        "With `max_connections`, requests above it get 503 before `verify_client` is called. Handshakes that wait for "
+        "its verdict count, and no place is lost",
         (
             f"{LIMITS}::test_the_one_too_many_gets_503_until_another_is_gone",
             f"{LIMITS}::test_handshakes_that_wait_for_their_verdict_count",
@@ -294,7 +299,7 @@ ROWS = (
     ),
     Row(
         "Descriptors that run out",
-        "Accepting pauses, nothing spins, and it goes on by itself; who is connected is answered meanwhile",
+        "Accepting pauses without spinning, and resumes by itself. Open connections are served meanwhile",
         (
             "tests/faults/test_system.py::test_without_descriptors_the_others_go_on",
             f"{ENDS}::test_without_descriptors_accepting_pauses_and_recovers",
@@ -303,8 +308,8 @@ ROWS = (
         ),
     ),
     Row(
-        "Resets in mid-frame, in mid-write, during the handshake",
-        "One `'close'` with 1006, at most one `'error'` before it; whoever waits is told",
+        "Resets within a frame, within a write, and during the handshake",
+        "There is one `'close'` with 1006, and at most one `'error'` before it. Tasks that wait get an exception",
         (
             "tests/faults/test_network.py::test_resets_at_every_place_of_a_frame",
             "tests/faults/test_network.py::test_a_storm_of_resets",
@@ -316,8 +321,9 @@ ROWS = (
     ),
     Row(
         "Cancellation",
-        "Who receives, sends, connects, closes, waits for an end, begins to serve or shuts down may be cancelled at any "
-        "moment: no message is lost, no frame torn or interleaved, no task or socket left, and the end comes all the same",
+        "A task that receives, sends, connects, closes, waits for an end, starts to serve or shuts down may be "
+        "cancelled at any moment. No message is lost, no frame is torn or interleaved, no task or socket is left "
+        "behind, and the end still comes",
         (
             f"{CANCELLATION}::test_no_message_is_lost_with_its_receiver",
             f"{CANCELLATION}::test_no_frame_is_torn_or_lost_with_its_sender",
@@ -334,7 +340,8 @@ ROWS = (
     ),
     Row(
         "Forks",
-        "A child that is forked under a running server does not touch its parent's sockets, also where it serves by itself",
+        "A child forked from a running server does not touch its parent's sockets, even if it serves connections "
+        "itself",
         (
             "tests/faults/test_processes.py::test_a_child_that_serves_by_itself_disturbs_nothing_of_its_parent",
             f"{ENDS}::test_a_fork_touches_no_socket_of_its_parent_and_draws_masks_of_its_own",

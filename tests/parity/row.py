@@ -8,7 +8,7 @@ __all__ = ["Row", "Section"]
 
 
 class Row(NamedTuple):
-    """A name of ws, how it reads here, and who shows what it does."""
+    """A name of ws, its spelling here, and the tests that show its behaviour."""
 
     ws: str
     name: str
@@ -16,7 +16,7 @@ class Row(NamedTuple):
     tests: tuple[str, ...]
     """`Class::test`, or `test` for one outside a class."""
     differs: str = ""
-    """What is not as in ws, and why; nothing where all of it is."""
+    """The differences from ws, and their reasons. Empty if there are none."""
 
 
 class Section(NamedTuple):
@@ -27,9 +27,9 @@ class Section(NamedTuple):
     """How a name is looked up: a key of `LOOKUPS` in `test_table.py`."""
     rows: tuple[Row, ...]
     note: str = ""
-    """What is to be said of all of them."""
+    """A remark about all rows."""
 
 
 def row(ws: str, name: str, tests: str, differs: str = "") -> Row:
-    """A row; `tests` with spaces between."""
+    """A row. `tests` are separated by spaces."""
     return Row(ws, name, tuple(tests.split()), " ".join(differs.split()))

@@ -1,4 +1,4 @@
-"""The rows of options that ws does not have; they are spelled both ways all the same."""
+"""The rows of options that ws does not have. They have both spellings, too."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ BOTH = (
         "heartbeat",
         "heartbeat",
         "test_a_silent_peer_is_pinged_and_given_up test_interval_and_timeout_may_differ",
-        "Seconds by either name: an interval, or `(interval, timeout)`.",
+        "In seconds under both names: an interval, or `(interval, timeout)`.",
     ),
     row(
         "highWaterMark",
         "high_water_mark",
         "test_drop_keeps_the_queue_under_the_mark_and_one_message",
-        "Bytes queued above which `await send` waits.",
+        "If more bytes than this are queued, `await send` waits.",
     ),
     row(
         "slowPeer",
         "slow_peer",
         """test_drop_keeps_the_queue_under_the_mark_and_one_message
         test_close_ends_the_connection_with_1013 test_pause_is_the_default_and_refuses_nothing""",
-        """"pause", "drop" or "close": what becomes of messages above the mark.""",
+        """"pause", "drop" or "close": what happens to messages above the high-water mark.""",
     ),
 )
 
@@ -38,26 +38,29 @@ BEYOND_SECTIONS = (
                 "maxConnections",
                 "max_connections",
                 "test_the_one_too_many_gets_503_until_another_is_gone",
-                "What comes above gets 503.",
+                "Further requests get 503.",
             ),
             row(
                 "maxHeaderBytes",
                 "max_header_bytes",
                 "TestHeads::test_a_head_that_is_too_long",
-                "Of a request's head.",
+                "Bytes of a request's head.",
             ),
             row(
-                "maxHeaders", "max_headers", "TestHeads::test_too_many_fields", "Fields of a request's head."
+                "maxHeaders", "max_headers", "TestHeads::test_too_many_fields", "Header fields of a request."
             ),
             row("reusePort", "reuse_port", "TestListening::test_reuse_port"),
             row(
-                "sock", "sock", "TestListening::test_an_adopted_socket", "A socket that is bound or listens."
+                "sock",
+                "sock",
+                "TestListening::test_an_adopted_socket",
+                "A socket that is bound or listening.",
             ),
             row(
                 "ssl",
                 "ssl",
                 "test_an_answer_ends_the_connection TestTls::test_messages_pass_both_ways_over_tls",
-                "An `ssl.SSLContext`: `port` serves `wss:` then.",
+                "An `ssl.SSLContext`. With it, `port` serves `wss:`.",
             ),
             row(
                 "unix", "unix", "TestListening::test_a_unix_socket", "The path of a Unix socket to listen on."
@@ -73,20 +76,20 @@ BEYOND_SECTIONS = (
                 "protocols",
                 "protocols",
                 "TestTheRequest::test_protocols_as_an_option",
-                "The second parameter, as a keyword.",
+                "The second parameter of `WebSocket`, as a keyword.",
             ),
             row(
                 "proxy",
                 "proxy",
                 "test_messages_pass test_a_proxy_that_refuses",
-                """`http://user:password@host:port`, or socks4, socks4a, socks5, socks5h; with Node's `http.request`
-                an `agent` does it. Needs `wsrs[proxy]`.""",
+                """`http://user:password@host:port`, or the schemes socks4, socks4a, socks5, socks5h. In Node, an `agent`
+                does this. Needs `wsrs[proxy]`.""",
             ),
             row(
                 "ssl",
                 "ssl",
                 "TestTls::test_messages_pass_both_ways_over_tls",
-                "An `ssl.SSLContext`, in place of `ca` and the like.",
+                "An `ssl.SSLContext`, instead of `ca`, `cert` and so on.",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The rows of what is called: methods and hooks with their parameters, listeners with what they are given."""
+"""The rows of calls: methods and hooks with their parameters, and listeners with their arguments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PINGS = "TestReceiving::test_pings_are_answered_and_heard"
 
 CALL_SECTIONS = (
     Section(
-        "Calls, with their parameters by place",
+        "Calls, with their positional parameters",
         "call",
         (
             row("WebSocketServer(options, callback)", "WebSocketServer(options, callback)", LISTENING),
@@ -55,18 +55,18 @@ CALL_SECTIONS = (
                 "WebSocket.send(data, options, callback)",
                 "WebSocket.send(data, options, callback)",
                 f"{CALLBACK} TestSending::test_options_in_a_mapping_and_as_keywords",
-                "The options are keywords too.",
+                "Options may also be keywords.",
             ),
             row(
                 "createWebSocketStream(websocket, options)",
                 "create_websocket_stream(websocket, options)",
                 "TestStrings::test_strings_may_be_sent_as_text",
-                "The options are keywords too.",
+                "Options may also be keywords.",
             ),
         ),
     ),
     Section(
-        "Functions that are options, with their parameters by place",
+        "Options that are functions, with their positional parameters",
         "hook",
         (
             row(
@@ -88,7 +88,7 @@ CALL_SECTIONS = (
         ),
     ),
     Section(
-        "What listeners of `WebSocketServer` are given, by place",
+        "Positional arguments of the listeners of `WebSocketServer`",
         "given by a server",
         (
             row("close()", "close()", CLOSED_AGAIN),
@@ -98,7 +98,7 @@ CALL_SECTIONS = (
                 "headers(headers, request)",
                 "headers(headers, request)",
                 "TestConnections::test_the_headers_event_may_change_the_answer",
-                "The headers are the lines of the answer in a list that may be changed.",
+                "`headers` is a list of the lines of the response, which a listener may change.",
             ),
             row("listening()", "listening()", LISTENING),
             row(
@@ -109,7 +109,7 @@ CALL_SECTIONS = (
         ),
     ),
     Section(
-        "What listeners of `WebSocket` are given, by place",
+        "Positional arguments of the listeners of `WebSocket`",
         "given by a websocket",
         (
             row("close(code, reason)", "close(code, reason)", "TestOrderly::test_the_peer_begins"),
@@ -138,7 +138,7 @@ CALL_SECTIONS = (
         ),
     ),
     Section(
-        "Members of a client's request, which `finishRequest` and `'redirect'` are given",
+        "Members of a client's request, as `finishRequest` and `'redirect'` get it",
         "request member",
         (
             row("end", "end", FINISH),

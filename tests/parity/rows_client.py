@@ -13,13 +13,13 @@ FOLLOWED = "TestRedirects::test_redirects_are_followed_where_it_is_asked_for"
 TABLE = "TestTheTable::test_a_client_connects_and_asks_as_node_would"
 UNIX = "TestListening::test_a_unix_socket"
 IDENTITY = "TestTls::test_a_certificate_of_the_client"
-PEM = "PEM as str or bytes, or the path of a file."
+PEM = "PEM as `str` or `bytes`, or the path of a file."
 EXPORTS = "test_all_of_ws_by_way_of_its_class"
 NODES = f"""\
-Others of Node's are refused with a `TypeError` that says what to do instead, or which known name is nearest,
-because an option that is taken and then ignored would mislead: {", ".join(f"`{name}`" for name in sorted(REFUSED))},
-in both spellings. ws ignores what the address says already (`host`, `path` and the like); here that is refused too."""
-STREAM_OPTION = "An asyncio stream's spelling of what Node's `Duplex` does."
+Other options of Node raise a `TypeError` that says what to do instead, or suggests the nearest known name, because an
+option that is accepted and then ignored would mislead: {", ".join(f"`{name}`" for name in sorted(REFUSED))},
+in both spellings. ws ignores options that repeat a part of the address (`host`, `path` and so on); wsrs refuses them, too."""
+STREAM_OPTION = "It does for an asyncio stream what it does for Node's `Duplex`."
 
 CLIENT_SECTIONS = (
     Section(
@@ -30,10 +30,15 @@ CLIENT_SECTIONS = (
                 "address",
                 "address",
                 f"{WIRE} {TABLE} {UNIX}",
-                """A str, a result of `urllib.parse` or a `yarl.URL`, read by the URL standard as in Node.
-                `ws+unix:` addresses are those of ws, on Unix alone: Windows' named pipes are not served.""",
+                """A `str`, a result of `urllib.parse` or a `yarl.URL`. It is parsed by the URL standard, as in Node.
+                `ws+unix:` addresses are those of ws. They work only on Unix: Windows' named pipes are not supported.""",
             ),
-            row("protocols", "protocols", f"{WIRE} TestTheAnswer::test_subprotocols", "Also a keyword."),
+            row(
+                "protocols",
+                "protocols",
+                f"{WIRE} TestTheAnswer::test_subprotocols",
+                "It may also be a keyword.",
+            ),
         ),
     ),
     Section(
@@ -55,7 +60,7 @@ CLIENT_SECTIONS = (
                 "generateMask",
                 "generate_mask",
                 "TestSending::test_a_client_masks_with_keys_of_ones_own",
-                "It fills a `bytearray` of 4.",
+                "It fills a `bytearray` of 4 bytes.",
             ),
             row("handshakeTimeout", "handshake_timeout", "TestFailing::test_handshake_timeout", SECONDS),
             row(
@@ -90,8 +95,8 @@ CLIENT_SECTIONS = (
                 "headers",
                 "headers",
                 WIRE,
-                """A mapping (a value may be a list) or pairs. Those that the handshake sets itself are a `ValueError`;
-                ws overwrites them.""",
+                """A mapping (a value may be a list) or pairs. A header that the handshake sets itself raises a
+                `ValueError`; ws overwrites it.""",
             ),
             row("key", "key", IDENTITY, PEM),
             row(
@@ -108,7 +113,7 @@ CLIENT_SECTIONS = (
                 "lookup",
                 "lookup",
                 "TestLookup::test_lookup_by_callback_as_in_node TestLookup::test_lookup_by_result",
-                "It may return what it found, or be a coroutine function.",
+                "It may return its result, or be a coroutine function.",
             ),
             row("passphrase", "passphrase", IDENTITY),
             row(
@@ -121,7 +126,7 @@ CLIENT_SECTIONS = (
                 "socket",
                 "socket",
                 "TestConnectionsOfTheCaller::test_a_socket_of_the_caller TestTls::test_over_a_socket_of_the_caller",
-                "A connected `socket.socket`, which is then ours.",
+                "A connected `socket.socket`, which wsrs takes over.",
             ),
             row(
                 "autoSelectFamilyAttemptTimeout",
@@ -140,8 +145,8 @@ CLIENT_SECTIONS = (
                 "createWebSocketStream",
                 "create_websocket_stream",
                 "TestReading::test_bytes_do_not_know_the_bounds_of_messages TestWriting::test_a_write_is_a_message",
-                """One object that is both ends of asyncio streams, in place of a `Duplex`: `read`, `readline`,
-                `async for`, `write`, `drain`, `write_eof`, `close`.""",
+                """It returns one object that is both ends of asyncio streams, instead of a `Duplex`: `read`,
+                `readline`, `async for`, `write`, `drain`, `write_eof`, `close`.""",
             ),
         ),
     ),
@@ -149,7 +154,7 @@ CLIENT_SECTIONS = (
         "Properties of the class `WebSocket`, which is ws's module",
         "class property",
         (
-            row("Server", "Server", EXPORTS, "ws's other name of `WebSocketServer`."),
+            row("Server", "Server", EXPORTS, "ws's other name for `WebSocketServer`."),
             row("WebSocketServer", "WebSocketServer", EXPORTS),
             row("WebSocket", "WebSocket", EXPORTS),
             row("createWebSocketStream", "create_websocket_stream", EXPORTS),

@@ -16,8 +16,8 @@ HEADS = "TestConnections::test_the_headers_event_may_change_the_answer"
 REFUSED = "TestRefusals::test_ws_client_error_owns_the_socket"
 CLOSING = "TestTheEnd::test_close_waits_for_the_clients"
 
-SECONDS = "By the PEP 8 name it is seconds, as everywhere in asyncio; by the ws name milliseconds."
-ZLIB = "Only what zlib is asked for while it deflates has an effect: the window is negotiated."
+SECONDS = "In seconds under the PEP 8 name, as in asyncio, and in milliseconds under the ws name."
+ZLIB = "Only the options that zlib uses while it deflates have an effect, because the window is negotiated."
 
 CONNECTION_OPTIONS = (
     row("allowSynchronousEvents", "allow_synchronous_events", "TestBothSides::test_allow_synchronous_events"),
@@ -27,8 +27,8 @@ CONNECTION_OPTIONS = (
         "maxBufferedChunks",
         "max_buffered_chunks",
         "TestBothSides::test_max_buffered_chunks",
-        """It bounds what is held of a message: pieces that are joined as they come are not counted, because
-        they hold nothing apart.""",
+        """It bounds the pieces in which a message is held. Pieces that are joined as they arrive are not counted,
+        because they hold no memory of their own.""",
     ),
     row("maxFragments", "max_fragments", "TestBothSides::test_max_fragments_of_a_message"),
     row(
@@ -40,8 +40,8 @@ CONNECTION_OPTIONS = (
         "maxPendingAutoPongs",
         "max_pending_auto_pongs",
         "TestBothSides::test_max_pending_auto_pongs",
-        """Above it pings are not answered until there is room: no answer is held, so the connection need not
-        end. ws terminates it.""",
+        """Above it, pings are not answered until there is room. No pong is held for them, so the connection need
+        not end. ws terminates it.""",
     ),
     row("skipUTF8Validation", "skip_utf8_validation", "TestBothSides::test_skip_utf8_validation"),
 )
@@ -56,15 +56,15 @@ SERVER_SECTIONS = (
                 "WebSocketServer",
                 "TestConstruction::test_one_and_only_one_place TestTheEnd::test_shutdown_closes_every_client_with_1001",
                 """Also an asynchronous context manager, with `wait_listening`, `wait_closed`, `shutdown` and
-                `serve_forever`. Options come as keywords too.""",
+                `serve_forever`. Options may also be keywords.""",
             ),
-            row("Server", "Server", LISTENING, "ws's other name of `WebSocketServer`."),
+            row("Server", "Server", LISTENING, "ws's other name for `WebSocketServer`."),
             row(
                 "WebSocket",
                 "WebSocket",
                 "TestTheRequest::test_the_request_as_it_is_on_the_wire TestContext::test_the_context_closes_with_1000",
                 """Also an asynchronous context manager and iterator, with `recv`, `wait_open` and
-                `wait_closed`. Options come as keywords too.""",
+                `wait_closed`. Options may also be keywords.""",
             ),
         ),
     ),
@@ -83,8 +83,8 @@ SERVER_SECTIONS = (
                 "handleProtocols",
                 "handle_protocols",
                 PROTOCOLS,
-                """The protocols are the keys of a dict (`collections.abc.KeysView`): a set that keeps the client's order, as
-                JavaScript's does; `"chat" in protocols` is its `has`, `next(iter(protocols))` the first.""",
+                """The protocols are the keys of a dict (`collections.abc.KeysView`), a set that keeps the client's order as
+                JavaScript's does. Use `"chat" in protocols` for `has`, and `next(iter(protocols))` for the first.""",
             ),
             row("host", "host", f"{LISTENING} TestListening::test_a_name_is_resolved"),
             row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),
@@ -109,8 +109,8 @@ SERVER_SECTIONS = (
                 "verifyClient",
                 "verify_client",
                 f"{VERIFY_ONE} {VERIFY_TWO} TestVerifyClient::test_verify_client_as_a_coroutine_function",
-                """It may be a coroutine function too. Without a default it has one positional parameter or two, else the
-                server is not made: a `TypeError`. Cancelled, the client gets 503.""",
+                """It may also be a coroutine function. It must have one or two positional parameters without a default;
+                otherwise the constructor of the server raises a `TypeError`. If it is cancelled, the client gets 503.""",
             ),
             row("WebSocket", "web_socket", "TestConnections::test_a_class_of_ones_own"),
         ),
@@ -121,7 +121,7 @@ SERVER_SECTIONS = (
         (row("callback", "callback", LISTENING),),
     ),
     Section(
-        "What `verifyClient` is given",
+        "Fields of `info`, the argument of `verifyClient`",
         "verify info",
         (
             row("origin", "origin", f"{VERIFY_ONE} TestVerifyClient::test_the_origin_of_version_8"),
@@ -130,12 +130,12 @@ SERVER_SECTIONS = (
                 "secure",
                 "secure",
                 f"{VERIFY_ONE} TestTls::test_messages_pass_both_ways_over_tls",
-                "Whether the transport has TLS.",
+                "True if the transport uses TLS.",
             ),
         ),
     ),
     Section(
-        "Parameters of `verifyClient`'s callback, by place",
+        "Positional parameters of `verifyClient`'s callback",
         "argument",
         (
             row("result", "result", VERIFY_TWO),
@@ -194,7 +194,7 @@ SERVER_SECTIONS = (
                 "error",
                 "error",
                 "TestListening::test_a_port_that_is_taken",
-                "The error is an `OSError`; whoever awaits `wait_listening()` is told by an exception instead.",
+                "The error is an `OSError`. If a task awaits `wait_listening()`, that raises it instead.",
             ),
             row("headers", "headers", HEADS),
             row("listening", "listening", LISTENING),
@@ -209,28 +209,28 @@ SERVER_SECTIONS = (
                 "address",
                 "address",
                 f"{LISTENING} TestListening::test_a_unix_socket",
-                'A dict with "address", "family" and "port", or the path. With `no_server` a `RuntimeError`.',
+                'A dict with "address", "family" and "port", or the path of a Unix socket. With `no_server` it raises a `RuntimeError`.',
             ),
             row(
                 "clients",
                 "clients",
                 f"{CONNECTION} TestConnections::test_clients_may_change_while_they_are_iterated",
-                """It may change while it is iterated, as JavaScript's sets may. To send all of them a message there
-                is `broadcast` beside it, which ws has not.""",
+                """It may change while it is iterated, as a set in JavaScript may. `broadcast`, which ws does not have, sends
+                a message to all of them.""",
             ),
             row(
                 "close",
                 "close",
                 f"{CLOSING} TestTheEnd::test_closing_a_closed_server",
-                """The callback is given nothing, or the error for a server that is closed already, as in ws: in
-                Python it needs a default, `def closed(error=None)`.""",
+                """The callback gets no argument, or an error if the server is already closed, as in ws. So in Python
+                its parameter needs a default: `def closed(error=None)`.""",
             ),
             row("completeUpgrade", "complete_upgrade", "TestConnections::test_the_same_socket_twice"),
             row(
                 "handleUpgrade",
                 "handle_upgrade",
                 f"{NO_SERVER} TestConnections::test_the_same_socket_twice",
-                """The socket is any `asyncio.Transport`; `head` and `callback` may be left out; `callback` may be a
+                """The socket is any `asyncio.Transport`. `head` and `callback` may be left out, and `callback` may be a
                 coroutine function.""",
             ),
             row(

@@ -20,14 +20,14 @@ OF_A_CLIENT, OF_A_SERVER = (
 )
 ENVIRONMENT_TEST = "test_a_variable_keeps_the_native_core_out"
 
-AWAITED = """Also awaitable: it waits while more than the high-water mark is queued, and raises
+AWAITED = """It may also be awaited. That waits while more than the high-water mark is queued, and raises
 `ConnectionClosed` after the end."""
-TEXT_AS_STR = "It is a `str` for text, and for binary what `binary_type` says."
-PURE = "It keeps the whole native core out, and the pure Python one runs."
+TEXT_AS_STR = "It is a `str` for text. For binary, `binary_type` decides."
+PURE = "It selects the pure core in place of the whole Rust core."
 
 WEBSOCKET_SECTIONS = (
     Section(
-        "Ready states, of `WebSocket`, its instances, and of the module",
+        "Ready states of `WebSocket`, its instances and the module",
         "constant",
         tuple(row(name, name, STATES) for name in ("CONNECTING", "OPEN", "CLOSING", "CLOSED")),
     ),
@@ -40,14 +40,14 @@ WEBSOCKET_SECTIONS = (
                 "error",
                 "error",
                 f"{OF_A_CLIENT} TestDisorderly::test_a_fault_that_nobody_hears_is_reported",
-                """Without a listener it goes to `loop.call_exception_handler` and the process goes on, unless
-                somebody who waits is told by an exception.""",
+                """Without a listener, the error goes to `loop.call_exception_handler`, and the process continues. A task
+                that takes messages by `recv` or `async for` gets an exception instead.""",
             ),
             row(
                 "message",
                 "message",
                 f"TestReceiving::test_the_message_event_has_bytes {TYPES}",
-                "`data` is `bytes` where ws gives a `Buffer`, also for text.",
+                "`data` is `bytes` where ws gives a `Buffer`, for text as well.",
             ),
             row("open", "open", f"{BEGIN} TestInOtherEvents::test_open_and_close_of_a_client"),
             row("ping", "ping", PINGS),
@@ -82,7 +82,7 @@ WEBSOCKET_SECTIONS = (
                 "binary_type",
                 f"{TYPES} {CHANGES}",
                 """"nodebuffer" is `bytes`, "arraybuffer" a `bytearray`, "blob" a `wsrs.Blob`, "fragments" a
-                `list[bytes]`. An unknown value is a `ValueError`; ws ignores it.""",
+                `list[bytes]`. An unknown value raises a `ValueError`; ws ignores it.""",
             ),
             row(
                 "bufferedAmount",
@@ -98,14 +98,14 @@ WEBSOCKET_SECTIONS = (
                 "extensions",
                 "extensions",
                 "TestNegotiation::test_a_client_asks_for_what_its_options_say",
-                "Plain dicts of the negotiated parameters.",
+                "They are plain dicts of the negotiated parameters.",
             ),
             row("isPaused", "is_paused", f"{PAUSE} {PAUSE_IN_VAIN}"),
             row(
                 "onclose",
                 "onclose",
                 "TestEventTarget::test_attributes_hear_each_event",
-                "Other values than functions and None are a `TypeError`; ws ignores them.",
+                "A value other than a function or None raises a `TypeError`; ws ignores it.",
             ),
             row("onerror", "onerror", "TestEventTarget::test_error_event"),
             row(
@@ -118,7 +118,7 @@ WEBSOCKET_SECTIONS = (
                 "pause",
                 "pause",
                 f"{PAUSE} {PAUSE_IN_VAIN} TestInAMessageListener::test_pause_holds_the_next_one_back",
-                "Nothing is delivered until `resume`, not even what was read already.",
+                "Nothing is delivered until `resume`, not even bytes that were already read.",
             ),
             row("ping", "ping", f"{BEATS} TestFailing::test_sending_too_early", AWAITED),
             row("pong", "pong", f"{BEATS} TestFailing::test_sending_too_early", AWAITED),
@@ -144,13 +144,13 @@ WEBSOCKET_SECTIONS = (
                 "terminate",
                 "terminate",
                 "TestDisorderly::test_terminate TestFailing::test_giving_up",
-                "What `socket.destroy()` does in Node, `abort()` of the transport does here; `close()` writes first.",
+                "It calls the transport's `abort()`, which does what `socket.destroy()` does in Node. A transport's `close()` would write its queue first.",
             ),
             row(
                 "url",
                 "url",
                 "TestConnections::test_connection_and_its_request TestRedirects::test_redirects_are_followed_where_it_is_asked_for",
-                "None for a server's WebSocket.",
+                "It is None for a server's WebSocket.",
             ),
         ),
     ),
@@ -176,15 +176,15 @@ WEBSOCKET_SECTIONS = (
                 "data",
                 "data",
                 "TestSending::test_every_type_can_be_sent TestSending::test_what_cannot_be_sent TestSending::test_ping_and_pong",
-                """`str`; `int` and `float` as text; whatever has the buffer protocol; lists and tuples of 0 to 255;
-                `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are no numbers: a `TypeError`; only to
-                `ping` and `pong` None is no data, as in ws.""",
+                """`str`; `int` and `float`, as text; objects with the buffer protocol; lists and tuples of 0 to 255;
+                `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are not numbers here and raise a `TypeError`.
+                Only in `ping` and `pong`, None means no data, as in ws.""",
             ),
             row(
                 "callback",
                 "callback",
                 f"{CALLBACK} {AFTERWARDS}",
-                "It is given one argument, always: the error, or None where ws gives none. It may be a coroutine function.",
+                "It always gets one argument: the error, or None where ws passes nothing. It may be a coroutine function.",
             ),
             row("mask", "mask", BEATS),
             row("code", "code", f"{WE_BEGIN} TestOrderly::test_codes_that_cannot_be_sent"),
@@ -204,7 +204,7 @@ WEBSOCKET_SECTIONS = (
                 "OpenEvent",
                 "OpenEvent",
                 OBJECTS,
-                "`wsrs` exports it; in ws it is internal. So are the others.",
+                "`wsrs` exports it, and the three classes below; in ws they are internal.",
             ),
             row("MessageEvent", "MessageEvent", OBJECTS),
             row("CloseEvent", "CloseEvent", OBJECTS),
@@ -262,7 +262,7 @@ WEBSOCKET_SECTIONS = (
                 "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
                 "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH",
                 OF_A_CLIENT,
-                "The bound is that of ws, 2^53 - 1, although Python's numbers have none.",
+                "The bound is ws's 2^53 - 1, although Python's integers have none.",
             ),
             row(
                 "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH",

@@ -1,7 +1,7 @@
-"""Every name of ws's API: its spelling here, what differs and why, and the tests that show what it does.
+"""Every name of ws's API: its spelling here, the differences, their reasons, and the tests.
 
-`docs/parity.md` is rendered from these sections by `python -m tests.parity` (`make docs`). A test is named as
-`Class::test`, wherever its file is, so that it can move.
+`python -m tests.parity` (`make docs`) renders `docs/parity.md` from these sections. A test is named
+`Class::test`, without its file, so that it can move.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SECTIONS = (
 HEAD = """\
 # ws and wsrs, name by name
 
-Every name of the API of npm's `ws`, how it reads in Python, what differs and why, and the tests that show it
-on live sockets. Both spellings work everywhere. Options come as keywords or in a mapping, as in ws. What is
-not said to differ does what ws does.
+This page lists every name in the API of npm's `ws`, its spelling in Python, the differences, the reasons for
+them, and the tests that show its behaviour on live sockets. Both spellings work everywhere. Pass options as
+keywords, or in a mapping as in ws. A name without a stated difference behaves as in ws.
 
-Rendered from `tests/parity` by `make docs`: edit it there.
+`make docs` renders this page from `tests/parity`: edit it there.
 """
 
 
@@ -45,7 +45,7 @@ def render() -> str:
     parts = [HEAD]
     for section in SECTIONS:
         note = f"{section.note}\n\n" if section.note else ""
-        parts.append(f"\n## {section.title}\n\n{note}| ws | wsrs | what differs, and why | tests |\n")
+        parts.append(f"\n## {section.title}\n\n{note}| ws | wsrs | differences and reasons | tests |\n")
         parts.append("| --- | --- | --- | --- |\n")
         for row in section.rows:
             name = "the same" if row.name == row.ws else f"`{row.name}`"
@@ -56,7 +56,7 @@ def render() -> str:
 
 @lru_cache(maxsize=1)
 def known_tests() -> dict[str, list[tuple[Path, bool]]]:
-    """The functions that pytest collects, by `Class::test`: their file, and whether they are coroutines."""
+    """The functions that pytest collects, by `Class::test`: file, and whether it is a coroutine function."""
     found: dict[str, list[tuple[Path, bool]]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.parse(path.read_text()).body:

@@ -101,12 +101,13 @@ def section(folder: Path) -> str | None:
     rows = [[CORES[each.backend], each.work, whole(each.per_message)] for each in counts]
     said = {**document["versions"], **document["build"]}
     versions = ", ".join(f"{key} {value}" for key, value in said.items() if key in SAID)
-    say_so = "User instructions of the server for a message of 64 B, by callgrind (`make instructions`): the"
     return (
-        f"## Instructions\n\n{say_so}\ndifference of a run of {LENGTHS[1]:,} and one of {LENGTHS[0]:,} "
-        "messages. They do not drift with the machine; the kernel's are not in them.\n"
+        "## Instructions\n\n"
+        "Callgrind counts the server's user instructions for a message of 64 B (`make instructions`), as\n"
+        f"the difference between a run of {LENGTHS[1]:,} messages and one of {LENGTHS[0]:,}. The count does\n"
+        "not drift with the machine, and it does not include the kernel's instructions.\n"
         f"Counted {document['date']} ({versions}).\n\n"
-        + markdown(["core", "work", "instructions a message"], rows)
+        + markdown(["core", "work", "instructions per message"], rows)
     )
 
 
@@ -117,4 +118,4 @@ SAID = ("python", "uvloop", "wsrs", "rustc", "commit")
 def tell(counts: list[Count]) -> None:
     """Say them to the person in front of it."""
     for each in counts:
-        say(f"{CORES[each.backend]}, {each.work}: {each.per_message:,.0f} instructions a message")
+        say(f"{CORES[each.backend]}, {each.work}: {each.per_message:,.0f} instructions per message")

@@ -16,8 +16,8 @@ Measured = tuple[Row, RowResult, Surroundings]
 HEAD = """\
 # Results
 
-Rendered by `make bench` from the files in `results/`; do not edit. How the figures are taken, and what each
-column says, is in [README.md](README.md).
+`make bench` renders this page from the files in `results/`; do not edit it. [README.md](README.md) explains
+how the figures are taken and what the columns mean.
 
 ![wsrs, the floor and the peers](chart.svg)
 """
@@ -47,7 +47,7 @@ def table(row: Row, result: RowResult) -> str:
     rate = any("messages_per_second" in s for server in result.servers.values() for s in server.samples)
     heads = ["server"]
     for metric in row.metrics:
-        heads += [f"{metric.title}, {metric.unit}", "least to most"]
+        heads += [f"{metric.title}, {metric.unit}", "min to max"]
     heads += ["x floor", "x wsrs"]
     if rate:
         measured, other = row.load.sides
@@ -79,7 +79,7 @@ def _notes(server: ServerResult, other: str) -> list[str]:
         notes.append(f"the {'load generator' if other == 'generator' else other} was the bottleneck")
     disturbed = sum(sample.get("others_busy", 0.0) >= DISTURBED for sample in server.samples)
     if disturbed:
-        notes.append(f"others used the machine in {disturbed} of {len(server.samples)} rounds")
+        notes.append(f"other processes used the machine in {disturbed} of {len(server.samples)} rounds")
     return notes
 
 
@@ -94,7 +94,7 @@ def _surroundings(measured: Sequence[Measured]) -> list[str]:
     lines = []
     for text, rows in groups.items():
         if len(groups) > 1:
-            lines.append("Of " + ", ".join(rows) + ":\n")
+            lines.append("For " + ", ".join(rows) + ":\n")
         else:
             dates = sorted({around.date for _, _, around in measured})
             lines.append(f"Measured {dates[0]}" + (f" to {dates[-1]}" if len(dates) > 1 else "") + ".\n")

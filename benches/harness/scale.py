@@ -96,7 +96,10 @@ def _section(document: dict[str, Any]) -> str:
     found = Scale(**{key: document[key] for key in ("connections", "alone", "beside", "held", "rounds")})
     others = max(sample["others_busy"] for sample in (*found.alone, *found.beside, *found.rounds))
     machine = document["machine"]
-    noted = [f"Memory depends on nobody else; times do: others used up to {others:.0%} of a core meanwhile."]
+    noted = [
+        f"Other processes used up to {others:.0%} of a core meanwhile. "
+        "That affects the times, but not the memory."
+    ]
     if "TCG" in machine["processor"]:
         noted.append(EMULATED)
     return (
@@ -108,7 +111,7 @@ def _section(document: dict[str, Any]) -> str:
 
 
 EMULATED = (
-    "This processor is emulated, and much slower than a real one: compare its times with each other alone."
+    "This processor is emulated and much slower than a real one: compare its times only with each other."
 )
 
 
@@ -118,13 +121,13 @@ def table(found: Scale) -> str:
     alone, beside = (_of(each, "server_us_per_message") for each in (found.alone, found.beside))
     rows = [
         [f"memory per connection, {idle:,} after a message each way", f"{whole(_of(found.held, MEMORY))} B"],
-        [f"CPU per message of {ACTIVE:,} active connections, no others", f"{number(alone)} µs"],
-        [f"the same beside {idle:,} idle ones", f"{number(beside)} µs ({beside / alone:.2f} x)"],
+        [f"CPU per message of {ACTIVE:,} active connections, without others", f"{number(alone)} µs"],
+        [f"the same beside {idle:,} idle connections", f"{number(beside)} µs ({beside / alone:.2f} x)"],
         [
             f"a message and its echo on each of {found.connections:,}, all at once: p50, p99",
             f"{_ms(found, 'p50')}, {_ms(found, 'p99')}",
         ],
-        ["messages a second then", whole(_of(found.rounds, "messages_per_second"))],
+        ["messages per second during this", whole(_of(found.rounds, "messages_per_second"))],
     ]
     return markdown(["", "figure"], rows)
 

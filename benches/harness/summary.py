@@ -45,7 +45,9 @@ def summary(measured: Sequence[Measured]) -> str:
     dates = sorted({around.date.partition(" ")[0] for _, _, around in shown})
     machine = shown[0][2].machine if shown else {}
     said = f"Measured {' and '.join(dates)} on {machine.get('processor', 'a processor')} with "
-    said += f"{machine.get('cores', 'some')} cores, medians; the Python servers on uvloop.\n"
+    said += (
+        f"{machine.get('cores', 'some')} cores. The figures are medians; the Python servers run on uvloop.\n"
+    )
     table = markdown(["", *SERVERS.values()], lines)
     return f"![wsrs, the floor and the peers](benches/chart.svg)\n\n{table}\n{said}"
 

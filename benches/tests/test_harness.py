@@ -72,7 +72,11 @@ def test_a_line_tells_when_the_generator_or_others_were_busy() -> None:
     servers = {"floor": limited, "ws": disturbed, "wsrs": quiet}
     lines = table(row(), RowResult("row", "some work", 1, servers)).splitlines()[2:]
     notes = [line.split("|")[-2].strip() for line in lines]
-    assert notes == ["the load generator was the bottleneck", "others used the machine in 1 of 1 rounds", ""]
+    assert notes == [
+        "the load generator was the bottleneck",
+        "other processes used the machine in 1 of 1 rounds",
+        "",
+    ]
 
 
 def test_a_server_that_broke_off_has_no_figures() -> None:

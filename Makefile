@@ -1,25 +1,25 @@
-# One list of jobs for the developer and for CI. Everything is installed into .venv.
+# The jobs for developers and for CI. Everything is installed into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 export VIRTUAL_ENV := $(abspath $(VENV))
-# libFuzzer on stable Rust: LLVM's own pass puts in the counters and comparisons that it reads. `--target` keeps build scripts
-# free of them.
+# libFuzzer runs on stable Rust: LLVM's own pass inserts the counters and comparisons that it reads. `--target` keeps them
+# out of build scripts.
 FUZZ_HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
 FUZZ := target/fuzz/$(FUZZ_HOST)/fuzz/fuzz
 FUZZ_TARGETS := $(or $(TARGETS),$(filter-out mod,$(basename $(notdir $(wildcard fuzz/src/targets/*.rs)))))
-# $(call fuzz,CORPUS,OPTIONS): the target $$target, from its seeds and from what was kept in the folder CORPUS.
+# $(call fuzz,CORPUS,OPTIONS) runs the target $$target from its seeds and from the inputs kept in the folder CORPUS.
 fuzz = FUZZ_TARGET=$$target $(FUZZ) -max_len=8192 -timeout=10 -dict=fuzz/dictionary $(2) -artifact_prefix=target/fuzz/findings/$$target/ \
 	target/fuzz/$(1)/$$target fuzz/seeds/$$target
 RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 # The protocol and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
 
-# Both cores at once, each with its output in one piece where make can do that (GNU make 4).
+# Runs both cores at once. Where make can do that (GNU make 4), the output of each comes in one piece.
 BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
-# The jobs say which core runs: not who calls them.
+# The jobs choose the core, not the caller's environment.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
 .PHONY: drawings sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
@@ -39,21 +39,21 @@ $(VENV)/.built: $(VENV)/.installed $(RUST) pyproject.toml
 	$(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
-build: $(VENV)/.built ## build the core into .venv
+build: $(VENV)/.built ## build the Rust core and install wsrs into .venv
 
-system: ## install the programs of requirements/system.txt (Debian, as root)
+system: ## install the missing programs of requirements/system.txt (Debian, as root)
 	sh requirements/system.sh
 
-demo: build ## 200 clients against a server; SERVE=1 keeps the server up
+demo: build ## run 200 clients against a server; SERVE=1 keeps the server running
 	$(PY) examples/demo.py $(if $(SERVE),--serve)
 
-test: test-rust test-python fuzz-smoke conformance-fast ## the whole suite, on both cores
+test: test-rust test-python fuzz-smoke conformance-fast ## run the whole test suite, on both cores
 
 test-rust:
 	$(CARGO_TEST)
 
 test-python: build
-	@echo "· the Python suite on both cores: each tells when it is done, after some two minutes"
+	@echo "· running the Python suite on both cores; each prints its result after about two minutes"
 	@$(BOTH) suite-core suite-pure
 	$(PY) -m pytest -q benches/tests
 
@@ -63,10 +63,10 @@ suite-core:
 suite-pure:
 	WSRS_PURE_PYTHON=1 $(PY) -m pytest -q
 
-test-slow: build ## what takes long: 1 GiB through a stream, each way
+test-slow: build ## run the slow tests: 1 GiB through a stream, in each direction
 	$(PY) -m pytest -q -s -m slow
 
-fuzz: fuzz-build ## each target of fuzz/ for SECONDS (60); TARGETS names some
+fuzz: fuzz-build ## run each fuzz target for SECONDS (60); TARGETS selects some
 	@mkdir -p $(addprefix target/fuzz/corpus/,$(FUZZ_TARGETS)) $(addprefix target/fuzz/findings/,$(FUZZ_TARGETS))
 	@status=0; for target in $(FUZZ_TARGETS); do \
 		echo "· $$target"; $(call fuzz,corpus,-max_total_time=$(or $(SECONDS),60) -print_final_stats=1) || status=1; \
@@ -86,7 +86,7 @@ fuzz-build:
 conformance-fast: build
 	@$(BOTH) conformance-fast-core conformance-fast-pure
 
-conformance: build ## all of Autobahn's cases on both cores, 12 and 13 included
+conformance: build ## run all of Autobahn's cases on both cores, including 12 and 13
 	@$(BOTH) conformance-core conformance-pure
 
 conformance-fast-core conformance-fast-pure: conformance-fast-%:
@@ -95,7 +95,7 @@ conformance-fast-core conformance-fast-pure: conformance-fast-%:
 conformance-core conformance-pure: conformance-%:
 	$(PY) -m tests.conformance --backend $*
 
-check: build ## formatters, clippy, ruff, mypy, pyright, stubtest
+check: build ## run formatters, clippy, ruff, mypy, pyright, stubtest
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
@@ -105,34 +105,34 @@ check: build ## formatters, clippy, ruff, mypy, pyright, stubtest
 	$(BIN)/basedpyright
 	$(BIN)/python -m mypy.stubtest wsrs._core
 
-format: $(VENV)/.installed
+format: $(VENV)/.installed ## format the code
 	cargo fmt --all
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: build ## the table of benches/RESULTS.md; QUICK=1 in two minutes
+bench: build ## measure, and render benches/RESULTS.md; QUICK=1 takes two minutes
 	$(PY) benches/run.py $(if $(QUICK),--quick)
 
-scale: build ## CONNECTIONS (50000) to one process: memory, latencies, the price of idle ones
+scale: build ## hold CONNECTIONS (50000) to one process: memory, latencies, the cost of idle ones
 	$(PY) benches/scale.py --connections $(or $(CONNECTIONS),50000)
 
-instructions: build ## user instructions of a message on both cores, by callgrind
+instructions: build ## count user instructions per message on both cores, with callgrind
 	$(PY) benches/instructions.py
 
-microbench: ## masking, UTF-8, frames and DEFLATE by themselves, beside memcpy
+microbench: ## time masking, UTF-8, frames and DEFLATE on their own, beside memcpy
 	cargo run --quiet --release --locked -p wsrs-micro -- --bench $(FILTER)
 
-soak: build ## mixed traffic for MINUTES (30) with CONNECTIONS (2000): nothing may grow
+soak: build ## run mixed traffic for MINUTES (30) with CONNECTIONS (2000); fail if anything grows
 	$(PY) benches/soak.py --minutes $(or $(MINUTES),30) --connections $(or $(CONNECTIONS),2000)
 
-coverage: coverage-rust build ## lines of src/protocol and src/simd; branches of python/wsrs, both cores combined
+coverage: coverage-rust build ## check coverage: lines of src/protocol and src/simd; branches of python/wsrs, both cores combined
 	rm -f target/coverage/python.*
 	$(PY) -m coverage run -m pytest -q
 	WSRS_PURE_PYTHON=1 $(PY) -m coverage run -m pytest -q
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report --fail-under=100
 
-# The tools of the toolchain's own LLVM: `rustup component add llvm-tools`. A system's llvm-cov may be too old.
+# These tools belong to the toolchain's own LLVM: `rustup component add llvm-tools`. The system's llvm-cov may be too old.
 LLVM := $(shell rustc --print sysroot 2>/dev/null)/lib/rustlib/$(FUZZ_HOST)/bin
 coverage-rust:
 	@test -x $(LLVM)/llvm-cov || { echo "llvm-cov is missing: rustup component add llvm-tools"; exit 1; }
@@ -145,18 +145,18 @@ coverage-rust:
 	@cat target/coverage/rust/report
 	@awk '/^TOTAL/ { if ($$10 + 0 < 95) { print "lines of src/protocol and src/simd: " $$10 ", less than 95%"; exit 1 } }' target/coverage/rust/report
 
-sanitize: $(VENV)/.installed ## AddressSanitizer in the Rust code: its tests, and TESTS in Python (core, threats, ...)
+sanitize: $(VENV)/.installed ## run AddressSanitizer in the Rust code: its tests, and TESTS in Python (core, threats, ...)
 	sh tests/sanitize.sh
 
-docs: build ## docs/parity.md and docs/security.md, from the tables of the tests
+docs: build ## render docs/parity.md and docs/security.md from the tables of the tests
 	$(PY) -m tests.parity
 	$(PY) -m tests.threats
 
-# Graphviz is asked for here alone: its output differs from version to version, so the tests compare labels.
-drawings: ## docs/drawings/*.svg, by Graphviz
+# Only this job needs Graphviz. Its output differs from version to version, so the tests compare only the labels.
+drawings: ## render docs/drawings/*.svg, with Graphviz
 	for drawing in docs/drawings/*.dot; do dot -Tsvg $$drawing -o $${drawing%.dot}.svg || exit 1; done
 
-lock: ## renew requirements/test.txt from requirements/test.in
+lock: ## update requirements/test.txt from requirements/test.in
 	rm -rf target/lock && $(PYTHON) -m venv target/lock
 	target/lock/bin/pip install --quiet --disable-pip-version-check uv
 	cd requirements && UV_CUSTOM_COMPILE_COMMAND="make lock" ../target/lock/bin/uv pip compile --quiet --upgrade \

@@ -1,7 +1,7 @@
-"""A wheel without the extension, from pyproject.toml and `python/`, by the standard library.
+"""Builds a wheel without the extension from pyproject.toml and `python/`, with the standard library.
 
-The same tree gives the same bytes. The metadata are those that maturin writes; what this file does not know
-to write is an error, not left out.
+The same tree gives the same bytes. The metadata are the same as maturin's. A key that this file cannot write
+is an error; it is never left out.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _KNOWN = {
     "readme",
     "requires-python",
 }
-# The type stub goes with the extension that it describes.
+# The type stub belongs to the extension that it describes.
 _EXTENSION = re.compile(r"_core\b.*")
 _WHEEL = b"Wheel-Version: 1.0\nGenerator: wsrs_build\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 _STAGES = {"alpha": "a", "beta": "b", "rc": "rc"}
-# Of the files in a wheel: the earliest that a zip file can say.
+# The date of the files in a wheel: the earliest that a zip file can have.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -80,7 +80,7 @@ Files = Iterator[tuple[str, bytes]]
 
 
 class _Project:
-    """What pyproject.toml and Cargo.toml say of the project in `root`."""
+    """The project in `root`, as pyproject.toml and Cargo.toml describe it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -94,20 +94,20 @@ class _Project:
         self.info_folder = f"{self.name}-{self.version}.dist-info"
 
     def package(self) -> Files:
-        """The modules, and what lies among them."""
+        """The modules, and the other files among them."""
         source = self._root / "python"
         for path in sorted(source.joinpath(self.name).rglob("*")):
-            # A cache of Python's or of another tool is no part of it.
+            # A cache of Python or of another tool is not part of the package.
             is_ours = not path.parent.name.startswith((".", "__pycache__"))
             if path.is_file() and is_ours and not _EXTENSION.fullmatch(path.name):
                 yield path.relative_to(source).as_posix(), path.read_bytes()
 
     def path(self) -> Files:
-        """What leads the interpreter to them."""
+        """The file that leads the interpreter to the modules."""
         yield f"{self.name}.pth", f"{self._root / 'python'}\n".encode()
 
     def info(self) -> Files:
-        """The `.dist-info`, but for RECORD."""
+        """The `.dist-info`, except RECORD."""
         yield f"{self.info_folder}/METADATA", self._metadata()
         yield f"{self.info_folder}/WHEEL", _WHEEL
         for name in self._table["license-files"]:
@@ -139,7 +139,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _requirement(requirement: str, extra: str = "") -> str:
-    """A requirement as metadata have it: one that counts always, or where `extra` is asked for."""
+    """A requirement in the form of the metadata. It applies always, or only with `extra`."""
     what, _, marker = (part.strip() for part in requirement.partition(";"))
     if extra:
         marker = f"({marker})" if " or " in marker else marker
@@ -148,7 +148,7 @@ def _requirement(requirement: str, extra: str = "") -> str:
 
 
 def _version(text: str) -> str:
-    """Cargo's version as PEP 440 has it."""
+    """Cargo's version in the form of PEP 440."""
     match = re.fullmatch(r"(\d+\.\d+\.\d+)(?:-(alpha|beta|rc)\.(\d+))?", text)
     if match is None:
         raise ValueError(f"Cargo.toml: the build without Rust does not know the version {text!r}")

@@ -1,8 +1,8 @@
 """The build backend of wsrs (PEP 517, PEP 660): maturin's, and one that needs neither Rust nor maturin.
 
-`WSRS_NO_EXTENSION`, if it is not empty, has wheels and editable installations made of the pure Python core
-alone: by `pure_wheel`, beside this file. Everything else is handed to maturin, the source distribution always
-(it serves both). What is needed is told by the hooks and not by pyproject.toml: it depends on that wish.
+If `WSRS_NO_EXTENSION` is set, `pure_wheel` beside this file makes wheels and editable installations with
+only the pure core. Everything else is passed on to maturin, including every source distribution, which serves
+both. The hooks and not pyproject.toml state the requirements, because these depend on that variable.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ Settings = Mapping[str, Any] | None
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """maturin, and where there is no cargo what gets it one; for a pure wheel neither."""
+    """The requirements of maturin (see below); those of a pure wheel are neither cargo nor maturin."""
     return [TOML] if _without_extension(config_settings) else get_requires_for_build_sdist()
 
 
 def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
-    """maturin, and where there is no cargo what gets it one: as maturin's own hook says."""
+    """maturin and, without cargo, the package that installs one, as maturin's own hook does."""
     has_rust = os.environ.get("MATURIN_NO_INSTALL_RUST") or shutil.which("cargo")
     return [MATURIN] if has_rust else [MATURIN, "puccinialin"]
 
@@ -65,7 +65,7 @@ def build_wheel(
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
-    """Make a wheel that leads to this folder; returns its file name."""
+    """Make a wheel that points to this folder; returns its file name."""
     if _without_extension(config_settings):
         return pure_wheel.write_wheel(ROOT, Path(wheel_directory), editable=True)
     return str(_maturin().build_editable(wheel_directory, config_settings, metadata_directory))

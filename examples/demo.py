@@ -1,4 +1,4 @@
-"""A server and 200 clients in one process each, exchanging every kind of message; then a short table.
+"""A server process and a process of 200 clients exchange every kind of message, then print a short table.
 
 `make demo` runs it; `make demo SERVE=1` (`--serve`) only keeps the server up.
 """
@@ -30,7 +30,7 @@ def echo(ws: WebSocket, request: Any) -> None:
 
 
 def resident() -> int:
-    """Bytes of memory that this process holds; 0 where the system does not say."""
+    """Bytes of memory that this process holds; 0 if the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -45,9 +45,9 @@ async def serve(pipe: Connection | None, port: int) -> None:
         assert isinstance(address, dict)
         if pipe is None:
             url = f"ws://127.0.0.1:{address['port']}"
-            print(f"An echo server listens on {url} (core: {backend}). To talk to it:\n")
+            print(f"An echo server listens on {url} (core: {backend}). Connect to it with one of these:\n")
             print(f"  .venv/bin/python -m websockets {url}\n  npx wscat -c {url}")
-            print(f'  new WebSocket("{url}")      in a browser\n\nCtrl-C ends it.', flush=True)
+            print(f'  new WebSocket("{url}")      in a browser\n\nPress Ctrl-C to stop it.', flush=True)
             await wss.serve_forever()
             return
         loop = asyncio.get_running_loop()
@@ -94,7 +94,7 @@ async def client(url: str, number: int, ready: Gate, took: list[float]) -> int:
 
 
 class Gate:
-    """Lets all go on once all have come, again and again (asyncio.Barrier is there from 3.11 on)."""
+    """A barrier that can be used repeatedly (asyncio.Barrier exists from Python 3.11 on)."""
 
     def __init__(self, parties: int) -> None:
         self._parties, self._waiting, self._event = parties, 0, asyncio.Event()
@@ -127,10 +127,10 @@ async def clients(pipe: Connection) -> int:
     rows = [
         ("core", backend),
         ("messages answered", f"{len(took):,} ({wrong} of them wrong)"),
-        ("messages/s, there and back", f"{len(took) / seconds:,.0f}"),
+        ("round trips per second", f"{len(took) / seconds:,.0f}"),
         ("latency p50", f"{statistics.median(took) * 1e3:.2f} ms"),
         ("latency p99", f"{took[len(took) * 99 // 100] * 1e3:.2f} ms"),
-        ("server memory per connection", f"{memory / CLIENTS / 1024:.1f} KiB" if memory else "not known"),
+        ("server memory per connection", f"{memory / CLIENTS / 1024:.1f} KiB" if memory else "unknown"),
     ]
     print()
     for name, value in rows:

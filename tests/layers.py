@@ -25,6 +25,7 @@ __all__ = [
     "read_package",
     "rust_imports",
     "too_long",
+    "unguarded_uses",
     "unlisted",
     "upward",
 ]
@@ -264,6 +265,34 @@ def rust_imports(text: str) -> set[tuple[str, str | None]]:
     for module in re.findall(r'"(wsrs(?:\.\w+)*)"', text):
         if module not in {each for each, _ in found}:
             found.add((module, None))
+    return found
+
+
+_GATE = r"#\[cfg\((?:unix|all\([^)]*\bunix\))\)\]\s*"
+_MODULE = re.compile(rf"(?P<gate>{_GATE})?(?:pub )?mod (?P<name>\w+);")
+_USE = re.compile(rf"^(?P<gate>{_GATE})?(?:pub )?use (?P<path>[^;]+);", re.MULTILINE)
+
+
+def unguarded_uses(files: Mapping[str, str]) -> set[tuple[str, str]]:
+    """The `use` statements, by file (`a/b.rs`), of modules that only Unix has, where `cfg(unix)` is missing.
+
+    They compile on Unix, and break the build on Windows.
+    """
+    gated = set()
+    for file, text in files.items():
+        folder = re.sub(r"(/mod|^lib)?\.rs$", "", file).split("/")
+        for module in _MODULE.finditer(text):
+            if module["gate"]:
+                gated.add("::".join(["crate", *filter(None, folder), module["name"]]))
+    found = set()
+    for file, text in files.items():
+        own = "::".join(["crate", *re.sub(r"(/mod)?\.rs$", "", file).split("/")])
+        if any(f"{own}::".startswith(f"{module}::") for module in gated):
+            continue
+        for use in _USE.finditer(text):
+            path = use["path"].strip()
+            if not use["gate"] and any(re.match(rf"{module}\b", path) for module in gated):
+                found.add((file, path.split("{")[0].removesuffix("::")))
     return found
 
 

@@ -24,6 +24,7 @@ from .layers import (
     read_package,
     rust_imports,
     too_long,
+    unguarded_uses,
     unlisted,
     upward,
 )
@@ -148,6 +149,13 @@ class TestSources:
             assert name is not None, f"what of {module}?"
             assert defines(SOURCES, module, name), f"{module}.{name}"
 
+    def test_what_only_unix_has_is_used_there_alone(self) -> None:
+        files = {
+            path.relative_to(ROOT / "src").as_posix(): path.read_text(encoding="utf-8")
+            for path in (ROOT / "src").rglob("*.rs")
+        }
+        assert unguarded_uses(files) == set()
+
     def test_each_has_a_test_of_its_name(self) -> None:
         tests = [path.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")]
         found = [short(module) for module in missing_tests(SOURCES, tests, HOMES)]
@@ -200,6 +208,17 @@ class C:
         ]
         with pytest.raises(ValueError, match="line 1: modules of wsrs are imported by their whole names"):
             imports({"wsrs.a": "from . import b"})
+
+    def test_uses_of_modules_that_only_unix_has(self) -> None:
+        files = {
+            "lib.rs": '#[cfg(all(feature = "b", unix))]\npub mod b;\nmod a;',
+            "a/mod.rs": "#[cfg(unix)]\npub mod low;\nmod up;\nmod side;",
+            "a/low.rs": "use crate::a::low::own;",
+            "b/mod.rs": "use crate::b::c;",
+            "a/up.rs": "use crate::a::low::{self, Thing};\n#[cfg(unix)]\nuse crate::a::low::Other;",
+            "a/side.rs": "use crate::a::lower;\nuse crate::b;",
+        }
+        assert unguarded_uses(files) == {("a/up.rs", "crate::a::low"), ("a/side.rs", "crate::b")}
 
     @pytest.mark.parametrize("kind", [PLAIN, LAZY, TYPES])
     def test_an_import_upwards(self, kind: str) -> None:

@@ -3,6 +3,7 @@
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+#[cfg(unix)]
 use super::Connection;
 #[cfg(unix)]
 use crate::engine::Token;

@@ -1,6 +1,5 @@
 //! What the connections of one event loop share.
 
-#[cfg(unix)]
 pub mod owner;
 #[cfg(unix)]
 pub mod prefetch;

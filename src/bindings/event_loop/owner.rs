@@ -1,5 +1,8 @@
 //! Who a socket of the engine belongs to. The event loop knows its connections by this file alone.
 
+// Without the engine its other parts still need the connection's name.
+#![cfg_attr(not(unix), allow(dead_code))]
+
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -7,6 +10,7 @@ use pyo3::prelude::*;
 pub use crate::bindings::connection::Connection;
 use crate::bindings::connection::outbound::flush;
 pub use crate::bindings::connection::outbound::flush::flush;
+#[cfg(unix)]
 pub use crate::bindings::connection::wire::count_written;
 
 /// What is called when something happens to the socket.

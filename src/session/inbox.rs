@@ -20,7 +20,7 @@ pub struct Inbox<M> {
     is_owed: bool,
     /// Messages that find no room are dropped.
     discards: bool,
-    /// They were, so that the next one is taken whatever is left.
+    /// They were, and there is no room yet: the next one is taken all the same.
     has_dropped: bool,
 }
 
@@ -71,7 +71,8 @@ impl<M> Inbox<M> {
     pub fn drop_unwanted(&mut self, is_awaited: bool, for_next: bool) {
         self.queue.truncate(usize::from(is_awaited || self.is_owed));
         self.bytes = self.queue.iter().map(|(_, size, _)| size).sum();
-        self.has_dropped = for_next;
+        // With room for it the next message needs no leave, which would outlast it.
+        self.has_dropped = for_next && self.is_full();
     }
 
     /// Whether what nobody takes was dropped just now: the next message is taken, even beside a long one that

@@ -126,6 +126,20 @@ def test_unwanted_messages_are_dropped_where_that_is_wished(side: MakeSide) -> N
     assert server.events == [("ping", b"p")]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_the_bound_holds_again_after_messages_were_dropped(side: MakeSide, together: bool) -> None:
+    """Each time 16 messages wait they are dropped, also when some were dropped before."""
+    server = side(listen=False)
+    server.connection.discard = True
+    for _ in range(2):
+        server.feed(*([texts("dropped") * 16] if together else [texts("dropped")] * 16))
+    task = begin(server, server.connection.recv())
+    assert not task.done()
+    server.feed(texts("kept"))
+    server.tick(2)
+    assert task.result() == "kept"
+
+
 def test_discarding_lets_a_full_queue_go_on(side: MakeSide) -> None:
     server = side(listen=False)
     server.feed(texts("x") * 100 + frame(8))

@@ -282,13 +282,14 @@ impl<O: Objects> Session<O> {
         if !all_written || self.outbox.is_behind() { None } else { self.end.take_due() }
     }
 
-    /// The transport is gone: the callbacks of what was not written, in order.
+    /// The transport is gone: the callbacks of what was not written, in order. They come with the payloads that
+    /// waited for a thread, so that they have to be taken one by one, or dropped, with nothing lent.
     #[must_use]
-    pub fn lose(&mut self) -> Vec<O::Callback> {
+    pub fn lose(&mut self) -> impl Iterator<Item = O::Callback> + use<O> {
         self.hold.lose();
         self.end.lose();
         self.outbox.set_behind(false);
-        let waiting = self.compress_queue.take().map(|queue| queue.lose());
-        self.outbox.lose().chain(waiting.into_iter().flatten()).collect()
+        let waiting = self.compress_queue.take();
+        self.outbox.lose().chain(waiting.into_iter().flat_map(|queue| queue.lose()))
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -54,6 +55,28 @@ def test_what_is_little_once_compressed_leaves_room_though_nothing_can_be_writte
     server.transport.drain()
     server.tick()
     assert len(server.transport.written) == 2
+
+
+def test_text_with_a_finaliser_that_waits_for_a_thread_is_dropped_with_the_connection(
+    core: Any, side: MakeSide
+) -> None:
+    deflate = core.PerMessageDeflate(is_server=True)
+    deflate.accept([{}])
+    server = side(deflate=deflate)
+    amounts: list[int] = []
+
+    class Text(str):
+        __slots__ = ()
+
+        def __del__(self) -> None:
+            amounts.append(server.connection.buffered_amount)
+
+    server.connection.send(bytes(1_000_000))
+    server.connection.send(Text("behind"))
+    server.transport.lose(ConnectionResetError())
+    server.tick(2)
+    gc.collect()
+    assert len(amounts) == 1
 
 
 def test_order_is_kept_between_small_and_large_frames(side: MakeSide) -> None:

@@ -105,6 +105,7 @@ pub fn connection_lost(connection: &Bound<'_, Connection>, exc: Option<Py<PyAny>
     flush::tell_written(connection);
     let (transport, unsent) = this.state.with(py, |state| state.lose(exc));
     drop(transport);
+    let unsent: Vec<_> = unsent.collect();
     flush::wake_senders(connection);
     delivery::deliver_inbox(connection);
     delivery::deliver_backlog(connection);

@@ -78,7 +78,10 @@ impl State {
     /// The transport is gone: its error, if it had one, and the callbacks of what was not written. What is
     /// returned is dropped with nothing borrowed.
     #[must_use]
-    pub fn lose(&mut self, error: Option<Py<PyAny>>) -> (Option<Py<PyAny>>, Vec<Py<PyAny>>) {
+    pub fn lose(
+        &mut self,
+        error: Option<Py<PyAny>>,
+    ) -> (Option<Py<PyAny>>, impl Iterator<Item = Py<PyAny>> + use<>) {
         self.wire.close(self.session.counters_mut());
         self.lost_error = error;
         (self.wire.take_transport(), self.session.lose())

@@ -28,7 +28,13 @@ impl Senders {
         std::mem::take(&mut self.0)
     }
 
+    /// Adds a new one. It is not looked for, because a program that awaits nothing adds one at each `send`.
     fn add(&mut self, waiter: Py<Waiter>) {
+        self.0.push(waiter);
+    }
+
+    /// Adds one that may be among them.
+    fn add_again(&mut self, waiter: Py<Waiter>) {
         if !self.0.iter().any(|one| one.is(&waiter)) {
             self.0.push(waiter);
         }
@@ -94,7 +100,7 @@ pub fn look_for_room(connection: &Bound<'_, Connection>) -> Found {
 /// Sees to it that `waiter` is woken when there is room.
 pub fn wake_when_room(connection: &Bound<'_, Connection>, waiter: &Bound<'_, Waiter>) {
     let waiter = waiter.clone().unbind();
-    connection.get().state.with(connection.py(), |state| state.senders.add(waiter));
+    connection.get().state.with(connection.py(), |state| state.senders.add_again(waiter));
 }
 
 /// Lets the senders that wait go on: the connection is lost.

@@ -284,7 +284,6 @@ impl<O: Objects> Session<O> {
 
     /// The transport is gone: the callbacks of what was not written, in order. They come with the payloads that
     /// waited for a thread, so that they have to be taken one by one, or dropped, with nothing lent.
-    #[must_use]
     pub fn lose(&mut self) -> impl Iterator<Item = O::Callback> + use<O> {
         self.hold.lose();
         self.end.lose();

@@ -77,7 +77,6 @@ impl State {
 
     /// The transport is gone: its error, if it had one, and the callbacks of what was not written. What is
     /// returned is dropped with nothing borrowed.
-    #[must_use]
     pub fn lose(
         &mut self,
         error: Option<Py<PyAny>>,

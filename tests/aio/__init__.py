@@ -1,1 +1,1 @@
-"""What `wsrs` asks of asyncio: callbacks and tasks."""
+"""How `wsrs` uses asyncio: callbacks and waiting tasks."""

@@ -1,4 +1,4 @@
-"""Callbacks that are coroutine functions, and the context in which the program is called back."""
+"""Callbacks: they may be coroutine functions, and they run in the context of the call that gave them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_callback_that_is_a_coroutine_function(serve: Serve, reports: Re
     await peer.close()
 
 
-async def test_callbacks_have_the_context_of_their_senders(serve: Serve) -> None:
+async def test_callbacks_run_in_the_context_of_their_senders(serve: Serve) -> None:
     who: contextvars.ContextVar[int] = contextvars.ContextVar("who", default=-1)
     told: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
 
@@ -73,7 +73,7 @@ async def test_callbacks_have_the_context_of_their_senders(serve: Serve) -> None
 
 
 @pytest.mark.parametrize("make", [HttpServer, lambda: wsrs.WebSocketServer(no_server=True)])
-async def test_closing_a_server_again(make: Any) -> None:
+async def test_a_callback_of_a_second_close_may_be_a_coroutine_function(make: Any) -> None:
     told: asyncio.Queue[Any] = asyncio.Queue()
 
     async def closed(error: BaseException | None = None) -> None:

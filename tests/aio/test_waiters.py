@@ -1,4 +1,4 @@
-"""Tasks that wait for one thing that happens once."""
+"""Several tasks that wait for the same event, which happens once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..conftest import Reports
 from ..peers import RawServer, within
 
 
-async def test_of_two_who_wait_for_an_opening_that_fails_one_is_cancelled(
+async def test_a_failed_opening_reaches_a_waiter_though_another_is_cancelled(
     raw_server: RawServer, reports: Reports
 ) -> None:
     ws = wsrs.WebSocket(raw_server.url)
@@ -27,7 +27,7 @@ async def test_of_two_who_wait_for_an_opening_that_fails_one_is_cancelled(
     assert cancelled.cancelled()
 
 
-async def test_cancelling_one_does_not_touch_the_others() -> None:
+async def test_cancelling_one_waiter_leaves_the_others_alone() -> None:
     waiters = Waiters(asyncio.get_running_loop())
     first, second = (asyncio.ensure_future(waiters.wait()) for _ in range(2))
     await asyncio.sleep(0)
@@ -38,7 +38,7 @@ async def test_cancelling_one_does_not_touch_the_others() -> None:
     assert first.cancelled()
 
 
-async def test_a_failure_says_whether_a_task_was_told_of_it() -> None:
+async def test_a_failure_says_whether_a_task_received_it() -> None:
     waiters = Waiters(asyncio.get_running_loop())
     assert not waiters.fail(KeyError("nobody waits"))
     waiting = asyncio.ensure_future(waiters.wait())
@@ -48,6 +48,6 @@ async def test_a_failure_says_whether_a_task_was_told_of_it() -> None:
         await within(waiting)
 
 
-def test_outside_a_running_loop_the_error_names_what_needs_one() -> None:
+def test_the_error_outside_a_running_loop_names_what_needs_one() -> None:
     with pytest.raises(RuntimeError, match="a WebSocket begins its work when it is constructed"):
         running_loop("WebSocket")

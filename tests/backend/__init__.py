@@ -1,1 +1,1 @@
-"""What a core needs from Python."""
+"""The parts in Python that both cores use."""

@@ -1,4 +1,4 @@
-"""The socket that a transport of the engine shows may be dropped as those of asyncio's transports are."""
+"""The socket that an engine's transport hands out may be dropped unclosed, as with asyncio's transports."""
 
 from __future__ import annotations
 

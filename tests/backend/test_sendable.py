@@ -1,4 +1,4 @@
-"""What can be sent, as the API itself counts it, and what is said of the rest."""
+"""Which objects can be sent and how long they are; the errors for all others."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def test_the_length_of_a_message(data: Any, length: int) -> None:
 
 
 @pytest.mark.parametrize("data", [None, True, {}, object(), 1j])
-def test_what_has_no_bytes_is_named_by_its_type(data: Any) -> None:
+def test_data_that_cannot_be_sent_is_named_by_its_type(data: Any) -> None:
     with pytest.raises(TypeError) as raised:
         byte_length(data)
     assert str(raised.value) == str(unsendable(data))
     assert str(raised.value).endswith(f"not {type(data).__name__}")
 
 
-def test_the_bytes_of_a_list_and_the_first_item_that_is_none() -> None:
+def test_a_list_becomes_bytes_or_the_error_names_the_first_bad_item() -> None:
     assert list_bytes([0, 255]) == b"\x00\xff"
     with pytest.raises(ValueError, match="not with 256 at index 1"):
         list_bytes([1, 256, -1])
@@ -49,7 +49,7 @@ def test_the_bytes_of_a_list_and_the_first_item_that_is_none() -> None:
         list_bytes(("a",))
 
 
-def test_a_close_reason_is_bytes_and_needs_a_code() -> None:
+def test_a_close_reason_becomes_bytes_and_needs_a_code() -> None:
     assert reason_bytes(1000, "é") == "é".encode()
     assert reason_bytes(None, b"") == b""
     assert reason_bytes(4000, memoryview(b"bye")) == b"bye"

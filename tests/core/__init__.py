@@ -1,1 +1,1 @@
-"""Tests of a core alone, against the seam of `wsrs._backend.contract`."""
+"""Tests of a core alone, through the interface that `wsrs._backend.contract` states."""

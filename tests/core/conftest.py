@@ -1,4 +1,4 @@
-"""The core under test: `WSRS_TEST_BACKEND` is "pure" or "core"; without it, the one that wsrs runs on."""
+"""The core under test: the one that `WSRS_TEST_BACKEND` names ("pure" or "core"), by default the active one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MakeSide = Callable[..., Side]
 
 @pytest.fixture
 def side(core: Any, loop: asyncio.AbstractEventLoop) -> MakeSide:
-    """Makes one side of a connection on a transport of memory: `side(is_server=True, ...)`."""
+    """Makes one side of a connection on an in-memory transport: `side(is_server=True, ...)`."""
 
     def make(is_server: bool = True, *, start: bool = True, **options: Any) -> Side:
         return Side(core, loop, is_server, start=start, **options)

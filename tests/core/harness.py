@@ -1,4 +1,4 @@
-"""One side of a connection on a transport of memory: bytes in, and what came of them."""
+"""One side of a connection on an in-memory transport: bytes go in, events and output come out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ KEY = b"\x37\xfa\x21\x3d"
 """The masking key of RFC 6455's examples."""
 
 READ = 64 * 1024
-"""Bytes that come in one read at the most: a core may have room for more."""
+"""The most bytes that come in one read, although a core may have room for more."""
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps what is written. `hold` makes it behave as one whose peer does not read."""
+    """A transport that keeps what is written. With `hold`, it behaves as if its peer did not read."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tls: bool) -> None:
         super().__init__({"sslcontext": object()} if tls else None)
@@ -99,7 +99,7 @@ class MemoryTransport(asyncio.Transport):
         self._close("abort")
 
     def lose(self, error: Exception) -> None:
-        """The connection breaks, if it has not ended; `close` may wait for what is still to be written."""
+        """Break the connection, if it has not ended: `close` may still wait for data to be written."""
         if not self.closing or self.closes_when_drained:
             self.closing = True
             self.closes_when_drained = False
@@ -120,7 +120,7 @@ class MemoryTransport(asyncio.Transport):
 
 
 class Side:
-    """A connection, its owner and its message listener, which write down what they are told."""
+    """A connection with an owner and a message listener that record every call in `events`."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class Side:
     # What a test does ---------------------------------------------------------------------------
 
     def feed(self, *pieces: bytes) -> None:
-        """Bytes come, in one read a piece (or more, if a piece is longer than any core's buffer)."""
+        """Let bytes arrive, one read per piece (or several, for a piece of more than `READ` bytes)."""
         for piece in pieces:
             rest = memoryview(piece)
             while rest:
@@ -197,13 +197,13 @@ class Side:
                 rest = rest[count:]
 
     def tick(self, times: int = 1) -> None:
-        """Run what the loop has to run, `times` rounds."""
+        """Run the loop for `times` ticks."""
         for _ in range(times):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
 
     def wait(self) -> None:
-        """Run the loop until there is an event, which a thread may have to make; at most 10 s."""
+        """Run the loop until there is an event, possibly from a thread, for at most 10 s."""
         late = self.loop.call_later(10, self.loop.stop)
         self._waits = True
         while not self.events and self.loop.time() < late.when():
@@ -213,11 +213,11 @@ class Side:
 
     @property
     def output(self) -> bytes:
-        """All that was written so far."""
+        """Everything that was written so far."""
         return b"".join(self.transport.written)
 
     def take_output(self) -> bytes:
-        """All that was written since the last look, a tick from now."""
+        """Run one tick, and return what was written since the last call."""
         self.tick()
         output = self.output
         self.transport.written.clear()
@@ -227,7 +227,7 @@ class Side:
 def frame(
     opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, key: bytes | None = KEY
 ) -> bytes:
-    """A frame; `rsv` as in 0x40 for RSV1."""
+    """The bytes of a frame; `rsv` is the bits in their place, as in 0x40 for RSV1."""
     masked = 0 if key is None else 0x80
     size = len(payload)
     if size < 126:
@@ -243,5 +243,5 @@ def frame(
 
 
 def fixed_mask(key: bytearray) -> None:
-    """A `generate_mask` that makes output comparable."""
+    """A `generate_mask` with a fixed key, so that output can be compared."""
     key[:] = KEY

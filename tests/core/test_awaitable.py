@@ -1,4 +1,4 @@
-"""Which task a message belongs to, where several ask: the one that waits, until it is cancelled."""
+"""Which task gets a message if several ask: the one that waits, until it is cancelled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def as_coroutine(awaitable: Awaitable[Any]) -> Any:
 
 
 @pytest.mark.parametrize("second", ["recv", "next"])
-def test_what_a_woken_task_has_not_taken_yet_is_nobody_elses(side: MakeSide, second: str) -> None:
+def test_a_message_for_a_woken_task_goes_to_no_other_task(side: MakeSide, second: str) -> None:
     server = side(listen=False)
     first = begin(server, server.connection.recv())
     server.feed(texts("a", "b"))
@@ -46,7 +46,7 @@ def test_a_task_may_wait_as_soon_as_another_is_cancelled(side: MakeSide, woken: 
 
 
 @pytest.mark.parametrize("woken", [False, True])
-def test_cancelling_again_does_not_reach_who_waits_since(side: MakeSide, woken: bool) -> None:
+def test_cancelling_a_task_again_leaves_a_later_waiter_alone(side: MakeSide, woken: bool) -> None:
     server = side(listen=False)
     first = begin(server, server.connection.recv())
     server.loop.call_soon(first.cancel)
@@ -65,7 +65,7 @@ def test_cancelling_again_does_not_reach_who_waits_since(side: MakeSide, woken: 
     assert outcome(server, server.connection.recv()) == "next"
 
 
-def test_what_is_awaited_twice_waits_twice(side: MakeSide) -> None:
+def test_a_recv_awaited_again_after_a_cancellation_waits_again(side: MakeSide) -> None:
     server = side(listen=False)
     message = server.connection.recv()
     cancelled = begin(server, message)
@@ -89,7 +89,7 @@ def test_a_listener_that_comes_after_a_cancelled_recv_takes_over(side: MakeSide)
     assert server.events == [("text", b"a")]
 
 
-def test_what_waited_for_a_listener_that_aborts_comes_before_the_loss(side: MakeSide) -> None:
+def test_messages_for_a_listener_that_aborts_come_before_the_loss(side: MakeSide) -> None:
     server = side(listen=False)
     server.feed(texts("a", "b"))
 

@@ -1,4 +1,4 @@
-"""What came and is not taken: bounded after the loss too; and who gets it when a listener comes after `recv`."""
+"""Messages that nobody has taken are bounded, after the loss too; a listener added after `recv` gets them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .harness import Side, frame
 from .test_delivery import begin, outcome, texts
 
 BOMB = 64 * 1024
-"""Bytes of one inflated message: as many as the queue takes at all."""
+"""Bytes of one inflated message: as many as the inbox holds."""
 
 
 def compressing(core: Any, side: MakeSide, **options: Any) -> Side:
-    """A server without a listener that inflates."""
+    """A server's side with compression and without a listener."""
     deflate = core.PerMessageDeflate(is_server=True)
     deflate.accept([{}])
     return side(listen=False, deflate=deflate, **options)
 
 
 def bombs(count: int) -> bytes:
-    """Messages of zeros in a few bytes each."""
+    """Compressed messages of zeros, a few bytes each."""
     deflater = zlib.compressobj(wbits=-15)
     sent = []
     for _ in range(count):
@@ -35,13 +35,13 @@ def bombs(count: int) -> bytes:
 
 
 def decoded(core: Any, server: Side) -> int:
-    """Messages that were taken from the wire's bytes so far."""
+    """How many messages have been decoded so far."""
     return int(core.counts((server.connection,))[3])
 
 
 @pytest.mark.parametrize("claims", [True, False])
 @pytest.mark.parametrize("read_ahead", [0, 64 * 1024])
-def test_a_loss_inflates_no_more_than_the_queue_takes(
+def test_a_loss_inflates_no_more_than_the_inbox_holds(
     core: Any, side: MakeSide, claims: bool, read_ahead: int
 ) -> None:
     server = compressing(core, side, read_ahead=read_ahead)
@@ -61,7 +61,7 @@ def test_a_loss_inflates_no_more_than_the_queue_takes(
     taken = []
     while server.events == []:
         taken.append(outcome(server, server.connection.recv()))
-        # The queue's bound, and the one message that may reach it.
+        # The bound of the inbox, and the one message that may exceed it.
         assert decoded(core, server) - claims - len(taken) <= 301
     server.connection.finish(ConnectionClosed(1006), False)
     while taken[-1] != "last":
@@ -89,9 +89,7 @@ def test_bombs_before_a_loss_are_inflated_as_they_are_taken(core: Any, side: Mak
 
 
 @pytest.mark.parametrize("way", ["abort", "discard", "listener"])
-def test_what_is_not_taken_after_a_loss_does_not_hold_back_its_end(
-    core: Any, side: MakeSide, way: str
-) -> None:
+def test_untaken_messages_do_not_hold_back_the_loss_for_ever(core: Any, side: MakeSide, way: str) -> None:
     server = compressing(core, side)
     server.feed(bombs(50))
     server.transport.protocol.connection_lost(None)
@@ -109,7 +107,7 @@ def test_what_is_not_taken_after_a_loss_does_not_hold_back_its_end(
     assert server.events[-1] == ("lost", None)
 
 
-def test_a_loss_that_finds_the_queue_full_and_nothing_behind_is_told_at_once(side: MakeSide) -> None:
+def test_a_loss_with_a_full_inbox_and_no_backlog_is_told_at_once(side: MakeSide) -> None:
     server = side(listen=False)
     server.feed(texts("x") * 16)
     server.transport.protocol.connection_lost(None)
@@ -117,7 +115,7 @@ def test_a_loss_that_finds_the_queue_full_and_nothing_behind_is_told_at_once(sid
     assert server.events == [("lost", None)]
 
 
-# A listener that comes after `recv` ----------------------------------------------------------
+# A listener that is added after `recv` --------------------------------------------------------
 
 
 @pytest.mark.parametrize("waiting", [0, 5, 2000])
@@ -139,7 +137,7 @@ def test_a_listener_that_comes_after_recv_takes_over(side: MakeSide, waiting: in
 
 
 @pytest.mark.parametrize("woken", [True, False])
-def test_a_listener_that_comes_while_a_task_waits_shares_with_it(side: MakeSide, woken: bool) -> None:
+def test_a_listener_added_while_a_task_waits_shares_with_it(side: MakeSide, woken: bool) -> None:
     server = side(listen=False)
     task = begin(server, server.connection.recv())
     if woken:
@@ -151,7 +149,7 @@ def test_a_listener_that_comes_while_a_task_waits_shares_with_it(side: MakeSide,
     assert server.events == [("text", b"b")]
 
 
-def test_recv_claims_again_after_a_listener_took_over(side: MakeSide) -> None:
+def test_recv_claims_messages_again_after_a_listener_took_over(side: MakeSide) -> None:
     server = side(listen=False)
     begin(server, server.connection.recv())
     server.feed(texts("a"))

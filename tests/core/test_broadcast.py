@@ -1,4 +1,4 @@
-"""One message to many connections: what goes over the wire of each, on either core."""
+"""One message to many connections: what goes over the wire of each, on both cores."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ COMPRESSED = 0x40
 
 
 def deflate(core: Any, answer: str = "", **options: Any) -> Any:
-    """A server's permessage-deflate after its negotiation; `answer` as in "; server_no_context_takeover"."""
+    """A server's permessage-deflate, negotiated; `answer` is its parameters, as "; server_no_context_takeover"."""
     made = core.PerMessageDeflate(is_server=True, threshold=0, **options)
     made.accept([params for _, params in core.parse_extensions(f"permessage-deflate{answer}")])
     return made
 
 
 def payload_of(output: bytes) -> bytes:
-    """The payload of the one frame of `output`, which has no mask and is not long."""
+    """The payload of the one frame in `output`, which is unmasked and short."""
     start = 4 if output[1] == 126 else 2
     size = int.from_bytes(output[2:4], "big") if start == 4 else output[1]
     assert len(output) == start + size
@@ -30,7 +30,9 @@ def payload_of(output: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536, 300_000])
-def test_each_server_gets_the_same_and_a_client_its_own_mask(core: Any, side: MakeSide, size: int) -> None:
+def test_a_broadcast_is_the_same_on_servers_and_masked_anew_on_clients(
+    core: Any, side: MakeSide, size: int
+) -> None:
     data = b"x" * size
     servers = [side(), side(tls=True)]
     client = side(is_server=False, generate_mask=fixed_mask)
@@ -39,7 +41,7 @@ def test_each_server_gets_the_same_and_a_client_its_own_mask(core: Any, side: Ma
     assert client.take_output() == frame(2, data)
 
 
-def test_it_leaves_with_the_rest_of_its_tick(core: Any, side: MakeSide) -> None:
+def test_a_broadcast_leaves_with_the_rest_of_its_tick(core: Any, side: MakeSide) -> None:
     server = side()
     server.connection.send("a")
     core.broadcast([server.connection], "b")
@@ -49,7 +51,7 @@ def test_it_leaves_with_the_rest_of_its_tick(core: Any, side: MakeSide) -> None:
     assert server.transport.written == [b"".join(frame(1, each, key=None) for each in (b"a", b"b", b"c"))]
 
 
-def test_why_a_connection_does_not_get_it(core: Any, side: MakeSide) -> None:
+def test_a_broadcast_counts_the_connections_that_do_not_get_it(core: Any, side: MakeSide) -> None:
     good, slow, busy, gone = side(), side(high_water_mark=10), side(), side()
     slow.transport.hold = True
     slow.connection.send("more than the mark")
@@ -67,14 +69,16 @@ def test_why_a_connection_does_not_get_it(core: Any, side: MakeSide) -> None:
 
 
 @pytest.mark.parametrize(("data", "error"), [(None, TypeError), ([256], ValueError), ("\ud800", ValueError)])
-def test_bad_data_is_sent_to_nobody(core: Any, side: MakeSide, data: object, error: type[Exception]) -> None:
+def test_a_broadcast_of_bad_data_is_sent_to_nobody(
+    core: Any, side: MakeSide, data: object, error: type[Exception]
+) -> None:
     server = side()
     with pytest.raises(error):
         core.broadcast([server.connection], data)
     assert server.take_output() == b""
 
 
-def test_one_fault_keeps_it_from_nobody_else(core: Any, side: MakeSide) -> None:
+def test_a_connection_that_fails_keeps_a_broadcast_from_no_other(core: Any, side: MakeSide) -> None:
     def no_mask(key: bytearray) -> None:
         raise ZeroDivisionError
 
@@ -86,7 +90,7 @@ def test_one_fault_keeps_it_from_nobody_else(core: Any, side: MakeSide) -> None:
 
 @pytest.mark.parametrize("answer", ["", "; server_no_context_takeover", "; server_max_window_bits=9"])
 def test_zlib_follows_shared_messages_among_others(core: Any, side: MakeSide, answer: str) -> None:
-    """With a context that is kept, the window of the receiver has the shared messages in it too."""
+    """With context takeover, the receiver's window contains the shared messages too."""
     servers = [side(deflate=deflate(core, answer)) for _ in range(2)]
     bits = -9 if "bits" in answer else -15
     peers = [zlib.decompressobj(bits) for _ in servers]

@@ -1,4 +1,4 @@
-"""Who gets a message and when: listeners that re-enter, pauses, ends."""
+"""Who gets a message and when: re-entrant listeners, pauses, ends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def texts(*words: str) -> bytes:
 
 
 def begin(side: Side, awaitable: Awaitable[Any]) -> asyncio.Task[Any]:
-    """A task that has come to its first wait."""
+    """Start a task and run it up to its first wait."""
 
     async def run() -> Any:
         return await awaitable
@@ -33,7 +33,7 @@ def begin(side: Side, awaitable: Awaitable[Any]) -> asyncio.Task[Any]:
 
 
 def outcome(side: Side, awaitable: Awaitable[Any]) -> Any:
-    """What the awaitable gives, which must be there already."""
+    """The result of an awaitable that is done already."""
     task = begin(side, awaitable)
     side.tick()
     assert task.done()
@@ -43,7 +43,7 @@ def outcome(side: Side, awaitable: Awaitable[Any]) -> Any:
 # The start ------------------------------------------------------------------------------------
 
 
-def test_nothing_is_delivered_before_start_and_the_head_comes_first(side: MakeSide) -> None:
+def test_nothing_is_delivered_before_start_and_bytes_behind_the_head_come_first(side: MakeSide) -> None:
     server = side(start=False)
     server.feed(texts("second") + b"\x81")
     assert server.events == []
@@ -68,7 +68,7 @@ def test_an_end_before_the_start_is_told_after_it(side: MakeSide) -> None:
 
 
 class Reentrant(Side):
-    """Its listener does `act` once for each message."""
+    """A side whose listener calls `act` once for each message."""
 
     act: Any = None
 
@@ -92,7 +92,7 @@ def test_a_listener_that_raises_is_reported_and_the_next_message_comes(server: R
     assert isinstance(server.events[1][1], LookupError)
 
 
-def test_what_a_listener_returns_is_passed_on(server: Reentrant) -> None:
+def test_the_result_of_a_listener_is_passed_to_the_owner(server: Reentrant) -> None:
     server.act = lambda: "result"
     server.feed(texts("a"))
     assert server.events == [("text", b"a"), ("listener result", "result")]
@@ -111,13 +111,13 @@ def test_a_listener_may_pause(server: Reentrant) -> None:
     assert server.transport.is_reading()
 
 
-def test_reading_goes_on_only_once_what_a_pause_held_back_is_delivered(server: Reentrant) -> None:
+def test_reading_resumes_once_everything_held_back_is_delivered(server: Reentrant) -> None:
     server.act = server.connection.pause
     server.feed(texts("a", "b", "c"))
     for number in (1, 2):
         assert len(server.events) == number
         server.connection.resume()
-        # Read now, more would come than the listener takes.
+        # If it read now, more would arrive than the listener takes.
         assert not server.transport.is_reading()
         server.tick()
         assert not server.transport.is_reading()
@@ -184,7 +184,7 @@ def test_an_owner_that_raises_is_reported_to_the_loop(core: Any, loop: Loop) -> 
     assert [type(report) for report in reports] == [LookupError]
 
 
-def test_pings_and_pongs_are_told_only_when_wished(side: MakeSide) -> None:
+def test_pings_and_pongs_are_told_only_if_wanted(side: MakeSide) -> None:
     server = side()
     server.connection.wants_ping = server.connection.wants_pong = False
     server.feed(frame(9) + frame(10))
@@ -206,7 +206,7 @@ def test_one_event_a_tick_without_synchronous_events(side: MakeSide) -> None:
 # The ends -------------------------------------------------------------------------------------
 
 
-def test_the_peers_fin(side: MakeSide) -> None:
+def test_the_peers_fin_is_told_after_the_messages_before_it(side: MakeSide) -> None:
     server = side()
     server.feed(texts("a"))
     assert server.transport.protocol.eof_received()
@@ -215,7 +215,7 @@ def test_the_peers_fin(side: MakeSide) -> None:
     assert server.transport.calls == ["close"]
 
 
-def test_an_end_waits_for_what_a_pause_holds_back(side: MakeSide) -> None:
+def test_an_end_waits_for_messages_that_a_pause_holds_back(side: MakeSide) -> None:
     server = side()
     server.connection.pause()
     server.feed(texts("a"))
@@ -227,7 +227,7 @@ def test_an_end_waits_for_what_a_pause_holds_back(side: MakeSide) -> None:
     assert server.events == [("text", b"a"), ("end",), ("lost", None)]
 
 
-def test_a_loss_delivers_what_came_and_is_told_once(side: MakeSide) -> None:
+def test_a_loss_is_told_once_after_everything_that_came(side: MakeSide) -> None:
     server = side()
     server.connection.pause()
     server.feed(texts("a", "b"))
@@ -238,7 +238,7 @@ def test_a_loss_delivers_what_came_and_is_told_once(side: MakeSide) -> None:
     assert server.connection.transport is None
 
 
-def test_everything_may_be_called_after_the_end(side: MakeSide) -> None:
+def test_every_method_may_be_called_after_the_end(side: MakeSide) -> None:
     server = side()
     connection = server.connection
     server.transport.protocol.connection_lost(None)

@@ -1,4 +1,4 @@
-"""At the end of a connection, or of a task's wait: nothing is lost, told too early or told wrongly."""
+"""At the end of a connection or of a task's wait, nothing is lost, and nothing is reported early or wrongly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .test_delivery import begin, outcome, texts
 
 
 def listening(server: Side, act: Callable[[], object]) -> None:
-    """A listener that comes now, writes down each message, and does `act` after it."""
+    """Add a listener that records each message and then calls `act`."""
 
     def listener(data: bytes, is_binary: bool) -> None:
         server.on_message(data, is_binary)
@@ -25,20 +25,20 @@ def listening(server: Side, act: Callable[[], object]) -> None:
 
 
 def closed(told: list[Any]) -> bool:
-    """Whether each callback was told of the loss."""
+    """True if each callback was called with the error of the loss."""
     return [type(error) for error in told] == [ConnectionClosed] * len(told)
 
 
-# What was sent --------------------------------------------------------------------------------
+# Outgoing -------------------------------------------------------------------------------------
 
 
-def test_what_an_abort_drops_is_not_told_as_sent(side: MakeSide) -> None:
+def test_frames_dropped_by_an_abort_are_not_reported_as_sent(side: MakeSide) -> None:
     server = side(high_water_mark=0)
     server.transport.hold = True
     told: list[Any] = []
     task = begin(server, server.connection.send(b"dropped", callback=told.append))
     server.connection.abort()
-    server.transport.drain()  # it holds nothing any more, and says so
+    server.transport.drain()  # it holds nothing any more, and calls resume_writing
     server.tick(3)
     assert isinstance(task.exception(), ConnectionClosed)
     assert closed(told)
@@ -46,7 +46,7 @@ def test_what_an_abort_drops_is_not_told_as_sent(side: MakeSide) -> None:
 
 
 @pytest.mark.parametrize("call", ["end", "send", "start", "drain"])
-def test_what_a_dead_transport_drops_is_not_told_as_sent(side: MakeSide, call: str) -> None:
+def test_frames_dropped_by_a_dead_transport_are_not_reported_as_sent(side: MakeSide, call: str) -> None:
     server = side(start=False)
     told: list[Any] = []
     server.transport.hold = True
@@ -68,17 +68,17 @@ def test_what_a_dead_transport_drops_is_not_told_as_sent(side: MakeSide, call: s
     assert server.events == [("lost", error)]
 
 
-def test_a_send_to_a_transport_that_died_at_rest_is_not_told_as_sent(side: MakeSide) -> None:
+def test_a_send_to_a_transport_that_died_idle_is_not_reported_as_sent(side: MakeSide) -> None:
     server = side()
     told: list[Any] = []
     server.transport.lose(ConnectionResetError("reset"))
-    server.connection.send(bytes(70_000), callback=told.append)  # so much leaves at once
+    server.connection.send(bytes(70_000), callback=told.append)  # more than 64 KiB leave at once
     server.tick(2)
     assert closed(told)
     assert len(told) == 1
 
 
-def test_a_loss_while_the_last_bytes_leave_is_told(side: MakeSide) -> None:
+def test_a_loss_while_the_last_bytes_are_written_is_told(side: MakeSide) -> None:
     server = side()
     server.transport.hold = True
     server.connection.send(b"first")
@@ -93,7 +93,7 @@ def test_a_loss_while_the_last_bytes_leave_is_told(side: MakeSide) -> None:
     assert server.events == [("end",), ("lost", error)]
 
 
-def test_a_callback_that_aborts_has_no_other_frame_told_as_sent(side: MakeSide) -> None:
+def test_a_callback_that_aborts_makes_no_other_frame_count_as_sent(side: MakeSide) -> None:
     server = side()
     server.transport.hold = True
     told: list[Any] = []
@@ -107,7 +107,7 @@ def test_a_callback_that_aborts_has_no_other_frame_told_as_sent(side: MakeSide) 
     assert len(told) == 1
 
 
-def test_room_is_not_told_of_for_what_a_callback_sends_then(side: MakeSide) -> None:
+def test_a_send_by_a_callback_does_not_profit_from_the_room_before_it(side: MakeSide) -> None:
     server = side(high_water_mark=10)
     server.transport.hold = True
     sent = []
@@ -120,7 +120,7 @@ def test_room_is_not_told_of_for_what_a_callback_sends_then(side: MakeSide) -> N
         outcome(server, sent[0])
 
 
-def test_an_abort_in_the_tick_of_a_send_drops_it_and_says_so(side: MakeSide) -> None:
+def test_an_abort_in_the_tick_of_a_send_drops_it_and_tells_its_callback(side: MakeSide) -> None:
     server = side(allow_synchronous_events=False)
     server.connection.wants_pong = True
     server._on_pong = lambda data: server.connection.abort()  # type: ignore[method-assign]
@@ -147,10 +147,10 @@ def test_an_answer_leaves_before_the_end_is_told(side: MakeSide) -> None:
     assert server.output == frame(2, b"answer", key=None)
 
 
-# What came ------------------------------------------------------------------------------------
+# Incoming -------------------------------------------------------------------------------------
 
 
-def test_a_pause_and_a_resume_hasten_no_event(side: MakeSide) -> None:
+def test_a_pause_and_a_resume_make_no_event_come_earlier(side: MakeSide) -> None:
     server = side(allow_synchronous_events=False)
     server.feed(texts("a", "b", "c"))
     server.connection.pause()
@@ -160,7 +160,7 @@ def test_a_pause_and_a_resume_hasten_no_event(side: MakeSide) -> None:
         server.tick()
 
 
-def test_messages_that_waited_come_one_a_tick_where_events_do(side: MakeSide) -> None:
+def test_waiting_messages_come_one_a_tick_without_synchronous_events(side: MakeSide) -> None:
     server = side(listen=False, allow_synchronous_events=False)
     server.feed(texts("a", "b"))
     server.tick(2)
@@ -173,13 +173,13 @@ def test_messages_that_waited_come_one_a_tick_where_events_do(side: MakeSide) ->
 @pytest.mark.parametrize("synchronous", [True, False])
 @pytest.mark.parametrize("pauses", [True, False])
 @pytest.mark.parametrize("behind", [b"", b"\xff\xff"])
-def test_a_loss_is_told_behind_messages_that_waited_for_a_listener(
+def test_a_loss_is_told_after_messages_that_waited_for_a_listener(
     side: MakeSide, synchronous: bool, pauses: bool, behind: bytes
 ) -> None:
     server = side(listen=False, allow_synchronous_events=synchronous)
     server.feed(texts("a", "b") + behind)
     server.tick(3)
-    server.events.clear()  # that of the fault
+    server.events.clear()  # the event of the fault
     error = ConnectionResetError("reset")
     server.transport.lose(error)
     listening(server, server.connection.pause if pauses else lambda: None)
@@ -187,7 +187,7 @@ def test_a_loss_is_told_behind_messages_that_waited_for_a_listener(
     assert server.events == [("text", b"a"), ("text", b"b"), ("lost", error)]
 
 
-def test_a_full_queue_does_not_hide_the_peers_fin(side: MakeSide) -> None:
+def test_a_full_inbox_does_not_hide_the_peers_fin(side: MakeSide) -> None:
     server = side(allow_synchronous_events=False)
     assert outcome_of_first(server) == "first"
     server.feed(frame(2, bytes(65_536)))
@@ -198,7 +198,7 @@ def test_a_full_queue_does_not_hide_the_peers_fin(side: MakeSide) -> None:
 
 
 def outcome_of_first(server: Side) -> Any:
-    """What a task got that waited for the first message."""
+    """The result of the task that waited for the first message."""
     task = begin(server, server.connection.recv())
     server.feed(texts("first"))
     server.tick(2)
@@ -208,10 +208,10 @@ def outcome_of_first(server: Side) -> Any:
 @pytest.mark.parametrize("listen", [True, False])
 @pytest.mark.parametrize("synchronous", [True, False])
 @pytest.mark.parametrize("aborted", [True, False])
-def test_what_a_task_waits_for_is_not_dropped(
+def test_a_message_that_a_task_waits_for_is_not_discarded(
     side: MakeSide, listen: bool, synchronous: bool, aborted: bool
 ) -> None:
-    """Though messages that nobody takes are to be, and this one fills the queue by itself."""
+    """Messages that nobody takes are dropped, but this one, which alone fills the inbox, was asked for."""
     server = side(listen=False, allow_synchronous_events=synchronous)
     if listen:
         listening(server, server.connection.abort if aborted else lambda: None)
@@ -233,8 +233,8 @@ def test_a_task_that_is_cancelled_as_it_is_woken_leaves_its_message(side: MakeSi
     assert outcome(server, server.connection.recv()) == "kept"
 
 
-def test_a_message_that_ends_inside_of_a_last_block_is_bad(core: Any, side: MakeSide) -> None:
-    """What the receiver puts behind it is the rest of a symbol, and its next ones; then the block has no end."""
+def test_a_message_that_ends_within_its_final_block_is_a_fault(core: Any, side: MakeSide) -> None:
+    """The tail that the receiver appends is read as the rest of a symbol and more symbols: the block never ends."""
     deflate = core.PerMessageDeflate(is_server=True)
     deflate.accept([{}])
     server = side(deflate=deflate)

@@ -1,4 +1,4 @@
-"""HTTP heads and the opening handshake's own rules."""
+"""HTTP heads, and the rules of the opening handshake itself."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from wsrs.errors import HeadError, UpgradeRefused
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
-def test_a_request_is_taken_apart(core: Any) -> None:
+def test_a_request_head_is_parsed(core: Any) -> None:
     head = b"GET /chat?x=1 HTTP/1.1\r\nHost: a\r\nX-Odd:\t\xe9 b \r\nEmpty:\r\n\r\n"
     fields = [("Host", "a"), ("X-Odd", "\xe9 b"), ("Empty", "")]
     assert core.parse_request(head, 4) == ("GET", "/chat?x=1", 1, fields)
     assert core.parse_request(b"OPTIONS * HTTP/1.0\r\n\r\n", 4) == ("OPTIONS", "*", 0, [])
 
 
-def test_a_response_is_taken_apart(core: Any) -> None:
+def test_a_response_head_is_parsed(core: Any) -> None:
     head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
     assert core.parse_response(head, 4) == (1, 101, "Switching Protocols", [("Upgrade", "websocket")])
     assert core.parse_response(b"HTTP/1.0 404\r\n\r\n", 4) == (0, 404, "", [])
@@ -55,7 +55,7 @@ REQUEST_LINE = b"GET / HTTP/1.1\r\n"
         b"",
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(core: Any, head: bytes) -> None:
+def test_an_ambiguous_head_is_refused(core: Any, head: bytes) -> None:
     with pytest.raises(HeadError) as raised:
         core.parse_request(head, 10)
     assert raised.value.status == 400
@@ -143,7 +143,7 @@ def test_bad_upgrades_are_refused(
 
 
 @pytest.mark.parametrize("name", ["Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version"])
-def test_a_repeated_field_is_none(core: Any, name: str) -> None:
+def test_a_field_that_is_repeated_counts_as_absent(core: Any, name: str) -> None:
     fields = request()
     again = next(field for field in fields if field[0].lower() == name.lower())
     with pytest.raises(UpgradeRefused, match=f"{name} header"):

@@ -1,4 +1,4 @@
-"""`recv` and `next`: in which order, within which bounds, beside listeners, cancelled, at the end."""
+"""`recv` and `next`: their order and bounds, beside listeners, when cancelled, and at the end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_waiting_recv_is_woken(side: MakeSide) -> None:
     assert task.result() == "now"
 
 
-def test_a_second_recv_at_once_is_an_error(side: MakeSide) -> None:
+def test_a_second_recv_at_the_same_time_is_an_error(side: MakeSide) -> None:
     server = side(listen=False)
     first = begin(server, server.connection.recv())
     second = begin(server, server.connection.recv())
@@ -53,7 +53,7 @@ def test_cancelling_loses_no_message(side: MakeSide, after: bool) -> None:
         assert task.result() == "kept"
 
 
-def test_the_end_comes_behind_the_messages(side: MakeSide) -> None:
+def test_the_end_comes_after_the_messages(side: MakeSide) -> None:
     server = side(listen=False)
     server.feed(texts("last"))
     server.connection.finish(LookupError("over"), False)
@@ -84,7 +84,7 @@ def test_a_listener_and_an_iteration_both_get_a_message(side: MakeSide) -> None:
     assert task.result() == "both"
 
 
-def test_a_listener_that_comes_later_gets_what_waits_in_order(side: MakeSide) -> None:
+def test_a_listener_that_is_added_later_gets_waiting_messages_in_order(side: MakeSide) -> None:
     server = side(listen=False)
     server.feed(texts("a") + frame(2, b"b"))
     server.connection.message_listener = server.on_message
@@ -94,7 +94,7 @@ def test_a_listener_that_comes_later_gets_what_waits_in_order(side: MakeSide) ->
     assert server.events == [("text", b"a"), ("binary", b"b"), ("text", b"c")]
 
 
-def test_what_waits_is_bounded_and_reading_stops(side: MakeSide) -> None:
+def test_the_inbox_is_bounded_and_reading_stops_when_it_is_full(side: MakeSide) -> None:
     for messages in (texts("x") * 100, frame(2, bytes(30_000)) * 5):
         server = side(listen=False)
         server.feed(messages)
@@ -118,7 +118,7 @@ def test_a_slow_iteration_stops_the_reading_and_gets_everything(side: MakeSide) 
     assert server.transport.is_reading()
 
 
-def test_unwanted_messages_are_dropped_where_that_is_wished(side: MakeSide) -> None:
+def test_unwanted_messages_are_dropped_with_discard(side: MakeSide) -> None:
     server = side(listen=False)
     server.connection.discard = True
     server.feed(texts("x") * 1000 + frame(9, b"p"))
@@ -149,7 +149,7 @@ def test_discarding_lets_a_full_queue_go_on(side: MakeSide) -> None:
     assert server.events == [("close", 1005, b"")]
 
 
-def test_discarding_ends_a_claim_too(side: MakeSide) -> None:
+def test_discard_ends_a_claim_too(side: MakeSide) -> None:
     server = side(listen=False)
     task = begin(server, server.connection.recv())
     server.feed(texts("x") * 3000 + frame(8))

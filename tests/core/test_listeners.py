@@ -1,4 +1,4 @@
-"""Whatever can be called is a listener; nothing is done with it but that."""
+"""Any callable is a listener, and a core does nothing with it but call it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .harness import frame
 
 
 class Nosy:
-    """Notes what it is asked for."""
+    """A callable that records each attribute that is read from it."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
@@ -33,7 +33,7 @@ def test_no_attribute_of_a_listener_is_read(side: MakeSide) -> None:
     assert (listener.heard, listener.asked) == ([b"a"], [])
 
 
-def test_methods_and_closures_of_any_size(side: MakeSide) -> None:
+def test_methods_and_closures_of_any_size_are_listeners(side: MakeSide) -> None:
     server, nosy, heard = side(listen=False), Nosy(), list[Any]()
     server.connection.message_listener = nosy.method
     server.feed(frame(1, b"a"))
@@ -42,7 +42,7 @@ def test_methods_and_closures_of_any_size(side: MakeSide) -> None:
         first.append((second, data, third, is_binary))
 
     server.connection.message_listener = one
-    # What it closes over comes only now: the cells were empty, and one is replaced.
+    # The variables that it closes over are assigned only now: their cells were empty, and one is replaced.
     first, second, third = [], 2, 3
     server.feed(frame(1, b"b"))
     first = heard

@@ -1,4 +1,4 @@
-"""The negotiation of permessage-deflate, subprotocols and the grammar of both headers."""
+"""The negotiation of permessage-deflate and subprotocols, and the grammar of both headers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NONE = "None of the extension offers can be accepted"
         ({"server_no_context_takeover": False, "client_no_context_takeover": False, "client_max_window_bits": False}, "permessage-deflate"),
     ],
 )  # fmt: skip
-def test_what_a_client_offers(core: Any, options: Options, offer: str) -> None:
+def test_a_client_offers_what_its_options_say(core: Any, options: Options, offer: str) -> None:
     deflate = core.PerMessageDeflate(is_server=False, **options)
     assert deflate.offer() == offer
     assert deflate.params == {}
@@ -58,7 +58,9 @@ SERVER: list[tuple[Options, str, str]] = [
 
 
 @pytest.mark.parametrize(("options", "offer", "answer"), SERVER)
-def test_what_a_server_accepts(core: Any, options: Options, offer: str, answer: str) -> None:
+def test_a_server_accepts_the_first_offer_that_it_can(
+    core: Any, options: Options, offer: str, answer: str
+) -> None:
     got, params = negotiate(core, True, options, f"permessage-deflate{offer}")
     assert got == f"permessage-deflate{answer}"
     formatted = "".join(
@@ -84,7 +86,7 @@ def test_what_a_server_accepts(core: Any, options: Options, offer: str, answer: 
         ({}, "client_no_context_takeover; client_no_context_takeover", 'Parameter "client_no_context_takeover" must have only a single value'),
     ],
 )  # fmt: skip
-def test_what_a_server_refuses(core: Any, options: Options, offer: str, message: str) -> None:
+def test_a_server_refuses_bad_offers(core: Any, options: Options, offer: str, message: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole message is compared
         negotiate(core, True, options, f"permessage-deflate; {offer}")
     assert str(raised.value) == message
@@ -105,7 +107,7 @@ def test_what_a_server_refuses(core: Any, options: Options, offer: str, message:
         ({"server_no_context_takeover": True}, "", {}),
     ],
 )  # fmt: skip
-def test_what_a_client_accepts(core: Any, options: Options, answer: str, params: Options) -> None:
+def test_a_client_accepts_good_answers(core: Any, options: Options, answer: str, params: Options) -> None:
     assert negotiate(core, False, options, f"permessage-deflate{answer}")[1] == params
 
 
@@ -120,7 +122,7 @@ def test_what_a_client_accepts(core: Any, options: Options, answer: str, params:
         ({}, "bar=1", 'Unknown parameter "bar"'),
     ],
 )  # fmt: skip
-def test_what_a_client_refuses(core: Any, options: Options, answer: str, message: str) -> None:
+def test_a_client_refuses_bad_answers(core: Any, options: Options, answer: str, message: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole message is compared
         negotiate(core, False, options, f"permessage-deflate; {answer}")
     assert str(raised.value) == message
@@ -175,7 +177,7 @@ def at(place: int) -> str:
         ("foo\x00", at(3)),
     ],
 )
-def test_bad_extensions_are_refused_at_their_place(core: Any, value: str, message: str) -> None:
+def test_the_error_of_a_bad_extension_header_names_the_index(core: Any, value: str, message: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 - the whole message is compared
         core.parse_extensions(value)
     assert str(raised.value) == message
@@ -220,7 +222,7 @@ def test_hostile_values_take_linear_time(core: Any, unit: str) -> None:
     assert seconds(64 * 1024) < 40 * seconds(4 * 1024) + 0.01
 
 
-def test_tokens_are_those_of_rfc_7230(core: Any) -> None:
+def test_tokens_have_the_characters_of_rfc_7230(core: Any) -> None:
     allowed = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
     assert core.is_token(allowed)
     assert [chr(code) for code in range(256) if core.is_token(chr(code))] == sorted(allowed)
@@ -228,6 +230,6 @@ def test_tokens_are_those_of_rfc_7230(core: Any) -> None:
     assert not core.is_token("a\n")
 
 
-def test_close_codes(core: Any) -> None:
+def test_the_valid_close_codes_are_those_of_rfc_6455(core: Any) -> None:
     valid = {1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)}
     assert {code for code in range(-1, 70_000) if core.is_valid_close_code(code)} == valid

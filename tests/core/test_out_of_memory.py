@@ -1,5 +1,5 @@
-"""What the system has none of: memory to compress with in a thread, or another thread. The pure core alone: in
-Rust the first ends the process, and its threads are not Python's."""
+"""The system runs out of memory while a thread compresses, or cannot start a thread. Only the pure core is tested:
+in Rust the first ends the process, and the Rust core's threads are not Python's."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_a_message_that_cannot_be_compressed_ends_its_connection_and_is_reported
 
 
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()], ids=repr)
-def test_where_no_thread_is_to_be_had_the_loop_compresses_until_there_is_one_again(
+def test_the_loop_compresses_as_long_as_no_thread_can_be_started(
     error: Exception, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # With no thread of another test's.
+    # No thread of another test may be left.
     monkeypatch.setattr(thread_pool, "_pool", thread_pool._Pool())
     compressed_by: list[str] = []
     deflate_long = deflate.Deflater.deflate_long

@@ -1,4 +1,4 @@
-"""How frames leave: gathered in a tick, held back by a slow peer, told of when written."""
+"""How frames leave: gathered in a tick, held back by a slow peer, reported to callbacks when written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conftest import MakeSide
 from .harness import frame
 
 
-def test_what_is_sent_in_a_tick_leaves_in_one_write(side: MakeSide) -> None:
+def test_everything_sent_in_a_tick_leaves_in_one_write(side: MakeSide) -> None:
     server = side()
     for number in range(5):
         server.connection.send(b"%d" % number)
@@ -27,7 +27,7 @@ def test_what_is_sent_in_a_tick_leaves_in_one_write(side: MakeSide) -> None:
     assert server.connection.buffered_amount == 0
 
 
-def test_much_leaves_at_once(side: MakeSide) -> None:
+def test_more_than_64_kib_leave_at_once(side: MakeSide) -> None:
     server = side()
     server.connection.send(bytes(40_000))
     assert server.transport.written == []
@@ -35,9 +35,7 @@ def test_much_leaves_at_once(side: MakeSide) -> None:
     assert len(server.output) > 80_000
 
 
-def test_what_is_little_once_compressed_leaves_room_though_nothing_can_be_written(
-    core: Any, side: MakeSide
-) -> None:
+def test_a_message_that_compresses_to_little_leaves_room_in_the_queue(core: Any, side: MakeSide) -> None:
     deflate = core.PerMessageDeflate(is_server=True)
     deflate.accept([{}])
     server = side(deflate=deflate)
@@ -101,7 +99,7 @@ def test_order_is_kept_between_small_and_large_frames(side: MakeSide) -> None:
     assert server.take_output() == b"".join(frame(2, bytes(size), key=None) for size in sizes)
 
 
-def test_a_callback_that_ends_the_loop_leaves_the_others_their_turn(side: MakeSide) -> None:
+def test_a_callback_that_ends_the_loop_keeps_no_other_frame_back(side: MakeSide) -> None:
     first, second = side(), side()
 
     def leave(error: BaseException | None) -> None:
@@ -119,7 +117,7 @@ def test_a_callback_that_ends_the_loop_leaves_the_others_their_turn(side: MakeSi
     assert (first.output, second.output) == (frame(2, b"a", key=None), frame(2, b"b", key=None))
 
 
-def test_what_a_callback_returns_means_nothing_unless_it_is_a_coroutine(side: MakeSide) -> None:
+def test_the_result_of_a_callback_is_ignored_unless_it_is_a_coroutine(side: MakeSide) -> None:
     server = side()
     told: list[Any] = []
 
@@ -151,7 +149,7 @@ def test_callbacks_are_called_when_the_frame_is_written_out(side: MakeSide) -> N
     assert told[1:] == [("b", None), ("c", None), ("close", None)]
 
 
-def test_no_callback_is_called_within_send(side: MakeSide) -> None:
+def test_send_itself_calls_no_callback(side: MakeSide) -> None:
     server = side()
     told: list[Any] = []
 
@@ -171,7 +169,7 @@ def test_no_callback_is_called_within_send(side: MakeSide) -> None:
     assert told == [None] * 5
 
 
-def test_what_send_has_written_out_is_told_as_written_after_an_abort(side: MakeSide) -> None:
+def test_frames_written_before_an_abort_are_reported_as_written(side: MakeSide) -> None:
     server = side()
     told: list[Any] = []
     server.connection.send(bytes(100_000), callback=told.append)
@@ -271,7 +269,7 @@ def test_a_loss_is_told_to_waiting_senders(side: MakeSide, how: str, awaited: st
     assert error.close_code == 1006
 
 
-def test_a_send_that_was_written_is_no_loss(side: MakeSide) -> None:
+def test_a_send_that_was_written_succeeds_despite_a_later_loss(side: MakeSide) -> None:
     server = side(high_water_mark=10)
     server.transport.hold = True
     sent = server.connection.send(bytes(2000))
@@ -289,7 +287,7 @@ def test_a_send_that_was_written_is_no_loss(side: MakeSide) -> None:
     assert task.result() == "written"
 
 
-def test_a_cancelled_wait_disturbs_no_frame(side: MakeSide) -> None:
+def test_cancelling_a_wait_drops_no_frame(side: MakeSide) -> None:
     server = side(high_water_mark=10)
     server.transport.hold = True
 
@@ -308,7 +306,7 @@ def test_a_cancelled_wait_disturbs_no_frame(side: MakeSide) -> None:
     assert server.output == frame(2, b"a" * 100, key=None) + frame(2, b"b" * 100, key=None)
 
 
-def test_a_slow_peer_gets_what_was_sent_before_the_fin(side: MakeSide) -> None:
+def test_a_slow_peer_gets_everything_sent_before_the_fin(side: MakeSide) -> None:
     server = side()
     server.transport.hold = True
     for _ in range(3):

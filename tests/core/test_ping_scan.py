@@ -1,4 +1,4 @@
-"""While a program takes nothing: pings are answered out of what is read ahead, and told in their turn."""
+"""While a program takes no messages, pings among the bytes read ahead are answered, and told in their turn."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_pings_behind_messages_are_answered_once_and_told_in_their_turn(side: Ma
 
 
 @pytest.mark.parametrize("first", range(0, len(MIXED), 3))
-def test_the_same_wherever_the_pause_begins_and_however_the_rest_comes(side: MakeSide, first: int) -> None:
+def test_pings_are_answered_wherever_a_pause_begins_and_reads_are_cut(side: MakeSide, first: int) -> None:
     server = side(read_ahead=1000)
     server.feed(MIXED[:first])
     server.connection.pause()
@@ -86,14 +86,14 @@ def test_a_listener_that_pauses_at_each_message_causes_no_second_answer(side: Ma
     assert server.events == EVENTS + [("ping", b"D")] * 4
 
 
-def test_where_nobody_takes_the_messages(side: MakeSide) -> None:
+def test_pings_behind_messages_that_nobody_takes_are_answered(side: MakeSide) -> None:
     server = side(listen=False, read_ahead=1000)
     server.feed(frame(1, b"x") * 20 + frame(9, b"A"))
     assert server.take_output() == frame(10, b"A", key=None)
     assert server.events == []
 
 
-def test_reading_stops_at_the_bound(side: MakeSide) -> None:
+def test_reading_ahead_stops_at_its_bound(side: MakeSide) -> None:
     server = side(read_ahead=100)
     server.connection.pause()
     for size in range(0, 90, 10):
@@ -106,13 +106,13 @@ def test_reading_stops_at_the_bound(side: MakeSide) -> None:
     assert len(server.events) == 10
 
 
-def test_without_it_nothing_is_read(side: MakeSide) -> None:
+def test_without_read_ahead_a_pause_stops_the_reading(side: MakeSide) -> None:
     server = side()
     server.connection.pause()
     assert not server.transport.is_reading()
 
 
-def test_limits_and_switches_of_answers_hold(side: MakeSide) -> None:
+def test_a_pause_respects_the_options_of_automatic_pongs(side: MakeSide) -> None:
     server = side(read_ahead=1000, max_pending_auto_pongs=2)
     server.transport.hold = True
     server.connection.pause()
@@ -128,7 +128,7 @@ def test_limits_and_switches_of_answers_hold(side: MakeSide) -> None:
 
 
 @pytest.mark.parametrize("end", [frame(3), frame(8)])
-def test_nothing_is_answered_behind_a_fault_or_a_close_frame(side: MakeSide, end: bytes) -> None:
+def test_no_ping_behind_a_fault_or_a_close_frame_is_answered(side: MakeSide, end: bytes) -> None:
     server = side(read_ahead=1000)
     server.connection.pause()
     server.feed(frame(9, b"A") + end + frame(9, b"B"), frame(9, b"C"))
@@ -137,7 +137,7 @@ def test_nothing_is_answered_behind_a_fault_or_a_close_frame(side: MakeSide, end
     assert [event[0] for event in server.events] == ["ping", "fail" if end == frame(3) else "close"]
 
 
-def test_an_end_that_comes_meanwhile_is_told_after_the_pause(side: MakeSide) -> None:
+def test_an_end_that_comes_during_a_pause_is_told_after_it(side: MakeSide) -> None:
     server = side(read_ahead=1000)
     server.connection.pause()
     server.transport.protocol.eof_received()
@@ -147,10 +147,10 @@ def test_an_end_that_comes_meanwhile_is_told_after_the_pause(side: MakeSide) -> 
     assert server.events[0] == ("end",)
 
 
-# Signs of life --------------------------------------------------------------------------------
+# Activity -------------------------------------------------------------------------------------
 
 
-def test_any_byte_is_a_sign_of_life(side: MakeSide) -> None:
+def test_any_byte_counts_as_activity(side: MakeSide) -> None:
     server = side()
     assert not server.connection.take_activity()
     server.feed(frame(1, b"abc")[:1])
@@ -158,7 +158,7 @@ def test_any_byte_is_a_sign_of_life(side: MakeSide) -> None:
     assert not server.connection.take_activity()
 
 
-def test_silence_says_nothing_while_reading_is_off(side: MakeSide) -> None:
+def test_silence_means_nothing_while_reading_is_stopped(side: MakeSide) -> None:
     server = side()
     server.connection.pause()
     assert server.connection.take_activity()
@@ -168,11 +168,11 @@ def test_silence_says_nothing_while_reading_is_off(side: MakeSide) -> None:
     assert not server.connection.take_activity()
 
 
-# The strict mark ------------------------------------------------------------------------------
+# Refusing above the mark ----------------------------------------------------------------------
 
 
 def filled(side: MakeSide, *, begin: bytes | None = None) -> Side:
-    """A side whose peer does not read, with more than the mark queued."""
+    """A side whose peer does not read, with more queued than the mark."""
     server = side(high_water_mark=10, refuse_above_mark=True)
     server.transport.hold = True
     if begin is not None:
@@ -197,7 +197,7 @@ def test_a_message_above_the_mark_is_refused_whole(side: MakeSide) -> None:
     assert [event[0] for event in server.events] == ["refused"] * 3
 
 
-def test_a_message_that_was_begun_is_ended(side: MakeSide) -> None:
+def test_a_message_begun_below_the_mark_may_be_finished(side: MakeSide) -> None:
     server = filled(side, begin=b"begin")
     server.connection.send("end")
     server.connection.send("refused")
@@ -214,7 +214,7 @@ def test_control_frames_are_not_refused(side: MakeSide) -> None:
     assert server.connection.refused == 0
 
 
-def test_what_the_peer_takes_at_once_is_not_refused(side: MakeSide) -> None:
+def test_messages_that_the_peer_takes_at_once_are_not_refused(side: MakeSide) -> None:
     server = side(high_water_mark=1, refuse_above_mark=True)
     for _ in range(100):
         server.connection.send("message")

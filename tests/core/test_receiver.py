@@ -1,4 +1,4 @@
-"""What a peer may send and may not: each row whole, byte by byte, and cut at random places."""
+"""What a peer may send and what it may not: each row whole, byte by byte, and cut at random places."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ BAD: list[tuple[str, bytes, list[Event]]] = [
 
 
 def cuts(data: bytes) -> list[list[bytes]]:
-    """The same bytes whole, one by one (if they are not too many), and cut at random places."""
+    """The same bytes whole, one by one (unless there are too many), and cut at random places."""
     ways = [[data]]
     if len(data) < 2000:
         ways.append([data[at : at + 1] for at in range(len(data))])
@@ -112,7 +112,9 @@ def rows(table: list[tuple[str, bytes, list[Event]]]) -> pytest.MarkDecorator:
 
 
 @rows(GOOD + BAD)
-def test_a_server_gets_the_same_however_it_is_cut(side: MakeSide, data: bytes, events: list[Event]) -> None:
+def test_a_server_gets_the_same_events_however_the_bytes_are_cut(
+    side: MakeSide, data: bytes, events: list[Event]
+) -> None:
     for pieces in cuts(data):
         server = side(is_server=True)
         server.feed(*pieces)
@@ -161,7 +163,7 @@ def test_max_payload_holds_for_the_whole_message_when_the_header_is_read(
         assert server.events == ([("binary", bytes(10))] if fits else [TOO_LONG])
 
 
-def test_a_fragment_too_many_is_refused(side: MakeSide) -> None:
+def test_one_fragment_too_many_is_refused(side: MakeSide) -> None:
     server = side(max_fragments=3)
     server.feed(frame(2, b"a", fin=False), frame(0, b"b", fin=False), frame(9), frame(0, b"c"))
     server.feed(frame(2, fin=False), frame(0, fin=False), frame(0, fin=False), frame(0, fin=False))
@@ -169,7 +171,7 @@ def test_a_fragment_too_many_is_refused(side: MakeSide) -> None:
     assert server.events == [("ping", b""), ("binary", b"abc"), too_many]
 
 
-def test_pieces_are_counted_where_they_are_kept_apart(side: MakeSide) -> None:
+def test_pieces_are_counted_only_if_they_are_kept_apart(side: MakeSide) -> None:
     server = side(max_buffered_chunks=2)
     long_frame = frame(2, bytes(100_000))
     server.feed(*(long_frame[at : at + 100] for at in range(0, len(long_frame), 100)))
@@ -215,14 +217,14 @@ def test_binary_types(side: MakeSide, form: str, whole: object, parts: object) -
 
 
 def agreed(core: Any, is_server: bool = True, **offer: bool | str) -> Any:
-    """A PerMessageDeflate after its negotiation."""
+    """A negotiated `PerMessageDeflate`."""
     deflate = core.PerMessageDeflate(is_server=is_server)
     deflate.accept([{name: [value] for name, value in offer.items()}])
     return deflate
 
 
 def compress(*messages: bytes, flush: int = zlib.Z_SYNC_FLUSH) -> list[bytes]:
-    """Payloads of messages, the history being kept from one to the next."""
+    """The compressed payloads of messages, with context takeover."""
     engine = zlib.compressobj(wbits=-15)
     payloads = [engine.compress(message) + engine.flush(flush) for message in messages]
     return [payload.removesuffix(b"\x00\x00\xff\xff") for payload in payloads]
@@ -304,7 +306,7 @@ def test_inflated_text_is_validated_before_a_later_fault(core: Any, side: MakeSi
 
 
 @pytest.mark.parametrize(("size", "fits"), [(999, True), (1000, True), (1001, False), (30_000_000, False)])
-def test_max_payload_holds_for_what_is_inflated(core: Any, side: MakeSide, size: int, fits: bool) -> None:
+def test_max_payload_holds_for_the_inflated_message(core: Any, side: MakeSide, size: int, fits: bool) -> None:
     (payload,) = compress(bytes(size))
     payload = payload if len(payload) <= 1000 else payload[:1000]
     for pieces in cuts(frame(2, payload, rsv=0x40)):

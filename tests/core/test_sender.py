@@ -1,4 +1,4 @@
-"""What goes over the wire for what is sent."""
+"""What goes over the wire for each call that sends."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_every_type_of_data(side: MakeSide, data: object, opcode: int, payload: 
     [(None, TypeError), (True, TypeError), (object(), TypeError), ({"a": 1}, TypeError), ([256], ValueError), ([-1], ValueError), (["a"], TypeError), ("\ud800", ValueError)],
     ids=repr,
 )  # fmt: skip
-def test_what_cannot_be_sent_is_an_error_and_sends_nothing(
+def test_data_that_cannot_be_sent_is_an_error_and_sends_nothing(
     side: MakeSide, data: object, error: type[Exception]
 ) -> None:
     server = side()
@@ -114,7 +114,7 @@ def test_a_generate_mask_that_fails_sends_nothing(side: MakeSide) -> None:
         shrinking.connection.send("x")
 
 
-def test_fragments_by_hand(side: MakeSide) -> None:
+def test_a_message_may_be_sent_in_fragments(side: MakeSide) -> None:
     server = side()
     server.connection.send("a", fin=False)
     server.connection.send(b"b", fin=False)
@@ -152,7 +152,7 @@ def test_close_frames(side: MakeSide) -> None:
     assert server.take_output() == b""
 
 
-def test_pings_are_answered_before_the_owner_hears_of_them(side: MakeSide) -> None:
+def test_pings_are_answered_before_the_owner_is_told(side: MakeSide) -> None:
     client = side(is_server=False, generate_mask=fixed_mask)
     client.feed(frame(9, b"are you there", key=None))
     assert client.take_output() == frame(10, b"are you there", key=KEY)
@@ -194,7 +194,7 @@ def payload_of(output: bytes) -> bytes:
 
 
 def inflater() -> Callable[[bytes], bytes]:
-    """Takes the payloads of one side in turn."""
+    """Inflates the payloads of one side, given in turn."""
     engine = zlib.decompressobj(wbits=-15)
     return lambda payload: engine.decompress(payload + b"\x00\x00\xff\xff")
 
@@ -274,7 +274,7 @@ def test_smaller_windows_are_kept(core: Any, side: MakeSide, bits: int) -> None:
     "settings",
     [{"level": 0}, {"level": 9}, {"mem_level": 1}, {"mem_level": 9}, {"strategy": 2}, {"strategy": 4}],
 )
-def test_what_zlib_is_told(core: Any, side: MakeSide, settings: dict[str, Any]) -> None:
+def test_zlib_gets_the_settings_of_the_options(core: Any, side: MakeSide, settings: dict[str, Any]) -> None:
     message = b"All work and no play makes Jack a dull boy. " * 50
     server, plain = compressing(core, side, **settings), compressing(core, side)
     server.connection.send(message)

@@ -1,4 +1,4 @@
-"""What a connection says of itself, before it has a transport, and after its end."""
+"""The attributes and methods of a connection before it has a transport, in rare states, and after its end."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .harness import frame
 from .test_delivery import Loop, Reentrant, outcome, texts
 
 
-def test_what_was_set_can_be_read(side: MakeSide) -> None:
+def test_attributes_that_were_set_can_be_read(side: MakeSide) -> None:
     connection = side(listen=False).connection
     assert (connection.message_listener, connection.discard) == (None, False)
     connection.message_listener, connection.discard = print, True
     assert (connection.message_listener, connection.discard) == (print, True)
 
 
-def test_a_message_begun_as_fragments_may_end_as_one(side: MakeSide) -> None:
+def test_a_fragmented_message_may_end_with_a_plain_send(side: MakeSide) -> None:
     server = side()
     server.connection.binary_type = "fragments"
     server.feed(frame(2, b"a", fin=False))
@@ -57,8 +57,8 @@ def test_control_frames_after_the_end_without_a_callback(side: MakeSide) -> None
     assert server.events == [("lost", None)]
 
 
-def test_a_message_that_is_but_the_end_of_a_stream_of_deflate(core: Any, side: MakeSide) -> None:
-    """RFC 7692 7.2.3.4: a block with BFINAL, which the tail that was left out completes."""
+def test_a_message_may_consist_of_the_end_of_a_deflate_stream_alone(core: Any, side: MakeSide) -> None:
+    """RFC 7692 section 7.2.3.4: a block with BFINAL, which needs the tail that the sender has removed."""
     deflate = core.PerMessageDeflate(is_server=True)
     deflate.accept([{}])
     server = side(deflate=deflate)
@@ -73,7 +73,7 @@ def test_a_client_takes_one_answer_to_its_offer(core: Any) -> None:
             core.PerMessageDeflate(is_server=False).accept(answers)
 
 
-def test_an_end_that_is_told_twice_is_one(side: MakeSide) -> None:
+def test_an_eof_received_twice_is_told_once(side: MakeSide) -> None:
     server = side()
     server.transport.protocol.eof_received()
     server.transport.protocol.eof_received()
@@ -81,7 +81,7 @@ def test_an_end_that_is_told_twice_is_one(side: MakeSide) -> None:
     assert server.events == [("end",), ("lost", None)]
 
 
-def test_much_that_a_listener_sends_leaves_at_once_and_its_callback_is_told(core: Any, loop: Loop) -> None:
+def test_a_long_message_sent_by_a_listener_leaves_at_once(core: Any, loop: Loop) -> None:
     told: list[Any] = []
     server = Reentrant(core, loop, True)
     server.act = lambda: server.connection.send(bytes(200_000), callback=told.append) and None
@@ -98,7 +98,9 @@ def test_much_that_a_listener_sends_leaves_at_once_and_its_callback_is_told(core
     ],
     ids=["a tail that ends a block", "a fault in a byte that gives text as well"],
 )
-def test_faults_of_deflate(core: Any, side: MakeSide, payload: str, why: str) -> None:
+def test_faults_in_deflate_streams_are_told_as_faults_of_the_peer(
+    core: Any, side: MakeSide, payload: str, why: str
+) -> None:
     def fed(max_payload: int) -> Any:
         deflate = core.PerMessageDeflate(is_server=True)
         deflate.accept([{}])

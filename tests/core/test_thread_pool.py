@@ -1,4 +1,4 @@
-"""Long compressed messages at the moments that a program over a real connection rarely meets."""
+"""Long compressed messages, in situations that a program on a real connection rarely meets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LONG = bytes(300_000)
 
 
 def squeezed(data: bytes) -> bytes:
-    """A compressed binary message of a client's."""
+    """A compressed binary message from a client."""
     engine = zlib.compressobj(6, zlib.DEFLATED, -15)
     return frame(2, (engine.compress(data) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4], rsv=0x40)
 
 
 def until_sent(side: Side, sent: Awaitable[None]) -> None:
-    """Run the loop until a thread is done with what was sent."""
+    """Run the loop until a thread has compressed the message that was sent."""
 
     async def wait() -> None:
         await asyncio.wait_for(sent, 10)
@@ -34,7 +34,7 @@ def until_sent(side: Side, sent: Awaitable[None]) -> None:
 
 @pytest.fixture
 def deflating(core: Any, side: MakeSide) -> MakeSide:
-    """Makes a server's side whose long messages are compressed and inflated one by one."""
+    """Makes a server's side that compresses and inflates long messages one at a time."""
 
     def make(**options: Any) -> Side:
         deflate = core.PerMessageDeflate(is_server=True, concurrency_limit=1)
@@ -46,8 +46,8 @@ def deflating(core: Any, side: MakeSide) -> MakeSide:
 
 @pytest.fixture
 def threads_finish(core: Any) -> Iterator[Callable[[], None]]:
-    """Lets the threads do all that they were given, while the test's own loop does not run: theirs is one
-    queue, and something longer is put behind."""
+    """Waits until the threads have done all their jobs, without running the test's own loop: a longer job goes to the
+    end of their common queue, and its end is awaited."""
     loop = asyncio.new_event_loop()
 
     def finish() -> None:
@@ -62,7 +62,7 @@ def threads_finish(core: Any) -> Iterator[Callable[[], None]]:
     loop.close()
 
 
-def test_a_listener_that_comes_as_a_thread_is_done_gets_what_waited_and_what_it_made(
+def test_a_listener_added_as_a_thread_ends_gets_the_waiting_and_the_inflated_message(
     deflating: MakeSide, threads_finish: Callable[[], None]
 ) -> None:
     server = deflating(listen=False)
@@ -77,7 +77,7 @@ def test_a_listener_that_comes_as_a_thread_is_done_gets_what_waited_and_what_it_
     assert server.events == [("text", b"a"), ("binary", LONG)]
 
 
-def test_what_a_thread_made_waits_for_room_and_the_loss_behind_it(
+def test_an_inflated_message_waits_for_room_and_the_loss_waits_behind_it(
     deflating: MakeSide, threads_finish: Callable[[], None]
 ) -> None:
     server = deflating(listen=False)
@@ -86,7 +86,7 @@ def test_what_a_thread_made_waits_for_room_and_the_loss_behind_it(
     server.tick(2)
     assert first.result() == "a"
     server.feed(squeezed(LONG))
-    # Twenty-five wait: few for a program that iterates, too many for one that has not asked.
+    # Twenty-five messages wait: few for a program that iterates, too many for one that has not asked.
     server.connection.message_listener = server.on_message
     server.connection.message_listener = None
     server.transport.lose(ConnectionResetError())
@@ -127,9 +127,7 @@ def test_nothing_is_buffered_once_the_connection_is_aborted(deflating: MakeSide)
     assert server.connection.buffered_amount == 0
 
 
-def test_a_broadcast_behind_a_thread_is_not_sent_once_the_end_was_asked_for(
-    core: Any, deflating: MakeSide
-) -> None:
+def test_a_broadcast_behind_a_thread_is_not_sent_after_end(core: Any, deflating: MakeSide) -> None:
     server = deflating()
     server.connection.send(LONG)
     server.connection.end()
@@ -160,13 +158,13 @@ def test_pings_behind_a_message_that_a_thread_inflates_are_answered_while_the_pr
     assert server.take_output() == b""
 
 
-def test_a_send_goes_on_where_what_a_thread_made_leaves_room_though_the_transport_is_closed_and_full(
+def test_a_send_returns_once_its_compressed_message_leaves_room_in_a_closing_transport(
     deflating: MakeSide,
 ) -> None:
     server = deflating(tls=True)
     sent = server.connection.send(LONG, None, None, True, None, None)
     server.connection.end()
     server.transport.hold = True
-    until_sent(server, sent)  # 300,000 bytes are over the mark, what they are compressed is not
+    until_sent(server, sent)  # 300,000 bytes are above the mark, and not once they are compressed
     assert server.transport.closing
     assert server.transport.paused_writing

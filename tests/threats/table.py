@@ -137,8 +137,8 @@ ROWS = (
         "Windows out of range, repeated and unknown parameters, unclosed strings, and 100,000 tokens lead to status "
         "400 or a failed handshake, in linear time",
         (
-            "tests/core/test_negotiation.py::test_what_a_server_refuses",
-            "tests/core/test_negotiation.py::test_what_a_client_refuses",
+            "tests/core/test_negotiation.py::test_a_server_refuses_bad_offers",
+            "tests/core/test_negotiation.py::test_a_client_refuses_bad_answers",
             f"{HANDSHAKES}::test_a_client_refuses_the_answer_too",
             "rust:src/protocol/extension.rs::long_hostile_values_are_read_once",
             "fuzz:extensions",
@@ -161,7 +161,7 @@ ROWS = (
         "The answer is 431 or another 4xx, and the server continues",
         (
             f"{HANDSHAKES}::test_what_could_be_read_in_two_ways",
-            "tests/core/test_handshake.py::test_a_repeated_field_is_none",
+            "tests/core/test_handshake.py::test_a_field_that_is_repeated_counts_as_absent",
         ),
     ),
     Row(
@@ -227,7 +227,7 @@ ROWS = (
         "data within a message end with the `WS_ERR_…` and the close code of ws, however the bytes are cut",
         (
             f"{FRAMES}::test_every_other_rule_of_a_frame",
-            "tests/core/test_receiver.py::test_a_server_gets_the_same_however_it_is_cut",
+            "tests/core/test_receiver.py::test_a_server_gets_the_same_events_however_the_bytes_are_cut",
             "fuzz:frames",
         ),
     ),
@@ -243,7 +243,7 @@ ROWS = (
         (
             f"{REENTRANCY}::TestInOtherEvents::test_any_call_in_any_event",
             f"{CLOSING}::TestAfterwards::test_nothing_is_sent_and_who_asks_is_told",
-            "tests/core/test_delivery.py::test_everything_may_be_called_after_the_end",
+            "tests/core/test_delivery.py::test_every_method_may_be_called_after_the_end",
         ),
     ),
     Row(
@@ -282,7 +282,7 @@ ROWS = (
             f"{SILENCE}::test_any_byte_is_a_sign_of_life",
             f"{SILENCE}::test_a_pause_is_not_taken_for_silence",
             f"{SILENCE}::test_pings_are_answered_while_the_program_has_paused",
-            "tests/core/test_ping_scan.py::test_reading_stops_at_the_bound",
+            "tests/core/test_ping_scan.py::test_reading_ahead_stops_at_its_bound",
             "rust:src/protocol/receiver/ping_scan.rs::"
             "each_ping_is_seen_once_wherever_reading_stopped_and_however_the_rest_comes",
         ),
@@ -334,7 +334,7 @@ ROWS = (
             f"{CANCELLATION}::test_a_server_given_up_while_it_begins_to_listen",
             f"{CANCELLATION}::test_a_stream_that_is_cancelled_reads_and_writes_on",
             "tests/core/test_inbox.py::test_cancelling_loses_no_message",
-            "tests/core/test_outbox.py::test_a_cancelled_wait_disturbs_no_frame",
+            "tests/core/test_outbox.py::test_cancelling_a_wait_drops_no_frame",
             f"{CONNECTING}::TestFailing::test_cancelling_the_entry",
         ),
     ),

@@ -1,4 +1,5 @@
-"""What the tests share. The suite runs on the backend of the environment, live tests on both loops."""
+"""Fixtures for all tests. The suite runs on the core that the environment selects, and live tests on both
+loops."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 class Reports(list[dict[str, Any]]):
-    """What went to the loop's exception handler. A test takes what it expects; the rest fails it."""
+    """The calls of the loop's exception handler. A test takes those that it expects; any other fails it."""
 
     def take(self) -> dict[str, Any]:
         assert self, "nothing was reported to the loop's exception handler"
@@ -44,7 +45,7 @@ class Reports(list[dict[str, Any]]):
 
 @pytest_asyncio.fixture
 async def tidy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """Ends every connection that the test has left open: a loop must not be closed with transports in it."""
+    """End every connection that the test has left open: a loop must not be closed while it has transports."""
     made: weakref.WeakSet[Lifecycle] = weakref.WeakSet()
     plain = Lifecycle.__init__
 
@@ -76,7 +77,7 @@ Serve = Callable[..., Awaitable[Any]]
 
 @pytest_asyncio.fixture
 async def serve(reports: Reports) -> AsyncIterator[Serve]:
-    """Makes listening servers: `await serve(on_connection, **options)`; `.url` is where they are."""
+    """Makes listening servers: `await serve(on_connection, **options)`; `.url` is their address."""
     servers: list[wsrs.WebSocketServer] = []
 
     async def make(on_connection: Callable[..., object] | None = None, **keywords: Any) -> Any:
@@ -122,7 +123,7 @@ async def raw_server() -> AsyncIterator[RawServer]:
 
 @pytest.fixture(params=KINDS)
 def transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which transports everything in the test runs on: the engine's, or the loop's as under TLS."""
+    """The transports that all connections of a test run on: the engine's, or the loop's as under TLS."""
     if request.param == "loop":
         monkeypatch.setattr(core, "reactor", lambda loop: None)
     return str(request.param)
@@ -130,7 +131,7 @@ def transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest_asyncio.fixture
 async def make_room(serve: Serve) -> AsyncIterator[MakeRoom]:
-    """`await make_room(how_many, **options_of_the_server)`."""
+    """Makes a server with clients: `await make_room(how_many, **options_of_the_server)`."""
     rooms: list[Room] = []
 
     async def make(clients: int = 3, **options: Any) -> Room:

@@ -1,6 +1,7 @@
-"""What the sources say of themselves: who imports whom, who uses whose private names, what Rust imports.
+"""Facts read from the sources: which module imports which, who uses whose private names, what Rust imports.
 
-Nothing of wsrs is imported here: all of it is read by `ast`. `test_layers.py` holds the results to its lists.
+Nothing of wsrs is imported here: `ast` reads its sources. `test_layers.py` compares the results with its
+lists.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ __all__ = [
 ]
 
 PLAIN, LAZY, TYPES = "plain", "lazy", "types"
-"""When an import runs: with its module, in a function, never (`if TYPE_CHECKING`)."""
+"""When an import runs: with its module, in a function, or never (`if TYPE_CHECKING`)."""
 
 Sources = Mapping[str, str]
-"""The texts of modules by their dotted names; those of a package by `name.__init__`."""
+"""The texts of modules by dotted name; a package is `name.__init__`."""
 
 
 class Import(NamedTuple):
@@ -58,7 +59,7 @@ def read_package(folder: Path) -> dict[str, str]:
 
 
 def imports(sources: Sources) -> list[Import]:
-    """All imports between `sources`, each once."""
+    """All imports of one module of `sources` by another, each once."""
     found: dict[Import, None] = {}
     for source, text in sources.items():
         for target, kind in _imported(ast.parse(text), PLAIN):
@@ -97,7 +98,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _module(name: str, sources: Sources) -> str | None:
-    """The module of `sources` that an import of `name` loads; `name` may be an attribute of it."""
+    """The module of `sources` that an import of `name` loads; `name` may be an attribute of the module."""
     for each in (name, name.rpartition(".")[0]):
         for module in (each, f"{each}.__init__"):
             if module in sources:
@@ -106,20 +107,20 @@ def _module(name: str, sources: Sources) -> str | None:
 
 
 def room(module: str) -> str:
-    """The module's part of the package: a public module's own name, or its folder's."""
+    """The room of a module: a public module's own name, or the name of its folder."""
     return module.split(".")[1]
 
 
 def upward(found: Iterable[Import], layers: str) -> list[Import]:
-    """The imports of a higher layer; `layers` names rooms, the lowest first, `|` between layers."""
+    """The imports of higher layers. `layers` names rooms, the lowest first, with `|` between layers."""
     heights = {name: height for height, layer in enumerate(layers.split("|")) for name in layer.split()}
     return [each for each in found if heights[room(each.target)] > heights[room(each.source)]]
 
 
 def cycles(found: Iterable[Import]) -> list[list[str]]:
-    """The sets of modules of which each reaches each by imports at run time, lazy ones included.
+    """The sets of modules that all reach one another by imports at run time, lazy ones included.
 
-    Who imports a module of a package from outside runs the package's `__init__` too.
+    Importing a module of a package from outside runs the package's `__init__` too.
     """
     graph: dict[str, set[str]] = {}
     for source, target, kind in found:
@@ -157,19 +158,19 @@ class Use(NamedTuple):
 
 
 OWNERS = {"ws": "websocket", "_ws": "websocket", "websocket": "websocket", "_http": "http"}
-"""What variables and attributes of these names hold, in all of wsrs: an object of that room."""
+"""For names of variables and attributes, in all of wsrs, the room of the object that they hold."""
 
 
 def concept(module: str) -> str:
-    """A class and the folder of its parts are one: `websocket` and `_websocket`."""
+    """The concept of a room: a class and the folder of its parts are one, as `websocket` and `_websocket`."""
     return room(module).lstrip("_")
 
 
 def private_uses(sources: Sources) -> list[Use]:
-    """Private names of other rooms that a module reads, sets or imports, each once; and each `vars`.
+    """The private names of other rooms that a module reads, sets or imports, each once; and each `vars`.
 
-    A name that the module's own room defines as well is taken for its own, unless `OWNERS` says that the
-    object is another's: `ast` knows no types.
+    `ast` knows no types. So a name that the module's own room defines as well counts as its own, unless
+    `OWNERS` gives the object to another room.
     """
     trees = {module: ast.parse(text) for module, text in sources.items()}
     defined: dict[str, set[str]] = {}
@@ -194,7 +195,7 @@ def private_uses(sources: Sources) -> list[Use]:
 
 
 def _defined(tree: ast.AST) -> Iterator[str]:
-    """Names of functions, classes, variables, attributes of `self`, and slots."""
+    """The names of functions, classes, variables, attributes of `self`, and slots that a module defines."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
@@ -217,7 +218,7 @@ def _is_private(name: str) -> bool:
 
 
 def _private_names(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
-    """Private names used on objects other than `self`, with the room of the object where it is known."""
+    """Private names used on objects other than `self`, with the room of the object if it is known."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and not _is_self(node.value):
             if node.attr == "__dict__" or _is_private(node.attr):
@@ -248,14 +249,14 @@ _IMPORT = re.compile(
 
 
 def rust_imports(text: str) -> set[tuple[str, str | None]]:
-    """What a file of Rust imports of wsrs: (module, attribute); None for an attribute that cannot be told."""
+    """The imports of wsrs in a Rust file: (module, attribute), with None for an unknown attribute."""
     text = _COMMENT.sub("", text)
     found: set[tuple[str, str | None]] = set()
     for match in _IMPORT.finditer(text):
         module = match["module"]
         names = {match["second"] or match["attribute"]} - {None}
         if match["variable"]:
-            # A function's parameter: what its callers give.
+            # A parameter of a function: its callers give the value.
             for function in re.findall(rf"fn (\w+)\(\s*{match['variable']}: &'static str", text):
                 names |= set(re.findall(rf'\b{function}\(\s*"(\w+)"', text))
         if match["bound"]:
@@ -297,7 +298,7 @@ def unguarded_uses(files: Mapping[str, str]) -> set[tuple[str, str]]:
 
 
 def defines(sources: Sources, module: str, name: str) -> bool:
-    """Whether a module of `sources` has `name` at its top."""
+    """True if a module of `sources` defines `name` at its top level."""
     text = sources.get(module, sources.get(f"{module}.__init__"))
     if text is None:
         return False
@@ -321,9 +322,10 @@ def _is_stored(node: ast.Name) -> bool:
 
 
 def missing_tests(sources: Iterable[str], tests: Iterable[str], homes: Mapping[str, str]) -> list[str]:
-    """The modules without a test file of their name: `test_request.py` in `client/` for `_client/request.py`.
+    """The modules without a test file of their name, as `client/test_request.py` for `_client/request.py`.
 
-    A public module's stands in a folder of its name, or flat. `homes` names other folders, by rooms.
+    The test file of a public module is in a folder of its name, or at the top. `homes` names other folders,
+    by room.
     """
     there = set(tests)
     missing = []
@@ -348,6 +350,6 @@ def too_long(files: Iterable[Path], root: Path, bound: int = 400) -> list[str]:
 
 
 def unlisted(found: Iterable[object], listed: Iterable[object]) -> tuple[list[object], list[object]]:
-    """What is found and not listed, and what is listed and no longer found: both shall be empty."""
+    """What was found and is not listed, and what is listed and was not found: both must be empty."""
     there, allowed = list(found), list(listed)
     return [each for each in there if each not in allowed], [each for each in allowed if each not in there]

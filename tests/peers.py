@@ -1,4 +1,4 @@
-"""Peers for the tests that speak bytes, and small ways to wait for what happens."""
+"""Peers that speak bytes, and helpers that wait for events."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 async def within(awaitable: Awaitable[T], seconds: float = PATIENCE) -> T:
-    """What `awaitable` gives; a failure if that takes too long."""
+    """The result of `awaitable`; it fails if that takes too long."""
     return await asyncio.wait_for(awaitable, seconds)
 
 
 def gather_into(seen: list[Any], count: int, full: asyncio.Event) -> Any:
-    """A listener that keeps its arguments (a single one as itself) and sets `full` once there are `count`."""
+    """A listener that keeps its arguments (a single one unwrapped) and sets `full` after `count` calls."""
 
     def heard(*args: Any) -> None:
         seen.append(args)
@@ -35,7 +35,7 @@ def gather_into(seen: list[Any], count: int, full: asyncio.Event) -> Any:
 
 
 def listen(emitter: Any, event: str) -> asyncio.Future[tuple[Any, ...]]:
-    """A future of the arguments of the next `event`."""
+    """A future for the arguments of the next `event`."""
     future: asyncio.Future[tuple[Any, ...]] = asyncio.get_running_loop().create_future()
 
     def heard(*args: Any) -> None:
@@ -47,7 +47,8 @@ def listen(emitter: Any, event: str) -> asyncio.Future[tuple[Any, ...]]:
 
 
 def opening(ws: Any) -> asyncio.Future[None]:
-    """Waits for the opening from now on: who waits is told of a failure, and the loop's handler is not."""
+    """A task that waits for the opening from now on, so a failure goes to it and not to the loop's
+    handler."""
     future: asyncio.Future[None] = asyncio.ensure_future(ws.wait_open())
     return future
 
@@ -55,7 +56,7 @@ def opening(ws: Any) -> asyncio.Future[None]:
 def frame(
     opcode: int, payload: bytes = b"", *, fin: bool = True, mask: bytes | None = MASK, rsv: int = 0
 ) -> bytes:
-    """The bytes of a frame; `rsv` as in 0x40 for RSV1."""
+    """The bytes of a frame; `rsv` is the bits in their place, as in 0x40 for RSV1."""
     head = bytes([(0x80 if fin else 0) | rsv | opcode])
     bit = 0x80 if mask is not None else 0
     if len(payload) < 126:
@@ -92,7 +93,7 @@ class Peer:
         self.writer.write(data)
 
     async def head(self) -> tuple[str, dict[str, str]]:
-        """The first line of a head and its fields, names in lower case."""
+        """The first line of a head, and its fields with names in lower case."""
         head = (await within(self.reader.readuntil(b"\r\n\r\n"))).decode("latin-1")
         first, *lines = head[:-4].split("\r\n")
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -116,14 +117,14 @@ class Peer:
         return await within(self.reader.read())
 
     async def at_end(self) -> bool:
-        """Whether the other side has ended the connection, with nothing left to read."""
+        """True if the other side has ended the connection and nothing is left to read."""
         try:
             return await within(self.reader.read(1)) == b""
         except ConnectionError:
             return True
 
     async def rest_or_reset(self) -> bytes:
-        """As `rest`, where the other side may also reset the connection."""
+        """As `rest`, but the other side may also reset the connection."""
         try:
             return await self.rest()
         except ConnectionError:
@@ -146,7 +147,7 @@ class Peer:
 def upgrade_request(
     path: str = "/", *, without: tuple[str, ...] = (), method: str = "GET", **fields: Any
 ) -> bytes:
-    """An upgrade request; `fields` (with _ for -) replace or add header fields."""
+    """An upgrade request; `fields` (with `_` for `-`) replace or add header fields."""
     lines = {
         "host": "localhost",
         "upgrade": "websocket",
@@ -160,7 +161,7 @@ def upgrade_request(
 
 
 async def connect(server: Any) -> Peer:
-    """A TCP connection to a server of ours, no handshake yet."""
+    """A TCP connection to one of our servers, without a handshake yet."""
     address = server.address()
     if isinstance(address, str):
         return Peer(*await within(asyncio.open_unix_connection(address)))
@@ -169,13 +170,13 @@ async def connect(server: Any) -> Peer:
 
 
 def port_of(server: Any) -> int:
-    """The TCP port that a server of ours listens on."""
+    """The TCP port of one of our servers."""
     port: int = server.address()["port"]
     return port
 
 
 async def raw_client(server: Any, path: str = "/", *, then: bytes = b"", **fields: Any) -> Peer:
-    """A client that speaks bytes, after its handshake; `then` goes in the same segment as the request."""
+    """A client that speaks bytes, after its handshake; `then` is sent in the same segment as the request."""
     peer = await connect(server)
     peer.write(upgrade_request(path, **fields) + then)
     first, head = await peer.head()
@@ -190,7 +191,7 @@ def accept_for(key: str) -> str:
 
 
 class RawServer:
-    """A TCP server for clients of ours: `peer()` gives each connection in turn."""
+    """A TCP server for our clients: `peer()` gives each connection in turn."""
 
     def __init__(self, server: asyncio.Server, peers: asyncio.Queue[Peer], everybody: list[Peer]) -> None:
         self._server = server
@@ -212,11 +213,11 @@ class RawServer:
         return cls(await asyncio.start_server(came, "127.0.0.1", 0), peers, everybody)
 
     async def peer(self) -> Peer:
-        """The next connection, no handshake yet."""
+        """The next connection, without a handshake yet."""
         return await within(self._peers.get())
 
     async def accept(self, *, then: bytes = b"", **fields: Any) -> Peer:
-        """The next connection, its handshake answered; `then` goes in the same segment."""
+        """The next connection, after answering its handshake; `then` is sent in the same segment."""
         peer = await self.peer()
         _, head = await peer.head()
         peer.write(self.answer(head["sec-websocket-key"], **fields) + then)
@@ -238,7 +239,7 @@ class RawServer:
 
 
 async def answer(server: Any, request: bytes) -> tuple[str, dict[str, str], str]:
-    """First line, header fields and body of the answer to a request."""
+    """The first line, header fields and body of the answer to a request."""
     peer = await connect(server)
     peer.write(request)
     first, fields = await peer.head()

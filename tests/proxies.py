@@ -1,4 +1,4 @@
-"""Small proxies: HTTP CONNECT, SOCKS4(a) and SOCKS5. They lead every name to the loopback interface."""
+"""Small proxies: HTTP CONNECT, SOCKS4(a) and SOCKS5. They resolve every name to the loopback interface."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Asked(NamedTuple):
-    """What a client has asked a proxy for."""
+    """A client's request to a proxy."""
 
     host: str
     port: int
@@ -19,11 +19,11 @@ class Asked(NamedTuple):
 
 
 class Refused(Exception):
-    """The proxy does not connect; the answer that says so is the argument."""
+    """The proxy does not connect; the argument is the answer that says so."""
 
 
 class Proxy:
-    """A listening proxy; `asked` is what it was asked for. With `auth` set, it demands that."""
+    """A listening proxy; `asked` lists the requests of clients. If `auth` is set, clients must give it."""
 
     def __init__(self, kind: str, auth: str | None) -> None:
         self.kind = kind

@@ -40,7 +40,7 @@ MakeRoom = Callable[..., Awaitable[Room]]
 
 
 async def block(ws: Any) -> None:
-    """Send until more than the high-water mark stays queued: the peer must not read."""
+    """Send until more than the high-water mark stays queued; the peer must not read."""
     for _ in range(2000):
         ws.send(bytes(64 * KIB))
         await asyncio.sleep(0)

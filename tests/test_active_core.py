@@ -1,4 +1,4 @@
-"""Which core runs, and what happens where the Rust one is missing or broken."""
+"""Which core runs, and what happens if the Rust core is missing or broken."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ASK = "import wsrs; print(wsrs.backend)"
 
 
 def ask(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Ask a fresh Python that imports wsrs from `folder` which core it has."""
+    """The answer of a fresh Python that imports wsrs from `folder` to the question which core it has."""
     kept = {name: value for name, value in os.environ.items() if name not in KEEP_OUT}
     return subprocess.run(
         [sys.executable, "-c", ASK],
@@ -34,7 +34,7 @@ def ask(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def without_extension(tmp_path: Path) -> Path:
-    """A folder with the package as an installation without Rust has it."""
+    """A folder with the package as it is installed without Rust."""
     copytree(PACKAGE, tmp_path / "wsrs", ignore=ignore_patterns("*.so", "*.pyd", "__pycache__"))
     return tmp_path
 
@@ -44,14 +44,14 @@ def test_each_variable_keeps_the_native_core_out(name: str) -> None:
     assert ask(PACKAGE.parent, **{name: "1"}).stdout == "pure\n"
 
 
-def test_an_empty_variable_says_nothing(without_extension: Path) -> None:
+def test_an_empty_variable_has_no_effect(without_extension: Path) -> None:
     name = f"_core{EXTENSION_SUFFIXES[0]}"
     (without_extension / "wsrs" / name).write_bytes(b"no library")
     answer = ask(without_extension, WSRS_PURE_PYTHON="", WS_NO_BUFFER_UTIL="")
-    assert answer.returncode != 0  # the extension was looked at
+    assert answer.returncode != 0  # it tried to load the extension
 
 
-def test_the_pure_core_runs_where_there_is_no_extension(without_extension: Path) -> None:
+def test_the_pure_core_runs_without_the_extension(without_extension: Path) -> None:
     answer = ask(without_extension)
     assert (answer.stdout, answer.stderr) == ("pure\n", "")
 
@@ -67,7 +67,7 @@ def test_a_broken_extension_shows_its_error(without_extension: Path) -> None:
     assert ask(without_extension, WSRS_PURE_PYTHON="1").stdout == "pure\n"
 
 
-def test_a_module_that_the_extension_lacks_is_not_taken_for_the_extension(without_extension: Path) -> None:
+def test_a_module_missing_within_the_extension_is_an_error(without_extension: Path) -> None:
     (without_extension / "wsrs" / "_core.py").write_text("import a_module_that_is_not_there\n")
     answer = ask(without_extension)
     assert answer.returncode == 1
@@ -75,7 +75,7 @@ def test_a_module_that_the_extension_lacks_is_not_taken_for_the_extension(withou
 
 
 class TestLoading:
-    """The same in this process, with what the import system says."""
+    """The same in this process, with answers of the import system."""
 
     @pytest.fixture(autouse=True)
     def wanted(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +86,7 @@ class TestLoading:
         monkeypatch.setitem(sys.modules, "wsrs._core", None)
         assert load().__name__ == "wsrs._pure"
 
-    def test_with_one_that_lacks_a_module(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_extension_that_lacks_a_module_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Finder:
             @staticmethod
             def find_spec(name: str, *_: object) -> None:

@@ -25,7 +25,7 @@ Run = Callable[..., Awaitable[int]]
 
 @pytest_asyncio.fixture
 async def run(reports: Reports) -> AsyncIterator[Run]:
-    """Runs applications: `await run(app)` is the port."""
+    """Runs applications: `await run(app)` returns the port."""
     runners: list[web.AppRunner] = []
 
     async def start(app: web.Application, **options: Any) -> int:
@@ -43,7 +43,7 @@ async def run(reports: Reports) -> AsyncIterator[Run]:
 
 
 def greet(ws: wsrs.WebSocket, request: Any) -> None:
-    """Says which path it was asked with, then sends back what it gets."""
+    """Send the path of the request, then echo each message."""
     ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))
     ws.send(f"hello {request.url}")
 
@@ -56,7 +56,7 @@ async def refusal(port: int, request: bytes) -> tuple[str, dict[str, str], bytes
     peer = await peer_of(port)
     peer.write(request)
     first, fields = await peer.head()
-    # Not up to the end: aiohttp keeps the connection for another request.
+    # This does not read to the end: aiohttp keeps the connection for another request.
     body = await within(peer.reader.readexactly(int(fields.get("content-length", 0))))
     await peer.close()
     return first, fields, body
@@ -89,7 +89,7 @@ class TestServerOption:
         async with ClientSession() as session, session.get(f"http://127.0.0.1:{port}/chat") as response:
             assert await response.text() == "plain"
 
-    async def test_several_by_path_and_aiohttps_own_beside_them(self, run: Run) -> None:
+    async def test_several_servers_by_path_work_beside_aiohttps_own_websockets(self, run: Run) -> None:
         async def own(request: web.Request) -> web.WebSocketResponse:
             ws = web.WebSocketResponse()
             await ws.prepare(request)
@@ -168,7 +168,7 @@ class TestServerOption:
         first, fields, text = await refusal(await run(app), request_bytes)
         assert (first, text, fields["connection"]) == (f"HTTP/1.1 {status}", body, "close")
 
-    async def test_other_upgrades_are_not_for_it(self, run: Run) -> None:
+    async def test_other_upgrades_are_left_to_the_application(self, run: Run) -> None:
         app = web.Application()
         wsrs.WebSocketServer(server=app)
         line, _, _ = await refusal(
@@ -199,7 +199,7 @@ class TestServerOption:
         assert [(await peer.frame()).payload, (await peer.frame()).payload] == [b"hello /", b"early"]
         await peer.close()
 
-    async def test_closed_it_leaves_the_requests_to_the_application(self, run: Run) -> None:
+    async def test_a_closed_server_leaves_requests_to_the_application(self, run: Run) -> None:
         app = web.Application()
         server = wsrs.WebSocketServer(server=app)
         port = await run(app)
@@ -207,7 +207,7 @@ class TestServerOption:
         await within(server.wait_closed())
         assert (await refusal(port, upgrade_request()))[0] == "HTTP/1.1 404 Not Found"
 
-    async def test_it_ends_with_the_application(self, reports: Reports) -> None:
+    async def test_the_server_ends_with_the_application(self, reports: Reports) -> None:
         app = web.Application()
         server = wsrs.WebSocketServer(server=app)
         runner = web.AppRunner(app)
@@ -239,13 +239,13 @@ class TestServerOption:
         assert runner.server.connections == []
         await within(runner.cleanup())
 
-    async def test_an_application_that_has_started(self, run: Run) -> None:
+    async def test_an_application_that_has_started_is_refused(self, run: Run) -> None:
         app = web.Application()
         await run(app)
         with pytest.raises(RuntimeError, match="the aiohttp application is started already"):
             wsrs.WebSocketServer(server=app)
 
-    async def test_what_is_no_server(self, reports: Reports) -> None:
+    async def test_an_object_that_is_no_server_is_refused(self, reports: Reports) -> None:
         wrong: Any = object()
         with pytest.raises(TypeError, match=r"an HttpServer or an aiohttp\.web\.Application, not object"):
             wsrs.WebSocketServer(server=wrong)
@@ -254,7 +254,7 @@ class TestServerOption:
 
 
 class TestByHand:
-    async def test_in_a_handler(self, run: Run) -> None:
+    async def test_upgrade_works_in_a_handler(self, run: Run) -> None:
         server = wsrs.WebSocketServer(no_server=True)
         server.on("connection", greet)
 
@@ -272,7 +272,7 @@ class TestByHand:
         line, _, body = await refusal(port, b"GET /room/x HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (line, body) == ("HTTP/1.1 400 Bad Request", b"Invalid Upgrade header")
 
-    async def test_a_verdict_that_does_not_come(self, run: Run) -> None:
+    async def test_a_verdict_that_does_not_come_is_answered_with_503(self, run: Run) -> None:
         server = wsrs.WebSocketServer(
             no_server=True, handshake_timeout=0.05, verify_client=lambda info, decided: None
         )
@@ -321,7 +321,7 @@ class TestByHand:
         assert server.clients == set()
         await peer.close()
 
-    async def test_a_client_that_has_left_before(self, run: Run) -> None:
+    async def test_a_client_that_left_before_the_upgrade_is_a_connection_error(self, run: Run) -> None:
         server = wsrs.WebSocketServer(no_server=True)
         came: asyncio.Future[web.Request] = asyncio.get_running_loop().create_future()
         errors: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -349,7 +349,7 @@ class TestByHand:
         left.set()
         assert str(await within(errors)) == "the client has left"
 
-    async def test_what_follows_a_refusal_is_for_nobody(self, run: Run) -> None:
+    async def test_bytes_that_follow_a_refusal_are_ignored(self, run: Run) -> None:
         server = wsrs.WebSocketServer(no_server=True)
         server.on(
             "wsClientError", lambda error, transport, request: transport.write(b"HTTP/1.1 418 No\r\n\r\n")

@@ -8,7 +8,7 @@ import wsrs
 
 
 class TestBlob:
-    async def test_a_blob_is_what_it_was_made_of(self) -> None:
+    async def test_a_blob_has_the_bytes_of_its_parts(self) -> None:
         blob = wsrs.Blob(["ü", b"b", bytearray(b"c"), wsrs.Blob("d")], "text/plain")
         assert bytes(blob) == "übcd".encode()
         assert blob.size == len(blob) == 5

@@ -1,4 +1,4 @@
-"""Wheels of the pure core, made and installed where there is no Rust: `WSRS_NO_EXTENSION`."""
+"""Wheels of the pure core, built and installed without Rust: `WSRS_NO_EXTENSION`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ getattr(wsrs_build, hook)(folder)
 
 
 def run(*words: str | Path, empty: Path, **environment: str) -> str:
-    """The stdout of a Python program that finds no other program on PATH, in a folder with nothing in it."""
+    """The stdout of a Python program that runs in an empty folder and finds no other program on PATH."""
     empty.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PATH")}
     done = subprocess.run(
@@ -59,7 +59,7 @@ def run(*words: str | Path, empty: Path, **environment: str) -> str:
 
 
 def pip(*words: str | Path, empty: Path) -> None:
-    """pip, with neither network nor Rust."""
+    """Run pip, with neither network nor Rust."""
     offline = ("--disable-pip-version-check", "--quiet")
     run(sys.executable, "-m", "pip", *offline, *words, empty=empty, WSRS_NO_EXTENSION="1", PIP_NO_INDEX="1")
 
@@ -71,7 +71,8 @@ def make_wheel(source: Path, folder: Path) -> Path:
 
 
 def echo_in_fresh_environment(folder: Path, wheel: Path) -> list[str]:
-    """Install `wheel` in a virtual environment of its own; the words that an echo prints there."""
+    """Install `wheel` in a virtual environment of its own, and return the words that the echo prints
+    there."""
     environment, empty = folder / "environment", folder / "empty"
     run(sys.executable, "-m", "venv", "--without-pip", environment, empty=empty)
     python = environment / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -88,7 +89,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The source distribution, unpacked."""
     folder = tmp_path_factory.mktemp("sdist")
-    tools = str(Path(sys.executable).parent)  # maturin is there
+    tools = str(Path(sys.executable).parent)  # the folder of maturin
     subprocess.run(
         [sys.executable, "-c", HOOK, "build_sdist", str(ROOT), str(folder)],
         env={**os.environ, "PATH": os.pathsep.join((tools, os.environ["PATH"])), "CARGO_NET_OFFLINE": "true"},
@@ -103,7 +104,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / f"wsrs-{wsrs.__version__}"
 
 
-def test_the_wheel_is_installed_and_runs_where_there_is_no_rust(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_can_be_installed_and_runs_without_rust(wheel: Path, tmp_path: Path) -> None:
     assert wheel.name == f"wsrs-{wsrs.__version__}-py3-none-any.whl"
     backend, said, file = echo_in_fresh_environment(tmp_path, wheel)
     assert (backend, said) == ("pure", "b'hello'")
@@ -143,7 +144,7 @@ def test_the_metadata_are_those_of_the_native_wheel(wheel: Path) -> None:
         metadata = message_from_bytes(files.read(f"{INFO}/METADATA"))
     installed = importlib.metadata.distribution("wsrs").read_text("METADATA")
     assert installed is not None
-    # The text is that of the README now, and not when wsrs was installed.
+    # The description is the README of now, not of the time when wsrs was installed.
     assert sorted(metadata.items()) == sorted(message_from_string(installed).items())
     assert metadata.get_payload(decode=True) == (ROOT / "README.md").read_bytes()
 
@@ -163,14 +164,14 @@ def test_an_editable_installation_leads_to_the_source(unpacked: Path, tmp_path: 
 
 @pytest.fixture
 def backend(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The build backend, as a frontend imports it."""
+    """The build backend, imported as a frontend does it."""
     monkeypatch.syspath_prepend(str(ROOT / "build_backend"))
     monkeypatch.delenv("WSRS_NO_EXTENSION", raising=False)
     monkeypatch.delenv("MATURIN_NO_INSTALL_RUST", raising=False)
     return importlib.import_module("wsrs_build")
 
 
-def test_maturin_is_asked_for_where_the_extension_is_wanted(
+def test_the_build_requires_maturin_if_the_extension_is_wanted(
     backend: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WSRS_NO_EXTENSION", "")  # an empty value is none
@@ -188,10 +189,10 @@ def test_without_the_extension_only_python_3_10_needs_a_package(
     monkeypatch.setenv("WSRS_NO_EXTENSION", "1")
     assert backend.get_requires_for_build_wheel() == ["tomli>=2; python_version < '3.11'"]
     assert backend.get_requires_for_build_editable() == ["tomli>=2; python_version < '3.11'"]
-    assert backend.get_requires_for_build_sdist()[0] == "maturin>=1.14,<2"  # that is maturin's, always
+    assert backend.get_requires_for_build_sdist()[0] == "maturin>=1.14,<2"  # maturin always makes the sdist
 
 
-def test_the_metadata_alone_are_those_of_the_wheel(
+def test_prepared_metadata_are_those_of_the_wheel(
     backend: ModuleType, monkeypatch: pytest.MonkeyPatch, wheel: Path, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WSRS_NO_EXTENSION", "1")
@@ -201,7 +202,7 @@ def test_the_metadata_alone_are_those_of_the_wheel(
             assert (tmp_path / INFO / name).read_bytes() == files.read(f"{INFO}/{name}")
 
 
-def test_settings_of_maturin_are_refused_without_it(
+def test_settings_for_maturin_are_refused_without_the_extension(
     backend: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WSRS_NO_EXTENSION", "1")
@@ -229,7 +230,7 @@ def test_a_version_of_cargo_becomes_one_of_python(
         ("pyproject.toml", 'dynamic = ["version"]', 'dynamic = ["readme"]', r"'dynamic': \['readme'\]"),
     ],
 )
-def test_what_it_cannot_write_is_an_error(
+def test_metadata_that_cannot_be_written_are_an_error(
     backend: ModuleType, tmp_path: Path, file: str, old: str, new: str, said: str
 ) -> None:
     copy_with(tmp_path, file, old, new)
@@ -238,7 +239,7 @@ def test_what_it_cannot_write_is_an_error(
 
 
 def copy_with(folder: Path, file: str, old: str, new: str) -> None:
-    """Copy the files that metadata are made of, one of them changed."""
+    """Copy the files that the metadata are made from, with one of them changed."""
     for name in ("Cargo.toml", "pyproject.toml", "README.md", "LICENSE"):
         text = (ROOT / name).read_text(encoding="utf-8")
         if name == file:

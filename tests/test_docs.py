@@ -18,18 +18,18 @@ ROOTS = (
 )
 PATH = re.compile(r"[A-Za-z0-9_./]+(?:\.(?:rs|py|pyi|md|json|svg|dot|txt)|/)")
 BY_FOLDER = re.compile(r"^[a-z_]+\.rs$|^[a-z_]+\.py$")
-"""A bare name of a file, which the sentence before it puts into a folder."""
+"""A bare file name; the sentence before it names its folder."""
 
 
 def exists(name: str) -> bool:
-    """Whether a path that a document names is there, from where its readers look."""
+    """True if a path that a document names exists, relative to the places where its readers look."""
     if any((root / name).exists() for root in ROOTS):
         return True
     return BY_FOLDER.match(name) is not None and any((ROOT / top).rglob(name) for top in ("src", "python"))
 
 
 def paths(text: str) -> set[str]:
-    """The paths that a document names in code; a word in capitals stands for any."""
+    """The paths that a document names in code; a word in capitals stands for any name."""
     codes = re.findall(r"`([^`\n]+)`", text)
     return {code for code in codes if PATH.fullmatch(code) and not re.search(r"\b[A-Z]+\b(?!\.md)", code)}
 
@@ -41,7 +41,7 @@ def test_a_document_names_files_that_exist(document: str) -> None:
     assert sorted(name for name in named if not exists(name)) == []
 
 
-def test_a_path_that_is_not_there_is_found_out() -> None:
+def test_a_path_that_does_not_exist_is_found() -> None:
     assert paths("see `session/nothing.rs` and `make test`") == {"session/nothing.rs"}
     assert not exists("session/nothing.rs")
     assert exists("session/hold.rs")

@@ -1,6 +1,6 @@
-"""Layers point down, what is private stays in its room, and each source has a test of its name.
+"""Imports point down the layers, private names stay in their room, and each source has a test of its name.
 
-`layers.py` reads the sources; here stand the rules, and the exceptions to them, each with its reason. An
+`layers.py` reads the sources; this file has the rules and the exceptions to them, each with its reason. An
 exception that is no longer needed is an error as well.
 """
 
@@ -38,10 +38,10 @@ LAYERS = (
     " | http | _websocket | _client | websocket | _server _stream | server stream"
     " | aiohttp typing _typing | __init__"
 )
-"""Lowest first. `aiohttp` stands for all integrations."""
+"""The layers, lowest first. `aiohttp` stands for all integrations."""
 
 Reasons = dict[str, tuple[str, ...]]
-"""A reason, and what it allows."""
+"""Exceptions: a reason, and what it allows."""
 
 UPWARD: Reasons = {
     "The types of options and listeners name classes of all layers, and are for type checkers alone": (
@@ -54,19 +54,21 @@ UPWARD: Reasons = {
         "server -> _typing.listeners types",
         "server -> _typing.options types",
     ),
-    "What fails has the answer that made it fail": ("errors -> http.__init__ types",),
-    "A part is given the object that has it": (
+    "An error has the answer that caused it": ("errors -> http.__init__ types",),
+    "A part gets the object that it belongs to": (
         "_server.handshake -> server types",
         "_stream.transport -> stream types",
         "_websocket.lifecycle -> _client.handshake types",
         "_websocket.opening -> websocket types",
     ),
-    "ws hangs its other classes on `WebSocket`, which `wsrs.__init__` does": (
+    "`wsrs.__init__` makes the other classes attributes of `WebSocket`, as in ws": (
         "websocket -> server types",
         "websocket -> _stream.options types",
         "websocket -> stream types",
     ),
-    "An integration is imported by who uses it, for its framework may be absent": ("server -> aiohttp lazy",),
+    "Only code that uses an integration imports it, because its framework may be absent": (
+        "server -> aiohttp lazy",
+    ),
 }
 
 PRIVATE: Reasons = {
@@ -74,7 +76,9 @@ PRIVATE: Reasons = {
 }
 
 UNTESTED: Reasons = {
-    "Protocols without a body: tests/typing/backends.py holds both cores to them": ("_backend.contract",),
+    "Protocols without a body: tests/typing/backends.py checks both cores against them": (
+        "_backend.contract",
+    ),
     "For type checkers alone, which tests/typing runs": (
         "_typing.listeners",
         "_typing.options",
@@ -102,11 +106,11 @@ UNTESTED: Reasons = {
 }
 
 HOMES = {"_pure": "core", "event_target": "events"}
-"""Folders of tests that have another name than their source's room."""
+"""Folders of tests whose name differs from their source's room."""
 
 LONG: Reasons = {
-    "One class, of which all that ws does in WebSocket is a member": ("python/wsrs/websocket.py",),
-    "What long messages do in four kinds of situation, on the one pair of ends that it makes": (
+    "One class: everything that ws does in WebSocket is a member of it": ("python/wsrs/websocket.py",),
+    "Long messages in four kinds of situation, on the one pair of ends that the file makes": (
         "tests/websocket/test_long_messages.py",
     ),
 }
@@ -126,7 +130,7 @@ class TestSources:
         assert unlisted(found, listed(UPWARD)) == ([], [])
         assert not [each for each in listed(UPWARD) if each.endswith(PLAIN)]
 
-    def test_no_ring_of_imports_runs(self) -> None:
+    def test_there_is_no_ring_of_imports_at_run_time(self) -> None:
         assert cycles(IMPORTS) == []
 
     def test_packages_of_private_parts_import_nothing(self) -> None:
@@ -138,7 +142,7 @@ class TestSources:
         found = [f"{short(module)} {name}" for module, name in private_uses(SOURCES)]
         assert unlisted(found, listed(PRIVATE)) == ([], [])
 
-    def test_what_rust_imports_is_there(self) -> None:
+    def test_every_name_that_rust_imports_exists(self) -> None:
         found = {
             each
             for path in (ROOT / "src").rglob("*.rs")
@@ -263,7 +267,7 @@ class C:
         user = {"wsrs.b": "a._one\na._two\na._three()\na._unknown\nself._one\nsuper()._two"}
         assert [use.name for use in private_uses({**owner, **user})] == ["_one", "_two", "_three"]
 
-    def test_a_name_of_both_rooms_on_an_object_that_is_known(self) -> None:
+    def test_a_private_name_of_both_rooms_belongs_to_the_owner_of_a_known_object(self) -> None:
         sources = {
             "wsrs.websocket": "self._loop = 1",
             "wsrs.stream": "self._loop = 1\nself._ws._loop\nx._loop",
@@ -319,5 +323,5 @@ class C:
             (tmp_path / f"{lines}.py").write_text("#\n" * lines)
         assert too_long(sorted(tmp_path.iterdir()), tmp_path) == ["401.py"]
 
-    def test_what_is_not_listed_and_what_need_not_be(self) -> None:
+    def test_unlisted_findings_and_unneeded_exceptions_are_found(self) -> None:
         assert unlisted(["a", "b"], ["b", "c"]) == (["a"], ["c"])

@@ -1,4 +1,4 @@
-"""The programs of the README run as they stand there, on another port."""
+"""The programs of the README run as they are printed there, on another port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORIGINS = re.findall(r"```python\n(ORIGINS = .*?)```", README, re.DOTALL)
 PROGRAMS = re.findall(r"```python\n(import asyncio\n.*?)```", README, re.DOTALL)
 
 
-def test_the_programs_are_there() -> None:
+def test_the_readme_has_its_programs() -> None:
     server, client = PROGRAMS
     assert "WebSocketServer(port=8080)" in server
     assert "ws://localhost:8080" in client
@@ -29,7 +29,7 @@ def test_the_programs_are_there() -> None:
 
 async def test_server_and_client_talk() -> None:
     server, client = PROGRAMS
-    # The server says where it listens; nothing else of the program is changed.
+    # The server prints its port; nothing else in the program is changed.
     server = server.replace("port=8080", "port=0").replace(
         "        await wss.serve_forever()",
         "        print(wss.address()['port'], flush=True)\n        await wss.serve_forever()",

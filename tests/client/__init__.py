@@ -1,1 +1,1 @@
-"""A client's opening handshake: what a user of `WebSocket` sees of it."""
+"""A client's opening handshake, as a user of `WebSocket` sees it."""

@@ -1,4 +1,4 @@
-"""A client's way to an open connection: failing, being given up, redirects, several addresses, TLS."""
+"""Clients that do not get an open connection: failures, timeouts, cancellation, and sending too early."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 class TestFailing:
-    async def test_nobody_listens(self, reports: Reports) -> None:
+    async def test_connecting_to_a_port_without_a_server_fails(self, reports: Reports) -> None:
         url = f"ws://127.0.0.1:{free_port()}"
         ws = wsrs.WebSocket(url)
         events: list[Any] = []
@@ -39,8 +39,9 @@ class TestFailing:
         with pytest.raises(ConnectionRefusedError):
             await within(wsrs.WebSocket(url).recv())
 
-    async def test_nobody_listens_and_nobody_hears(self, reports: Reports) -> None:
-        # Whoever begins to wait in the tick of the end may still hear: the report comes some ticks later.
+    async def test_a_failure_that_no_task_awaits_is_reported(self, reports: Reports) -> None:
+        # A task may begin to wait in the tick of the end and still get the error: it is reported some ticks
+        # later.
         loop = asyncio.get_running_loop()
         report: asyncio.Future[dict[str, Any]] = loop.create_future()
         loop.set_exception_handler(lambda _, context: report.set_result(context))
@@ -48,7 +49,7 @@ class TestFailing:
         await within(ws.wait_closed())
         assert isinstance((await within(report))["exception"], ConnectionRefusedError)
 
-    async def test_a_unix_socket_that_is_not_there(self, reports: Reports, tmp_path: Path) -> None:
+    async def test_connecting_to_a_missing_unix_socket_fails(self, reports: Reports, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             await within(wsrs.WebSocket(f"ws+unix:{tmp_path}/none").wait_open())
 
@@ -63,7 +64,7 @@ class TestFailing:
 
     @pytest.mark.parametrize("method", ["close", "terminate"])
     @pytest.mark.parametrize("connected", [False, True])
-    async def test_giving_up(
+    async def test_a_client_may_give_up_while_it_connects(
         self, raw_server: RawServer, reports: Reports, method: str, connected: bool
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
@@ -79,7 +80,7 @@ class TestFailing:
         assert await within(closed) == (1006, b"")
 
     @pytest.mark.parametrize("method", ["close", "terminate"])
-    async def test_giving_up_in_the_upgrade_event(
+    async def test_a_client_may_give_up_in_its_upgrade_event(
         self, raw_server: RawServer, reports: Reports, method: str
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
@@ -92,7 +93,9 @@ class TestFailing:
         assert not opened.done()
         assert await peer.at_end()
 
-    async def test_cancelling_the_entry(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_cancelling_async_with_ends_the_handshake(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         ws.on("error", lambda error: None)
         task = asyncio.ensure_future(ws.__aenter__())
@@ -104,7 +107,9 @@ class TestFailing:
         await within(ws.wait_closed())
         assert await peer.at_end()
 
-    async def test_sending_too_early(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_sending_before_the_connection_is_open_is_an_error(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         for early in (ws.send, ws.ping, ws.pong):
             with pytest.raises(wsrs.WebSocketError, match=r"not open: readyState 0 \(CONNECTING\)"):

@@ -1,4 +1,4 @@
-"""WebSocket as a client: addresses, the request, the answer, and everything that can go wrong."""
+"""The handshake of a client: the request that it sends, its options, and frames right behind the answer."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ class TestTheRequest:
 
 
 class TestTheAnswer:
-    async def test_frames_behind_it_wait_for_open(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_frames_behind_the_answer_wait_for_open(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         seen: list[Any] = []
         ws.on("message", lambda data, is_binary: seen.append((data, ws.ready_state)))

@@ -1,4 +1,4 @@
-"""Redirects of the opening handshake: which are followed, how far, and what goes along."""
+"""Redirects of the opening handshake: which are followed, how many, and which header fields go along."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ class TestRedirects:
         peer.write(f"HTTP/1.1 {status}\r\nLocation: {location}\r\n\r\n".encode())
         return fields
 
-    async def test_redirects_are_no_answer_by_default(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_redirect_fails_the_handshake_by_default(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         waiting = opening(ws)
         await self.redirect(raw_server, "/x")
         with pytest.raises(wsrs.HandshakeError, match="Unexpected server response: 302"):
             await within(waiting)
 
-    async def test_redirects_are_followed_where_it_is_asked_for(
+    async def test_redirects_are_followed_with_follow_redirects(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url.replace("ws://", "ws://a:b@"), follow_redirects=True)
@@ -68,7 +70,9 @@ class TestRedirects:
         ws.on("error", lambda error: None).terminate()
         await other.stop()
 
-    async def test_with_a_listener_nothing_is_dropped(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_with_a_redirect_listener_no_credentials_are_dropped(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         other = await RawServer.start()
         ws = wsrs.WebSocket(
             raw_server.url, follow_redirects=True, headers={"Authorization": "A", "Cookie": "c"}
@@ -104,7 +108,7 @@ class TestRedirects:
             ("/x#y", "The URL contains a fragment identifier"),
         ],
     )
-    async def test_a_redirect_to_what_is_no_address(
+    async def test_a_redirect_to_a_bad_address_is_an_error(
         self, raw_server: RawServer, reports: Reports, location: str, text: str
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True)
@@ -114,7 +118,9 @@ class TestRedirects:
             await within(waiting)
         assert ws.ready_state == wsrs.CLOSED
 
-    async def test_a_redirect_without_a_location(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_redirect_without_a_location_is_an_error(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True)
         waiting = opening(ws)
         peer = await raw_server.peer()
@@ -133,7 +139,7 @@ class TestRedirects:
             await within(waiting)
 
     @pytest.mark.parametrize("given", ["in the URL", "as an option"])
-    async def test_auth_comes_back_with_the_first_host(
+    async def test_auth_is_sent_again_to_the_first_host(
         self, raw_server: RawServer, reports: Reports, given: str
     ) -> None:
         other = await RawServer.start()
@@ -149,7 +155,7 @@ class TestRedirects:
         ws.terminate()
         await other.stop()
 
-    async def test_a_redirect_from_a_secure_server_to_a_plain_one(
+    async def test_a_redirect_from_wss_to_ws_drops_the_credentials(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -177,8 +183,8 @@ class TestRedirects:
         ws.terminate()
         server.close()
 
-    async def test_downgraded_on_the_same_host(self, reports: Reports) -> None:
-        """`wss://h` and `ws://h`, both at their usual ports."""
+    async def test_a_downgrade_on_the_same_host_drops_the_credentials(self, reports: Reports) -> None:
+        """`wss://h` redirects to `ws://h`, both at their default ports."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(CERTIFICATE)
         heads: asyncio.Queue[str] = asyncio.Queue()
@@ -213,7 +219,9 @@ class TestRedirects:
         plain.close()
         secure.close()
 
-    async def test_finish_request_is_asked_each_time(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_finish_request_is_called_for_each_request(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         requests: list[Any] = []
 
         def finish(request: Any, ws: wsrs.WebSocket) -> None:
@@ -226,12 +234,14 @@ class TestRedirects:
         peer = await raw_server.peer()
         _, fields = await peer.head()
         assert fields["x-count"] == "2"
-        # The first request is answered: it no longer holds the handshake.
+        # The first request is answered: ending it no longer completes the handshake.
         requests[0].destroy()
         peer.write(raw_server.answer(fields["sec-websocket-key"]))
         await within(ws.wait_open())
 
-    async def test_the_time_begins_anew(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_each_redirect_restarts_the_handshake_timeout(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         loop = asyncio.get_running_loop()
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True, handshake_timeout=0.4)
         begin = loop.time()
@@ -244,7 +254,9 @@ class TestRedirects:
             await within(waiting)
 
     @pytest.mark.parametrize("how", ["destroy", "terminate", "close"])
-    async def test_given_up_in_the_event(self, raw_server: RawServer, reports: Reports, how: str) -> None:
+    async def test_a_client_may_give_up_in_its_redirect_event(
+        self, raw_server: RawServer, reports: Reports, how: str
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True)
         waiting = opening(ws)
         ws.on("redirect", lambda url, request: getattr(request if how == "destroy" else ws, how)())

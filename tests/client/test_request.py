@@ -1,4 +1,4 @@
-"""Options of a client that are refused, and why; `finish_request`."""
+"""The request of a client: `finish_request`, cancelling, and ending or aborting the request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TestFinishRequest:
         peer.write(raw_server.answer(fields["sec-websocket-key"]))
         await within(ws.wait_open())
 
-    async def test_what_finish_request_raises_ends_the_handshake(
+    async def test_an_exception_of_finish_request_fails_the_handshake(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         def finish(request: Any, ws: Any) -> None:
@@ -44,14 +44,16 @@ class TestFinishRequest:
         with pytest.raises(LookupError, match="no token"):
             await within(wsrs.WebSocket(raw_server.url, finish_request=finish_later).wait_open())
 
-    async def test_destroying_the_request(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_destroying_the_request_fails_the_handshake(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(
             raw_server.url, finish_request=lambda request, ws: request.destroy(KeyError("gone"))
         )
         with pytest.raises(KeyError, match="gone"):
             await within(ws.wait_open())
 
-    async def test_destroying_it_at_once_is_told_to_listeners_that_are_added_then(
+    async def test_destroying_the_request_at_once_is_told_to_listeners_added_later(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         error = KeyError("gone")
@@ -64,7 +66,7 @@ class TestFinishRequest:
 
 class TestCancelling:
     @pytest.mark.parametrize("connected", [False, True])
-    async def test_the_entry_tells_nobody_else(
+    async def test_cancelling_async_with_reports_no_other_error(
         self, raw_server: RawServer, reports: Reports, connected: bool
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
@@ -78,7 +80,9 @@ class TestCancelling:
         await within(ws.wait_closed())
         assert peer is None or b"upgrade" in (await peer.rest_or_reset()).lower()
 
-    async def test_a_wait_leaves_the_handshake_alone(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_cancelling_wait_open_leaves_the_handshake_alone(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         first, second = opening(ws), opening(ws)
         await asyncio.sleep(0)
@@ -90,7 +94,7 @@ class TestCancelling:
 
 
 class TestTheRequest:
-    async def test_ended_twice_is_sent_once_and_an_answered_one_not_at_all(
+    async def test_a_request_is_sent_once_and_not_after_its_answer(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         requests: list[Any] = []
@@ -137,7 +141,7 @@ class TestTheRequest:
         await within(done.wait())
         assert isinstance(reports.take()["exception"], KeyError)
 
-    async def test_what_finish_request_raises_after_a_redirect_is_an_error(
+    async def test_an_exception_of_finish_request_after_a_redirect_fails_the_handshake(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         def finish(request: Any, ws: Any) -> None:
@@ -152,7 +156,7 @@ class TestTheRequest:
         with pytest.raises(KeyError, match="second"):
             await within(ws.wait_open())
 
-    def test_given_up_while_the_loop_stands_still(self) -> None:
+    def test_a_client_given_up_before_the_loop_runs_is_told_in_order(self) -> None:
         loop = asyncio.new_event_loop()
         seen: list[Any] = []
 

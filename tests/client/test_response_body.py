@@ -1,4 +1,4 @@
-"""The body of an answer that is no upgrade, for the listeners of `'unexpected-response'`."""
+"""The body of an answer that is not an upgrade, for the listeners of `'unexpected-response'`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..peers import Peer, RawServer, listen, opening, within
 
 
 async def unexpected(raw_server: RawServer, head: str) -> tuple[wsrs.WebSocket, Peer, Any]:
-    """A client, the server's end of its connection, and the response that it was given."""
+    """A client, the server's end of its connection, and the response that its listener got."""
     ws = wsrs.WebSocket(raw_server.url)
     ws.on("error", lambda error: None)
     heard = listen(ws, "unexpected-response")
@@ -47,7 +47,7 @@ async def test_a_body_by_chunks(raw_server: RawServer, reports: Reports) -> None
     assert await within(response.read()) == b"body"
 
 
-async def test_many_small_chunks_cost_no_square_of_their_number() -> None:
+async def test_a_client_reads_many_small_chunks_in_linear_time() -> None:
     count = 200_000
     head = Headers([("Transfer-Encoding", "chunked")])
     body = Body(asyncio.get_running_loop(), 404, head)
@@ -69,7 +69,9 @@ async def test_an_answer_without_a_body(raw_server: RawServer, reports: Reports,
     assert await within(response.read()) == b""
 
 
-async def test_what_came_with_the_head_and_a_limit(raw_server: RawServer, reports: Reports) -> None:
+async def test_a_body_that_came_with_its_head_may_be_read_in_parts(
+    raw_server: RawServer, reports: Reports
+) -> None:
     _, _, response = await unexpected(raw_server, "404 X\r\nContent-Length: 7, 7\r\n\r\none two")
     assert await within(response.read(3)) == b"one"
     assert await within(response.read(1)) == b" "
@@ -96,7 +98,7 @@ async def test_bad_bodies_are_errors(raw_server: RawServer, reports: Reports, he
         await within(response.read())
 
 
-async def test_a_large_one_waits_for_its_reader(raw_server: RawServer, reports: Reports) -> None:
+async def test_a_large_body_waits_for_its_reader(raw_server: RawServer, reports: Reports) -> None:
     size = 32 * 1024 * 1024
     _, peer, response = await unexpected(raw_server, f"404 X\r\nContent-Length: {size}")
     peer.write(bytes(size))
@@ -108,7 +110,7 @@ async def test_a_large_one_waits_for_its_reader(raw_server: RawServer, reports: 
     assert total == size
 
 
-async def test_a_coroutine_listener_may_end_it_with_an_error_of_its_own(
+async def test_a_coroutine_listener_may_fail_the_handshake_with_its_own_error(
     raw_server: RawServer, reports: Reports
 ) -> None:
     ws = wsrs.WebSocket(raw_server.url)

@@ -1,4 +1,4 @@
-"""Answers to a client's request, as they come over the wire: whole, cut short, or no HTTP at all."""
+"""Answers to a client's request as they come over the wire: whole, cut short, or not HTTP at all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..peers import RawServer, listen, opening, within
 
 
 class TestTheAnswer:
-    async def test_interim_responses_are_passed_over(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_interim_responses_are_skipped(self, raw_server: RawServer, reports: Reports) -> None:
         ws = wsrs.WebSocket(raw_server.url)
         peer = await raw_server.peer()
         _, fields = await peer.head()
@@ -21,7 +21,7 @@ class TestTheAnswer:
         await within(ws.wait_open())
 
     @pytest.mark.parametrize("junk", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"x" * 20_000])
-    async def test_an_answer_that_is_no_http(
+    async def test_an_answer_that_is_not_http_is_an_error(
         self, raw_server: RawServer, reports: Reports, junk: bytes
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
@@ -32,7 +32,7 @@ class TestTheAnswer:
         with pytest.raises(wsrs.HandshakeError, match=r"[Rr]esponse"):
             await within(waiting)
 
-    async def test_a_connection_that_ends_before_its_answer(
+    async def test_a_connection_that_ends_before_its_answer_is_an_error(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
@@ -62,7 +62,7 @@ class TestTheAnswer:
             await within(waiting)
         assert await peer.at_end()
 
-    async def test_a_refusal_gives_the_response_with_the_error(
+    async def test_the_error_of_a_refusal_has_the_response(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         async def refused(answer: bytes) -> wsrs.http.Response:
@@ -85,7 +85,7 @@ class TestTheAnswer:
         with pytest.raises(wsrs.HandshakeError, match="closed before the end of the response's body"):
             await within(cut.read())
 
-    async def test_a_response_of_a_connection_that_its_listener_has_ended(
+    async def test_a_listener_may_end_the_connection_and_keep_the_response(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url)
@@ -99,7 +99,7 @@ class TestTheAnswer:
         assert await within(response.read()) == b"no"
         await within(ws.wait_closed())
 
-    async def test_without_an_answer_there_is_no_response(
+    async def test_an_error_without_an_answer_has_no_response(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         waiting = opening(wsrs.WebSocket(raw_server.url, handshake_timeout=0.05))

@@ -1,4 +1,4 @@
-"""Connections of the caller's own: `socket`, `create_connection` and `agent`."""
+"""Connections that the caller provides: `socket`, `create_connection` and `agent`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class TestConnectionsOfTheCaller:
         peer.write(raw_server.answer(fields["sec-websocket-key"]))
         await within(ws.wait_open())
 
-    async def test_what_create_connection_makes(self, echo: Any, reports: Reports) -> None:
+    async def test_create_connection_may_give_a_socket_or_a_transport(
+        self, echo: Any, reports: Reports
+    ) -> None:
         loop, port = asyncio.get_running_loop(), echo.address()["port"]
         seen: list[Any] = []
 
@@ -49,7 +51,7 @@ class TestConnectionsOfTheCaller:
             "some.example", 81, None, False,
         )  # fmt: skip
 
-    async def test_an_agent(self, echo: Any, reports: Reports) -> None:
+    async def test_an_agent_makes_the_connection(self, echo: Any, reports: Reports) -> None:
         class Agent:
             def createConnection(self, options: Any) -> socket.socket:
                 return socket.create_connection(("127.0.0.1", echo.address()["port"]))
@@ -59,14 +61,14 @@ class TestConnectionsOfTheCaller:
         async with wsrs.WebSocket(echo.url, agent=False) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_what_is_no_connection_is_named(self, reports: Reports) -> None:
+    async def test_a_result_that_is_no_connection_is_named(self, reports: Reports) -> None:
         ws = wsrs.WebSocket("ws://some.example", create_connection=lambda options: 5)
         with pytest.raises(
             TypeError, match="the result of create_connection must be a socket or a transport, not int"
         ):
             await within(ws.wait_open())
 
-    async def test_what_create_connection_raises_ends_the_handshake(self, reports: Reports) -> None:
+    async def test_an_exception_of_create_connection_fails_the_handshake(self, reports: Reports) -> None:
         def fail(options: Any) -> None:
             raise PermissionError("not today")
 

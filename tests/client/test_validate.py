@@ -1,4 +1,4 @@
-"""Which answers of a server a client accepts (RFC 6455 4.1)."""
+"""Which answers of a server a client accepts (RFC 6455 section 4.1)."""
 
 from __future__ import annotations
 

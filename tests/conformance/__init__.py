@@ -1,1 +1,2 @@
-"""Autobahn's cases, by the package kosoku, in both roles; the results are compared with those kept here."""
+"""Autobahn's cases, run by the package kosoku in both roles; their results are compared with those kept
+here."""

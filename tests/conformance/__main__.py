@@ -1,8 +1,8 @@
 """Runs Autobahn's cases: `python -m tests.conformance [--fast] [--backend NAME] [--role NAME] [--write]`.
 
-What is expected is the same of both cores, and stands in `expected/ROLE.json`. Exits with 1 if a result
-differs from it, and says which. `--write` renews that file, for a change that is meant. 1 to 10 must be OK
-or, where the case has no right answer, INFORMATIONAL.
+The expected results are the same for both cores and are kept in `expected/ROLE.json`. Exits with 1 if a
+result differs, and says which. `--write` renews that file, for an intended change. The cases 1 to 10 must be
+OK or, where a case has no right answer, INFORMATIONAL.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from wsrs._active_core import KEEP_OUT
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected"
 KOSOKU = Path(sys.executable).with_name("kosoku")
-# In these the judge, as a server, needs an offer of client_no_context_takeover.
+# In these cases kosoku's server needs an offer of client_no_context_takeover.
 NO_TAKEOVER = ["13.2.*", "13.5.*", "13.6.*"]
-# Of the 216 compression cases, one of each kind of payload and of negotiation.
+# Of the 216 compression cases, `--fast` runs one of each kind of payload and of negotiation.
 FAST = [
     *(f"{group}.*" for group in (*range(1, 8), 9, 10)),
     *("12.1.1", "12.1.10", "12.2.5", "12.4.8", "12.5.17", "13.1.1", "13.3.10", "13.7.18"),
@@ -39,7 +39,7 @@ def words(flag: str, cases: list[str]) -> list[str]:
 
 
 def choices(role: str, fast: bool) -> list[tuple[list[str], list[str]]]:
-    """What is run one after another: the judge's arguments and the peer's."""
+    """The runs, one after another: the arguments of kosoku and of the peer."""
     if role == "server":
         return [(words("-i", FAST + FAST_NO_TAKEOVER) if fast else [], [])]
     rest = FAST_NO_TAKEOVER if fast else NO_TAKEOVER
@@ -48,7 +48,7 @@ def choices(role: str, fast: bool) -> list[tuple[list[str], list[str]]]:
 
 
 def environment_of(backend: str) -> dict[str, str]:
-    """In which wsrs runs on that core, as it says itself."""
+    """An environment in which wsrs runs on that core, as `wsrs.backend` confirms."""
     environment = {name: value for name, value in os.environ.items() if name not in KEEP_OUT}
     if backend == "pure":
         environment["WSRS_PURE_PYTHON"] = "1"
@@ -126,7 +126,7 @@ def compare(role: str, results: Results, write: bool) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fast", action="store_true", help="of 12 and 13 only a choice")
+    parser.add_argument("--fast", action="store_true", help="run only a choice of 12 and 13")
     parser.add_argument("--backend", choices=BACKENDS, help="default: both, one after the other")
     parser.add_argument("--role", choices=ROLES, help="default: both")
     parser.add_argument("--write", action="store_true", help="renew the expected results")

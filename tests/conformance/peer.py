@@ -1,6 +1,6 @@
-"""The wsrs program under test: an echo server, or the client that Autobahn's protocol of cases asks for.
+"""The wsrs program under test: an echo server, or the client that Autobahn's server of cases expects.
 
-Autobahn's 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes: 65,536 of them, above the default
+Autobahn's cases 9.3.1 and 9.4.1 send 4 MiB in fragments of 64 bytes. These are 65,536, above the default
 `max_fragments`, so that limit is off here. Nothing else differs from the defaults.
 """
 
@@ -17,7 +17,7 @@ AGENT = "wsrs"
 
 
 def nothing(error: BaseException) -> None:
-    """The cases provoke errors; that the connection closes rightly is what they look at."""
+    """Ignore errors: the cases provoke them, and check that the connection closes correctly."""
 
 
 async def serve() -> None:

@@ -1,1 +1,1 @@
-"""Both cores side by side: the same bytes, cuts, options and calls must have the same consequences."""
+"""Both cores side by side: the same bytes, cuts, options and calls must have the same effects."""

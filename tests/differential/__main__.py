@@ -16,7 +16,7 @@ from .scripts import Script, make_script
 
 
 def smallest(script: Script, said: str) -> tuple[Script, str]:
-    """The script without the calls that do not matter, and what the cores do differently then."""
+    """The script without the calls that do not matter, and the differences that remain."""
     for part in ("steps", "inside"):
         for number in reversed(range(len(getattr(script, part)))):
             calls = list(getattr(script, part))
@@ -32,15 +32,17 @@ def smallest(script: Script, said: str) -> tuple[Script, str]:
 
 
 def brief(said: object) -> str:
-    """As text, without the middle of long payloads."""
+    """A `repr` without the middle of long payloads."""
     return re.sub(r"(0123456789abcdef){3,}", lambda found: f"({len(found[0])} digits)", str(said))
 
 
 def main() -> int:
-    """Try the examples; 1 if the cores differ under any."""
+    """Try the examples; return 1 if the cores differ under any of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
     parser.add_argument("--examples", type=int, default=200_000)
-    parser.add_argument("--seed", type=int, default=1, help="of the first example; the others count on")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the first example; each further one has the next number"
+    )
     parser.add_argument("--most", type=int, default=5, help="stop after so many findings")
     arguments = parser.parse_args()
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A script on one core: what came of it, written down so that two of them can be compared."""
+"""Runs a script on one core and records what happens, so that two cores can be compared."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .scripts import Script, Step
 
 
 class ScriptedLoop:
-    """As much of an event loop as a connection on a transport of memory needs, one round at a time."""
+    """The part of an event loop that a connection on an in-memory transport needs, round by round."""
 
     def __init__(self) -> None:
         self.ready: deque[tuple[Callable[..., object], tuple[Any, ...], Context | None]] = deque()
         self.later: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.reports: list[str] = []
         self.threads = 0
-        """Jobs of threads that are not done."""
+        """Jobs that threads have not finished."""
         self.done: queue.Queue[tuple[Callable[..., object], tuple[Any, ...]]] = queue.Queue()
 
     def add_reader(self, descriptor: int, function: Callable[..., object], *arguments: Any) -> None:
@@ -31,12 +31,12 @@ class ScriptedLoop:
 
     @property
     def call_soon_threadsafe(self) -> Callable[..., None]:
-        """A core asks for it when it has a thread do something, which will call it once."""
+        """A core asks for this method when it gives a thread a job; the thread will call it once."""
         self.threads += 1
         return lambda function, *arguments: self.done.put((function, arguments))
 
     def join(self) -> None:
-        """Wait for the threads, and tell the cores: how long one takes is not a part of the script."""
+        """Wait for the threads and have the core told: how long a job takes is not part of the script."""
         while self.threads:
             function, arguments = self.done.get(timeout=10)
             self.threads -= 1
@@ -60,7 +60,7 @@ class ScriptedLoop:
         return False
 
     def round(self) -> None:
-        """Call what was asked for so far, not what that asks for."""
+        """Make the calls that were asked for so far, but not those that these ask for."""
         asyncio._set_running_loop(self)  # type: ignore[arg-type]
         try:
             for _ in range(len(self.ready)):
@@ -74,7 +74,7 @@ class ScriptedLoop:
 
 
 class Recorder(Side):
-    """Writes down what is told with its type, and does in between what the script says."""
+    """Records each call with the types of its arguments, and makes the calls of the script within it."""
 
     def __init__(self, run: Run, core: Any, **options: Any) -> None:
         self.run = run
@@ -97,7 +97,7 @@ class Recorder(Side):
         self.told("close", code, reason)
 
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
-        # Two DEFLATE decoders name what is wrong with a stream in words of their own.
+        # The two DEFLATE decoders describe a bad stream in different words.
         self.told("fail", ws_code, close_code, "" if ws_code == "Z_DATA_ERROR" else message)
 
     def _on_end(self) -> None:
@@ -114,25 +114,25 @@ class Recorder(Side):
 
 
 class Run:
-    """One core under a script. `log` and `sent` are what is compared."""
+    """One core under a script. `log` and `sent` are compared."""
 
     def __init__(self, core: Any, loop: ScriptedLoop, script: Script) -> None:
         self.loop = loop
         self.script = script
         self.log: list[Any] = []
         self.sent: list[bytes] = []
-        """What was written, apart: compressed, it need not be the same."""
+        """What was written, kept apart from the log: compressed, it need not be the same."""
         self.callbacks: list[tuple[int, str]] = []
         self.tasks: list[asyncio.Task[Any]] = []
         self.waiting: list[asyncio.Task[Any]] = []
         self.arrived: deque[bytes | None] = deque()
-        """What the peer has sent and the transport has not yet read; None is its FIN."""
+        """Pieces that the peer has sent and the transport has not yet read; None is its FIN."""
         self.left_inside = deque(script.inside)
         self.is_inside = False
         self.is_cut_short = False
         """The transport ended while the peer did not read."""
         self.is_deaf = False
-        """Nothing arrives any more."""
+        """True if nothing arrives any more."""
         loop.reports.clear()
         options = dict(script.options)
         if script.negotiated is not None:
@@ -148,7 +148,7 @@ class Run:
         self.finish()
 
     def do(self, step: Step) -> object:
-        """Do one step; what it raises is a part of what is compared."""
+        """Do one step. An exception that it raises is compared as well."""
         name, *arguments = step
         try:
             return getattr(self, f"do_{name}")(*arguments)
@@ -157,7 +157,7 @@ class Run:
             return None
 
     def inside(self) -> object:
-        """What the owner or the listener does while it is called."""
+        """Make the next call of the script, from within a call of the owner or the listener."""
         if not self.left_inside:
             return None
         step = self.left_inside.popleft()
@@ -171,7 +171,7 @@ class Run:
         return None
 
     def finish(self) -> None:
-        """End what is still there, from the outside in."""
+        """End everything that still exists, from the outside in."""
         self.do_rest()
         self.do_drain()
         self.do_rest()
@@ -184,7 +184,7 @@ class Run:
         self.do_rest()
 
     def note(self) -> None:
-        """Write down what has come, and what can be seen of the connection's state."""
+        """Record what has arrived, and what can be seen of the connection's state."""
         connection, transport = self.side.connection, self.transport
         waiting = connection.buffered_amount
         self.log.append(
@@ -201,8 +201,8 @@ class Run:
                 ("waiting", waiting if self.script.negotiated is None else waiting > 0),
             )
         )
-        # How much of what waits for the peer a transport holds that it blocks depends on the size of the
-        # writes; so does whether its end was already asked for.
+        # While a slow peer blocks the transport, the size of the writes decides how much of the queue the
+        # transport holds, and whether its end was already asked for.
         if not transport.paused_writing:
             self.log.append([call for call in transport.calls if not call.endswith("reading")])
             self.sent.append(b"".join(transport.written))
@@ -213,7 +213,7 @@ class Run:
     # The loop and the wire --------------------------------------------------------------------------
 
     def do_tick(self) -> None:
-        """A round of the loop: it calls what it was asked to, then the transport looks for input."""
+        """A round of the loop: it makes the calls that were asked for, then the transport reads."""
         self.loop.round()
         self.take_input()
         self.loop.join()
@@ -227,22 +227,22 @@ class Run:
             self.side.feed(piece)
             return
         if self.script.tls and self.holds_a_part():
-            self.do_drain()  # such a transport is closed by the FIN, and drops the other part
+            self.do_drain()  # the FIN closes such a transport, which would drop the part that it still holds
         if not self.side.connection.eof_received():
             self.is_cut_short = transport.paused_writing
             transport.close()
 
     def is_readable(self) -> bool:
-        """Whether the transport has something to bring."""
+        """True if the transport has input to deliver."""
         transport = self.transport
         return bool(self.arrived) and not (self.is_deaf or transport.closing) and transport.is_reading()
 
     def holds_a_part(self) -> bool:
-        """Whether more than one write waits: how much of it the transport has is each core's own affair."""
+        """True if more than one write waits: the cores may differ in how much of that the transport has."""
         return self.transport.paused_writing and self.side.connection.buffered_amount > READ
 
     def do_rest(self) -> None:
-        """Rounds until nothing more happens, and a look at what has."""
+        """Run rounds until nothing more happens, then record the state."""
         for _ in range(1000):
             self.do_tick()
             if self.loop.ready:
@@ -257,7 +257,7 @@ class Run:
         self.note()
 
     def do_feed(self, data: bytes) -> None:
-        # A transport brings nothing behind the FIN.
+        # A transport delivers nothing after the FIN.
         if None not in self.arrived and data:
             self.arrived.append(data)
 
@@ -265,14 +265,14 @@ class Run:
         self.arrived.append(None)
 
     def do_lose(self) -> None:
-        # It finds the loop at rest: whether what is queued in the same tick is still given to the dead
-        # transport, which drops it, is each core's own affair.
+        # The loop is idle first: the cores may differ in whether they still give data that is queued in the
+        # same tick to the dead transport, which drops it.
         self.do_rest()
         self.is_cut_short |= self.transport.paused_writing
         is_part = self.holds_a_part()
         self.transport.lose(ConnectionResetError("reset"))
         if is_part:
-            self.loop.round()  # the loss is told at once: until then it counts how much has been dropped
+            self.loop.round()  # tells the loss at once: until then the transport counts the bytes that it drops
 
     def do_hold(self) -> None:
         self.transport.hold = True
@@ -280,7 +280,8 @@ class Run:
     def do_drain(self) -> None:
         self.transport.hold = False
         if self.is_cut_short:
-            # Never read; and how much of it was given, and whether its end was asked for, see `note`.
+            # The peer never reads this. For how much the transport was given, and whether its end was asked
+            # for, see `note`.
             self.transport.written.clear()
             self.transport.calls[:] = [call for call in self.transport.calls if call.endswith("reading")]
         self.transport.drain()
@@ -309,8 +310,8 @@ class Run:
         self.side.connection.resume()
 
     def do_recv(self, iterating: bool) -> None:
-        # Of two tasks at once the later one gets an error. Which is the later, where the first is just being
-        # woken, depends on the order of a round's calls: so the first must really wait, or be done.
+        # If two tasks ask at once, the later one gets an error. While the first is being woken, the order of
+        # the calls within a round decides which is the later: so the first must really wait, or be done.
         if any(not task.done() for task in self.waiting):
             if self.is_inside:
                 return
@@ -332,8 +333,8 @@ class Run:
         self.side.connection.discard = discard
 
     def do_end(self) -> None:
-        # A transport without a half-close reads no more once it is closed, and when that is depends on the
-        # size of the writes while the peer does not read, see `note`: so the peer says no more then.
+        # A transport without a half-close stops reading when it is closed. While the peer does not read, the
+        # size of the writes decides when that is, see `note`: so the peer sends nothing more then.
         self.is_deaf |= self.script.tls and self.holds_a_part()
         self.side.connection.end()
 
@@ -358,7 +359,7 @@ class Run:
 
 
 def outcome(task: asyncio.Task[Any]) -> object:
-    """What became of a task, comparable."""
+    """The outcome of a task, in a form that can be compared."""
     if not task.done():
         return "waits"
     if task.cancelled():
@@ -368,7 +369,7 @@ def outcome(task: asyncio.Task[Any]) -> object:
 
 
 def read_back(core: Any, loop: ScriptedLoop, script: Script, output: bytes) -> list[Any]:
-    """What a peer on `core` makes of what one side has written."""
+    """The messages that a peer on `core` decodes from the output of one side."""
     deflate = core.PerMessageDeflate(is_server=not script.is_server)
     deflate.accept([{name: [True] for name in script.negotiated or ()}])
     peer = Side(core, loop, not script.is_server, deflate=deflate, skip_utf8_validation=True)  # type: ignore[arg-type]
@@ -383,7 +384,7 @@ def read_back(core: Any, loop: ScriptedLoop, script: Script, output: bytes) -> l
 
 
 def difference(cores: tuple[Any, Any], script: Script) -> str:
-    """What the two cores do differently under `script`; empty if nothing."""
+    """The differences between the two cores under `script`; empty if there are none."""
     loop = ScriptedLoop()
     one, other = (Run(core, loop, script) for core in cores)
     for number, (mine, theirs) in enumerate(zip(one.log, other.log, strict=False)):

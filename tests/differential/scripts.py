@@ -1,7 +1,7 @@
-"""What both cores are put through: options, a stream of bytes in pieces, and calls in between.
+"""The scripts for both cores: options, a stream of bytes in pieces, and calls in between.
 
-Everything is drawn from a `random.Random`: a seeded one for the long run, for the suite hypothesis's own
-(`st.randoms`), which shrinks.
+Everything is drawn from a `random.Random`. The long run seeds it; in the suite it is hypothesis's own
+(`st.randoms`), which can shrink a failing script.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Script:
     tls: bool
     options: dict[str, Any]
     negotiated: tuple[str, ...] | None
-    """The parameters of permessage-deflate, None without it."""
+    """The parameters of permessage-deflate; None without it."""
     starts_at_once: bool
     steps: list[Step]
     inside: list[Step]
-    """What the owner and the listener do while they are called, a call each."""
+    """The calls that the owner and the listener make from within theirs, one in each."""
 
 
 def one_in(random: Random, count: int) -> bool:
@@ -64,7 +64,7 @@ def text(random: Random) -> bytes:
 
 
 def binary(random: Random) -> bytes:
-    """Bytes of every length that is a border somewhere."""
+    """Bytes of a length at which some limit lies."""
     if random.randrange(3):
         return small(random)
     size = random.choice(LARGE if one_in(random, 12) else SIZES)
@@ -72,26 +72,28 @@ def binary(random: Random) -> bytes:
 
 
 class Compressor:
-    """The peer's compressor: its history goes on from message to message."""
+    """The peer's compressor, which keeps its history from message to message."""
 
     def __init__(self, takeover: bool) -> None:
         self._takeover = takeover
         self._engine = zlib.compressobj(wbits=-15)
 
     def payload(self, data: bytes, final: bool) -> bytes:
-        """`data` compressed as RFC 7692 7.2.1 says, or by a block that has BFINAL (7.2.3.4)."""
+        """`data` compressed as RFC 7692 section 7.2.1 says, or in a block with BFINAL (section 7.2.3.4)."""
         if not self._takeover:
             self._engine = zlib.compressobj(wbits=-15)
         if final:
             out = self._engine.compress(data) + self._engine.flush()
-            self._engine = zlib.compressobj(wbits=-15)  # what it refers to is its own: any receiver follows
+            self._engine = zlib.compressobj(
+                wbits=-15
+            )  # it refers only to its own output: any receiver follows
             return out + b"\x00"
         out = self._engine.compress(data) + self._engine.flush(zlib.Z_SYNC_FLUSH)
         return out.removesuffix(b"\x00\x00\xff\xff")
 
 
 def spoiled(random: Random, payload: bytes) -> bytes:
-    """A compressed payload with something wrong in it, or that ends too early."""
+    """A compressed payload with an error in it, or one that ends too early."""
     kind = random.choice(("cut", "flip", "behind", "noise"))
     if kind == "noise":
         return small(random, 40)
@@ -112,7 +114,7 @@ def control(random: Random, key: bytes | None) -> bytes:
 
 
 def cuts(random: Random, data: bytes, most: int) -> list[bytes]:
-    """`data` in up to `most` + 1 pieces, some perhaps empty."""
+    """`data` in up to `most` + 1 pieces, some of which may be empty."""
     places = sorted(random.randrange(len(data) + 1) for _ in range(random.randrange(most + 1)))
     return [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
 
@@ -143,14 +145,14 @@ LENGTHS = (0, 5, 125, 126, 65_535, 65_536, 2**32, 2**53 - 1, 2**53, 2**63, 2**64
 
 
 def close_frame(random: Random, key: bytes | None) -> bytes:
-    """A close frame, mostly with a code that may not be sent."""
+    """A close frame, usually with a code that may not be sent."""
     reason = (text(random) if one_in(random, 2) else small(random))[:123]
     payload = random.choice((b"", b"\x03", random.choice(CODES).to_bytes(2, "big") + reason))
     return frame(8, payload, key=key)
 
 
 def odd(random: Random, key: bytes | None) -> bytes:
-    """Any first byte, mask bit, declared length and close code: mostly against some rule."""
+    """A frame with any first byte, mask bit, declared length and close code, which usually break a rule."""
     kind = random.choice(("first", "mask", "length", "close", "noise"))
     if kind == "noise":
         return small(random, 16)
@@ -169,7 +171,7 @@ def odd(random: Random, key: bytes | None) -> bytes:
 
 
 def stream(random: Random, is_server: bool, negotiated: tuple[str, ...] | None) -> bytes:
-    """Messages, control frames, and now and then what is not allowed."""
+    """Messages, control frames, and now and then something that is not allowed."""
     key = KEY if is_server else None
     compressor = None
     if negotiated is not None:
@@ -199,7 +201,7 @@ OF_THE_WIRE = ("tick", "tick", "rest", "hold", "drain", "drain", "eof", "lose")
 
 
 def data(random: Random) -> object:
-    """Something to send, or that cannot be sent."""
+    """Data for `send`, now and then of a type that cannot be sent."""
     kind = random.randrange(8)
     if kind < 3:
         return text(random)
@@ -214,7 +216,7 @@ def maybe(random: Random) -> bool | None:
 
 
 def arguments(random: Random, name: str) -> tuple[Any, ...]:
-    """What the step `name` is given."""
+    """The arguments of the step `name`."""
     if name == "send":
         return (data(random), maybe(random), maybe(random), not one_in(random, 3), maybe(random))
     if name in ("ping", "pong"):
@@ -227,7 +229,7 @@ def arguments(random: Random, name: str) -> tuple[Any, ...]:
 
 
 def calls(random: Random, names: Sequence[str], most: int) -> list[Step]:
-    """Up to `most` steps out of `names`; now and then one that ends something."""
+    """Up to `most` steps out of `names`, and now and then one that ends something."""
     out: list[Step] = []
     for _ in range(random.randrange(most + 1)):
         name = random.choice(OF_THE_END if one_in(random, 16) else names)
@@ -248,11 +250,11 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
 
 
 def make_script(random: Random, *, compressed: bool) -> Script:
-    """A script; with `compressed`, permessage-deflate is agreed on."""
+    """A script; if `compressed`, permessage-deflate is negotiated."""
     is_server = one_in(random, 2)
     options = {name: random.choice(OPTIONS[name]) for name in OPTIONS if one_in(random, 4)}
     if compressed:
-        # The two zlibs do not make the same of a message, so they pass a mark at different ones.
+        # The two zlibs compress a message to different lengths, so they pass a mark at different messages.
         options.pop("high_water_mark", None)
     negotiated = tuple(name for name in NO_TAKEOVER if one_in(random, 3)) if compressed else None
     steps: list[Step] = []

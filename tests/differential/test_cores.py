@@ -1,6 +1,6 @@
-"""The Rust core and the Python core do the same, under scripts that are the same in every run.
+"""The Rust core and the pure core do the same, under scripts that are the same in every run.
 
-`python -m tests.differential` tries many more, from a seed of your choice.
+`python -m tests.differential` tries many more, from any seed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _core: Any = pytest.importorskip("wsrs._core", reason="compares the Rust core wi
 
 
 def scripts(*, compressed: bool) -> st.SearchStrategy[Script]:
-    """Scripts drawn by hypothesis, which makes a failing one small."""
+    """Scripts drawn by hypothesis, which shrinks a failing one."""
 
     def make(random: Random) -> Script:
         return make_script(random, compressed=compressed)

@@ -14,7 +14,7 @@ from ..peers import TEXT, frame, raw_client, within
 
 
 class TestEventTarget:
-    async def test_the_four_events_as_objects(self, serve: Serve) -> None:
+    async def test_the_four_events_are_objects_for_event_listeners(self, serve: Serve) -> None:
         sides: list[wsrs.WebSocket] = []
         server = await serve(lambda ws, request: sides.append(ws))
         ws = wsrs.WebSocket(server.url)
@@ -92,7 +92,7 @@ class TestEventTarget:
             ws.add_event_listener("message", 5)  # type: ignore[call-overload]
         await within(ws.wait_open())
 
-    async def test_attributes_hear_each_event(self, serve: Serve, reports: Reports) -> None:
+    async def test_each_on_attribute_is_called_for_its_event(self, serve: Serve, reports: Reports) -> None:
         sides: list[wsrs.WebSocket] = []
         server = await serve(lambda ws, request: sides.append(ws))
         ws = wsrs.WebSocket(server.url)
@@ -110,7 +110,7 @@ class TestEventTarget:
         await within(ws.wait_open())
         sides[0].send(b"x", {"binary": False})
         sides[0].send("y")
-        # No close frame is received after a fault: that is no clean end.
+        # After a fault no close frame is received, so the end is not clean.
         sides[0].send(b"\xff", binary=False)
         await within(closed.wait())
         assert seen == [
@@ -130,7 +130,7 @@ class TestEventTarget:
             ("fragments", [b"a", b"b"]),
         ],
     )
-    async def test_message_data_in_each_binary_type(
+    async def test_message_data_has_the_form_of_the_binary_type(
         self, serve: Serve, binary_type: Any, expected: Any
     ) -> None:
         sides: list[wsrs.WebSocket] = []
@@ -156,7 +156,7 @@ class TestEventTarget:
         assert seen == [expected, "text", "end"]
         assert type(seen[0]) is type(expected)
 
-    async def test_handle_event_in_both_spellings_hears_every_type(self, serve: Serve) -> None:
+    async def test_handle_event_in_both_spellings_gets_every_type(self, serve: Serve) -> None:
         class AsInPython:
             def handle_event(self, event: wsrs.Event) -> None:
                 seen.append((self, event.type))
@@ -181,8 +181,8 @@ class TestEventTarget:
         expected = [(each, name) for name in ("open", "message") for each in (python, javascript)]
         assert seen == [*expected, (python, "close")]
 
-    async def test_only_its_own_listeners_are_removed(self, serve: Serve) -> None:
-        """As in ws: `remove_event_listener` leaves those of `on` and of the attributes alone."""
+    async def test_remove_event_listener_removes_only_event_listeners(self, serve: Serve) -> None:
+        """As in ws, `remove_event_listener` leaves the listeners of `on` and of the attributes alone."""
         ws = wsrs.WebSocket((await serve()).url)
         seen: list[Any] = []
         ws.on("open", seen.clear)
@@ -201,13 +201,13 @@ class TestEventTarget:
             ws.add_event_listener("open", seen.append, {"once": 1})  # type: ignore[call-overload]
 
 
-def test_events_show_their_type_and_want_one() -> None:
+def test_an_event_shows_its_type_and_needs_one() -> None:
     assert repr(wsrs.MessageEvent("message")) == "<MessageEvent 'message'>"
     with pytest.raises(TypeError, match="the type of an event must be a str, not int"):
         wsrs.Event(1)  # type: ignore[arg-type]
 
 
-async def test_onerror_is_what_was_set(serve: Serve) -> None:
+async def test_onerror_gives_back_the_listener_that_was_set(serve: Serve) -> None:
     ws = wsrs.WebSocket((await serve()).url)
     ws.onerror = print
     assert ws.onerror == print

@@ -1,4 +1,4 @@
-"""EventEmitter: what listeners see."""
+"""EventEmitter: which listeners are called, in which order, and when one fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TestListeners:
         assert seen == [(0, ("x", "y")), (1, ("x", "y")), (2, ("x", "y"))]
         assert emitter.emit("b") is False
 
-    def test_on_is_a_decorator_too(self) -> None:
+    def test_on_may_be_used_as_a_decorator(self) -> None:
         emitter, seen = EventEmitter(), []
 
         @emitter.on("a")
@@ -41,7 +41,7 @@ class TestListeners:
         assert always is not None
         assert first is not None
 
-    def test_on_gives_the_emitter_back(self) -> None:
+    def test_on_returns_the_emitter(self) -> None:
         emitter = EventEmitter()
         assert emitter.on("a", print).once("a", print).off("a", print) is emitter
 
@@ -73,7 +73,7 @@ class TestListeners:
         emitter.remove_listener("a", twice)
         assert emitter.listener_count("a") == 1
 
-    def test_methods_and_once_listeners_are_removed_by_what_was_given(self) -> None:
+    def test_methods_and_once_listeners_are_removed_by_the_original_function(self) -> None:
         class Owner:
             def heard(self) -> None:
                 raise AssertionError("removed")
@@ -85,7 +85,7 @@ class TestListeners:
         emitter.off("a", owner.heard).off("a", owner.heard)
         assert emitter.emit("a") is False
 
-    def test_changes_during_an_emit_count_from_the_next_on(self) -> None:
+    def test_changes_during_an_emit_take_effect_at_the_next(self) -> None:
         emitter, seen = EventEmitter(), []
 
         def first() -> None:
@@ -115,7 +115,7 @@ class TestListeners:
         with pytest.raises(TypeError, match=r"int|str"):
             EventEmitter().on(event, listener)
 
-    def test_subclasses_hear_of_changes(self) -> None:
+    def test_subclasses_are_told_when_listeners_change(self) -> None:
         class Watched(EventEmitter):
             def _listeners_changed(self, event: str, *, added: bool) -> None:
                 changes.append((event, added, self.listener_count(event)))
@@ -134,7 +134,7 @@ class TestSpellings:
         for ws_name, pep8 in pairs.items():
             assert getattr(EventEmitter, ws_name) is getattr(EventEmitter, pep8)
 
-    def test_overriding_one_overrides_both(self) -> None:
+    def test_overriding_one_spelling_overrides_both(self) -> None:
         class Mine(wsrs.WebSocketServer):
             def shouldHandle(self, request: Any) -> bool:
                 return False
@@ -142,7 +142,7 @@ class TestSpellings:
         assert Mine.should_handle is Mine.shouldHandle
         assert Mine.handle_upgrade is wsrs.WebSocketServer.handleUpgrade
 
-    def test_a_mixin_overrides_both(self) -> None:
+    def test_a_mixin_overrides_both_spellings(self) -> None:
         class Nobody:
             def shouldHandle(self, request: Any) -> bool:
                 return False
@@ -153,7 +153,7 @@ class TestSpellings:
         assert vars(Mine)["should_handle"] is vars(Nobody)["shouldHandle"]
 
     @pytest.mark.parametrize("name", ["shouldHandle", "should_handle"])
-    async def test_what_one_object_overrides_is_overridden_in_both(self, name: str) -> None:
+    async def test_an_override_on_one_object_holds_for_both_spellings(self, name: str) -> None:
         def nobody(request: Any) -> bool:
             return False
 
@@ -200,7 +200,7 @@ class TestFaults:
         assert context["exception"] is error
         assert "'error'" in context["message"]
 
-    def test_outside_a_loop_they_are_raised(self) -> None:
+    def test_exceptions_of_listeners_are_raised_outside_a_loop(self) -> None:
         emitter = EventEmitter()
         with pytest.raises(ValueError, match="nobody"):
             emitter.emit("error", ValueError("nobody"))
@@ -242,7 +242,7 @@ class TestFaults:
         assert isinstance(reports.take()["exception"], KeyError)
 
 
-async def test_all_listeners_of_an_event_that_has_none_are_removed(reports: Reports) -> None:
+async def test_removing_all_listeners_of_an_event_without_any_does_nothing(reports: Reports) -> None:
     emitter = wsrs.EventEmitter()
     emitter.on("a", print)
     assert emitter.remove_all_listeners("b") is emitter

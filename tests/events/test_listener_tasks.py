@@ -34,7 +34,7 @@ async def test_a_peer_that_vanishes_ends_the_task_without_noise(serve: Serve, re
     assert reports == []
 
 
-async def test_another_exception_is_reported(serve: Serve, reports: Reports) -> None:
+async def test_another_exception_than_the_loss_is_reported(serve: Serve, reports: Reports) -> None:
     async def fail(ws: wsrs.WebSocket, request: Any) -> None:
         ws.close()
         raise LookupError("mine")
@@ -47,7 +47,9 @@ async def test_another_exception_is_reported(serve: Serve, reports: Reports) -> 
     assert "connection" in context["message"]
 
 
-async def test_an_exception_of_a_connections_task_leaves_it_open(serve: Serve, reports: Reports) -> None:
+async def test_an_exception_in_a_connection_listeners_task_leaves_the_connection_open(
+    serve: Serve, reports: Reports
+) -> None:
     async def fail(ws: wsrs.WebSocket, request: Any) -> None:
         ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))
         raise LookupError("mine")
@@ -67,7 +69,9 @@ async def test_an_exception_of_a_connections_task_leaves_it_open(serve: Serve, r
     assert [str(error) for error in heard] == ["mine"]
 
 
-async def test_within_async_with_it_is_closed_with_1011(serve: Serve, reports: Reports) -> None:
+async def test_an_exception_within_async_with_closes_the_connection_with_1011(
+    serve: Serve, reports: Reports
+) -> None:
     async def fail(ws: wsrs.WebSocket, request: Any) -> None:
         async with ws:
             if await ws.recv() == "fail":
@@ -84,8 +88,8 @@ async def test_within_async_with_it_is_closed_with_1011(serve: Serve, reports: R
     assert str(reports.take()["exception"]) == "mine"
 
 
-async def test_a_task_that_a_listener_steps_at_once_wakes_others(serve: Serve, reports: Reports) -> None:
-    """As eager tasks do (Python 3.12): that one is current, none can be stepped within it."""
+async def test_a_task_that_a_listener_runs_at_once_may_wake_others(serve: Serve, reports: Reports) -> None:
+    """Eager tasks do so (Python 3.12): the task is current then, and no other can be stepped within it."""
     loop = asyncio.get_running_loop()
     held: list[wsrs.WebSocket] = []
     ended: asyncio.Future[None] = loop.create_future()

@@ -1,4 +1,4 @@
-"""Clients that are not concerned, whose answers must keep coming; and a proxy that can fall silent."""
+"""Clients that a fault does not concern, whose answers must keep coming; and a proxy that can fall silent."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ..peers import within
 from ..threats.conftest import transports
 
 if sys.platform == "win32":
-    # They need forks, signals and limits of descriptors.
+    # These tests need forks, signals and limits on descriptors.
     collect_ignore = ["test_system.py", "test_processes.py"]
 
 __all__ = ["Others", "Proxy", "ServeOthers", "echo", "transports"]
 
 ANSWERS = 10
-"""What each of the others has to get after a fault to be said to go on."""
+"""How many answers each of the others must get after a fault, to count as going on."""
 BOUND = 2.0
-"""Seconds that an answer may take. Generous: the machine that tests may be busy."""
+"""Seconds that an answer may take: many, because the machine that runs the tests may be busy."""
 
 
 class Others:
-    """Clients in lockstep with an echo server, each comparing its answers."""
+    """Clients in lockstep with an echo server. Each compares the answers that it gets."""
 
     def __init__(self, url: str, count: int = 4) -> None:
         self.url = url
@@ -64,7 +64,7 @@ class Others:
         assert ws.ready_state == wsrs.CLOSED
 
     async def go_on(self, answers: int = ANSWERS) -> None:
-        """Wait until each has had some more answers; a failure where one has ended, or waits too long."""
+        """Wait until each client has got some more answers; fail if one has ended or waits too long."""
         goal = [already + answers for already in self.answers]
         deadline = time.monotonic() + 5 * BOUND
         while any(have < want for have, want in zip(self.answers, goal, strict=True)):
@@ -87,9 +87,9 @@ ServeOthers = Callable[..., Awaitable[tuple[Any, Others]]]
 
 @pytest_asyncio.fixture
 async def serve_others(transports: str, serve: Serve, reports: Reports) -> AsyncIterator[ServeOthers]:
-    """`await serve_others(on_connection, **options)`: a server, and others that talk to it from now on.
+    """`await serve_others(on_connection, **options)`: a server, and clients that talk to it from now on.
 
-    Of the requests for `/fault` the connection is `on_connection`'s; those of the others are echoed.
+    Connections with the path `/fault` go to `on_connection`; those of the others are echoed.
     """
     everybody: list[Others] = []
 
@@ -110,7 +110,8 @@ async def serve_others(transports: str, serve: Serve, reports: Reports) -> Async
 
 
 class Proxy:
-    """Carries bytes between clients and a server until it falls silent: both ends stay, nothing comes."""
+    """Carries bytes between clients and a server until it falls silent: both ends stay open, and nothing
+    arrives."""
 
     def __init__(self, port: int) -> None:
         self._to = port
@@ -138,7 +139,7 @@ class Proxy:
             target.write_eof()
 
     async def silence(self) -> None:
-        """From now on nothing is read, nothing is written, and nothing is closed."""
+        """From now on, read nothing, write nothing, and close nothing."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

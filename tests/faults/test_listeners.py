@@ -1,4 +1,4 @@
-"""The program's own listeners raise or call back, in every event, on either side: the others go on."""
+"""The program's own listeners raise or call back, in every event and on either side: the others go on."""
 
 from __future__ import annotations
 
@@ -72,19 +72,21 @@ class Acting:
 
 
 def taken(reports: Reports) -> None:
-    """Every report is of a listener that raised."""
+    """True if every report is about a listener that raised."""
     while reports:
         assert isinstance(reports.take()["exception"], LookupError)
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_a_server_s_listeners(serve_others: ServeOthers, reports: Reports, call: str) -> None:
+async def test_faults_of_a_servers_websocket_listeners_leave_the_others_alone(
+    serve_others: ServeOthers, reports: Reports, call: str
+) -> None:
     closes: list[Any] = []
     acting: list[Acting] = []
     event = ""
 
     def came(ws: Any, request: Any) -> None:
-        # First, so that no exception of another's keeps it from being heard.
+        # This one is first, so that no exception of another listener keeps it from being called.
         closed = asyncio.get_running_loop().create_future()
         closes.append(closed)
         ws.on("close", lambda code, reason: closed.set_result(code))
@@ -117,7 +119,7 @@ async def test_a_server_s_listeners(serve_others: ServeOthers, reports: Reports,
 
 
 @pytest.mark.parametrize("call", CALLS)
-async def test_a_client_s_listeners(
+async def test_faults_of_a_clients_listeners_leave_the_others_alone(
     serve_others: ServeOthers, raw_server: RawServer, reports: Reports, call: str
 ) -> None:
     server, others = await serve_others()
@@ -144,10 +146,10 @@ async def test_a_client_s_listeners(
 
 @pytest.mark.parametrize("where", ["listening", "headers", "connection", "wsClientError", "close"])
 @pytest.mark.parametrize("what", ["raise", "remove", "close"])
-async def test_a_server_s_own_events(
+async def test_faults_of_a_servers_own_listeners_leave_the_others_alone(
     serve_others: ServeOthers, reports: Reports, where: str, what: str
 ) -> None:
-    """The others are of another server in the same loop."""
+    """The others belong to another server in the same loop."""
     _, others = await serve_others()
     server: Any = wsrs.WebSocketServer(port=0, host="127.0.0.1")
     heard = asyncio.Event()
@@ -180,7 +182,7 @@ async def test_a_server_s_own_events(
         assert isinstance(reports.take()["exception"], KeyError)
 
 
-async def test_hooks_that_raise(serve_others: ServeOthers, reports: Reports) -> None:
+async def test_hooks_that_raise_leave_the_others_alone(serve_others: ServeOthers, reports: Reports) -> None:
     def fails(*args: Any) -> Any:
         raise LookupError("hook")
 
@@ -221,7 +223,7 @@ importlib.import_module(sys.argv[1]).run(main())
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_a_listener_that_exits_ends_the_program_in_a_tick_of_its_own(loop: str) -> None:
+def test_a_listener_that_exits_in_a_later_tick_ends_the_program(loop: str) -> None:
     """With `allow_synchronous_events=False` the second message is delivered by the loop itself."""
     ended = subprocess.run(
         [sys.executable, "-c", A_PROGRAM_THAT_A_LISTENER_ENDS, loop],

@@ -1,4 +1,4 @@
-"""Peers that are reset, that fall silent without a word, or take little at a time."""
+"""Peers that reset their connection, fall silent without a word, or take little at a time."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from .conftest import Proxy, ServeOthers
 
 
 def reset(peer: Peer) -> None:
-    """RST, not FIN, as of a machine that has no such connection any more."""
+    """Send RST instead of FIN, as a machine does that no longer knows the connection."""
     sock = peer.writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.reset()
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-async def test_resets_at_every_place_of_a_frame(serve_others: ServeOthers, compressed: bool) -> None:
+async def test_resets_at_every_byte_of_a_frame_leave_the_others_alone(
+    serve_others: ServeOthers, compressed: bool
+) -> None:
     sockets: list[Any] = []
     events: list[Any] = []
 
@@ -49,7 +51,7 @@ async def test_resets_at_every_place_of_a_frame(serve_others: ServeOthers, compr
     await others.go_on()
 
 
-async def test_a_storm_of_resets(serve_others: ServeOthers) -> None:
+async def test_a_storm_of_resets_leaves_the_others_alone(serve_others: ServeOthers) -> None:
     server, others = await serve_others()
     for _ in range(3):
         peers = await asyncio.gather(*(raw_client(server, "/fault") for _ in range(20)))
@@ -77,7 +79,7 @@ async def test_both_ends_of_a_connection_that_has_fallen_silent_notice(serve_oth
     assert len(server.clients) == others.count
 
 
-async def test_what_is_sent_to_a_silent_peer_holds_up_nobody(serve_others: ServeOthers) -> None:
+async def test_sending_to_a_silent_peer_holds_up_no_other(serve_others: ServeOthers) -> None:
     server, others = await serve_others()
     async with Proxy(port_of(server)) as proxy:
         connection = listen(server, "connection")
@@ -96,7 +98,7 @@ async def test_what_is_sent_to_a_silent_peer_holds_up_nobody(serve_others: Serve
 
 
 async def test_short_writes_and_short_reads_change_nothing(transports: str, serve: Serve) -> None:
-    """Buffers of the system as small as they get, and a peer that takes odd pieces."""
+    """The system's buffers are as small as possible, and the peer takes pieces of odd lengths."""
     chance = random.Random(5)
     messages = [chance.randbytes(chance.choice([0, 1, 125, 126, 5000, 65536, 300_000])) for _ in range(25)]
 

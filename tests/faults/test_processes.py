@@ -1,4 +1,4 @@
-"""Signals and forks, in processes of their own: what an operator does to a server in traffic."""
+"""Signals and forks during traffic, in processes of their own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def main():
             await server.serve_forever()
     print(server.stats().closes, flush=True)
 
-# A shell has what it runs in the background ignore SIGINT, and so would this, started by tests that are.
+# A shell makes its background jobs ignore SIGINT. Tests in such a job would hand that on to this program.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     asyncio.run(main())
@@ -46,7 +46,7 @@ except KeyboardInterrupt:
 
 
 async def talk(url: str, ready: asyncio.Event, count: list[int]) -> wsrs.WebSocket:
-    """Echo until the server ends; every answer is compared."""
+    """Talk to the echo server until it ends, and compare every answer."""
     async with wsrs.WebSocket(url) as ws:
         with contextlib.suppress(wsrs.ConnectionClosed):
             for number in range(10**9):
@@ -60,7 +60,7 @@ async def talk(url: str, ready: asyncio.Event, count: list[int]) -> wsrs.WebSock
 
 
 @pytest.mark.parametrize(("how", "number"), [("handler", signal.SIGTERM), ("none", signal.SIGINT)])
-async def test_a_signal_in_traffic_ends_everything_in_order(
+async def test_a_signal_during_traffic_ends_every_connection_cleanly(
     reports: Reports, how: str, number: signal.Signals
 ) -> None:
     process = await asyncio.create_subprocess_exec(
@@ -102,7 +102,7 @@ async def serve_and_ask(count):
                 assert await ws.recv() == str(number)
 
 def child():
-    # A worker that serves by itself, while what it has from its parent is collected.
+    # A worker that serves by itself, while the objects that it inherited are collected.
     code = 1
     try:
         asyncio.run(serve_and_ask(200))
@@ -151,7 +151,7 @@ print("good")
 
 
 @pytest.mark.parametrize("loop", [[], ["uvloop"]], ids=["asyncio", "uvloop"])
-def test_a_child_that_serves_by_itself_disturbs_nothing_of_its_parent(loop: list[str]) -> None:
+def test_a_forked_child_that_serves_does_not_disturb_its_parent(loop: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORK, *loop],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Descriptors that run out, and a loop that is held up."""
+"""Descriptors run out, and the loop is blocked."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .conftest import ServeOthers, echo
 async def test_without_descriptors_the_others_go_on(serve_others: ServeOthers, reports: Reports) -> None:
     server, others = await serve_others()
     loop = asyncio.get_running_loop()
-    # Their descriptors are there already; the server's ends find none.
+    # These clients have their descriptors already; the server's ends get none.
     clients = [socket.socket() for _ in range(5)]
     for client in clients:
         client.setblocking(False)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Those that are open stay so; a new one would have to be below, whatever is closed meanwhile.
+    # Open descriptors stay open; a new one would have to be below the limit, whatever is closed meanwhile.
     resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
     try:
         for client in clients:
@@ -38,12 +38,12 @@ async def test_without_descriptors_the_others_go_on(serve_others: ServeOthers, r
             await within(opening(wsrs.WebSocket(server.url)))
         await others.go_on(50)
         assert time.process_time() - begun < 5
-        # Nobody's connection was given up for another's.
+        # No connection was given up for another.
         assert len(server.clients) == others.count
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    # asyncio tries again by one timer for each accept that failed, up to the backlog, and reports
-    # those that find the server closed. This one is later than all of them.
+    # asyncio retries by one timer for each accept that failed, up to the backlog, and reports those that find
+    # the server closed. This sleep is longer than all of them.
     retried = asyncio.ensure_future(asyncio.sleep(ACCEPT_RETRY_DELAY))
     peer = await raw_client(server, "/fault", then=frame(TEXT, b"room again"))
     assert (await peer.frame()).payload == b"room again"
@@ -56,7 +56,7 @@ async def test_without_descriptors_the_others_go_on(serve_others: ServeOthers, r
 
 
 class Slowly(threading.Thread):
-    """Clients in a thread and loop of their own, who answer each ping a little later."""
+    """Clients in a thread with a loop of their own, which answer each ping a little later."""
 
     def __init__(self, url: str, pinged: Callable[[], object]) -> None:
         super().__init__()
@@ -93,17 +93,17 @@ class Slowly(threading.Thread):
         self._loop.call_soon_threadsafe(self._enough.set)
 
 
-async def test_a_loop_that_is_held_up_for_a_second_takes_nobody_for_silent(
+async def test_a_loop_that_was_blocked_takes_no_peer_for_silent(
     transports: str, serve: Serve, reports: Reports
 ) -> None:
-    """The pongs arrive while the server's loop is blocked, and their time is over when it goes on."""
+    """The pongs arrive while the server's loop is blocked, and are due before it goes on."""
     server = await serve(echo, heartbeat=(0.2, 0.5))
     loop = asyncio.get_running_loop()
     blocked = 0
     gone_on = asyncio.Event()
 
     def block() -> None:
-        # Once for the five pings that go out together; the next round tells that it went on.
+        # It blocks once, for the five pings that go out together; the next round shows that it went on.
         nonlocal blocked
         blocked += 1
         if blocked == 1:

@@ -1,1 +1,1 @@
-"""The HTTP that an opening handshake needs, and `HttpServer`."""
+"""HTTP as far as an opening handshake needs it, and `HttpServer`."""

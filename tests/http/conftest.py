@@ -1,4 +1,4 @@
-"""Requests of the tests, and their answers."""
+"""Helpers that send a request and read its answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..peers import Peer, connect
 
 
 async def ask(server: HttpServer, request: bytes | str) -> tuple[str, dict[str, str], bytes]:
-    """Status line without the version, fields and body of the answer."""
+    """The answer to a request: its status line without the version, its fields and its body."""
     peer = await connect(server)
     peer.write(request.encode() if isinstance(request, str) else request)
     answer = await answer_of(peer)
@@ -17,6 +17,6 @@ async def ask(server: HttpServer, request: bytes | str) -> tuple[str, dict[str, 
 
 
 async def answer_of(peer: Peer) -> tuple[str, dict[str, str], bytes]:
-    """The same of an answer that comes to `peer`."""
+    """The next answer that `peer` gets, in the same form."""
     first, fields = await peer.head()
     return first.removeprefix("HTTP/1.1 "), fields, await peer.rest()

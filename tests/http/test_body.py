@@ -1,4 +1,4 @@
-"""Plain requests of an HttpServer: their bodies, what is answered, and what is refused."""
+"""Plain requests to an HttpServer: their bodies, the answers, and the refusals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 
 @pytest_asyncio.fixture
 async def http(reports: Reports) -> AsyncIterator[HttpServer]:
-    """A server that sends back what it is asked with."""
+    """A server that sends the body of each request back."""
 
     async def echo(request: Any, response: Any) -> None:
         response.end(await request.read(100))
@@ -84,12 +84,12 @@ class TestDecoder:
             (b"0\r\n" + b"a: b\r\n" * 2000, "trailers"),
         ],
     )
-    def test_chunks_that_are_none(self, data: bytes, text: str) -> None:
+    def test_bad_chunks_are_refused(self, data: bytes, text: str) -> None:
         for cuts in ([], list(range(1, len(data)))):
             with pytest.raises(HeadError, match=text):
                 decode({"Transfer-Encoding": "chunked"}, data, cuts)
 
-    def test_many_small_chunks_cost_no_square_of_their_number(self) -> None:
+    def test_a_server_reads_many_small_chunks_in_linear_time(self) -> None:
         count = 200_000
         data = b"1\r\na\r\n" * count + b"0\r\n\r\n"
         assert decode({"Transfer-Encoding": "chunked"}, data, []) == (b"a" * count, True)
@@ -148,7 +148,7 @@ class TestBodies:
     ) -> None:
         assert (await ask(http, request_text))[0].startswith(status)
 
-    async def test_read_again_and_by_two_at_once(self, reports: Reports) -> None:
+    async def test_a_second_reader_is_an_error_and_a_later_one_reads_nothing(self, reports: Reports) -> None:
         async def twice(request: Any, response: Any) -> None:
             first = asyncio.ensure_future(request.read())
             await asyncio.sleep(0)
@@ -166,7 +166,7 @@ class TestBodies:
             assert (await answer_of(peer))[2] == b"abab"
             await peer.close()
 
-    async def test_a_body_that_stops(self, reports: Reports) -> None:
+    async def test_a_body_that_stops_meets_the_deadline(self, reports: Reports) -> None:
         async def read(request: Any, response: Any) -> None:
             response.end(await request.read())
 
@@ -174,7 +174,9 @@ class TestBodies:
         async with server.listen(0, "127.0.0.1") as http:
             assert (await ask(http, post("Content-Length: 5", "he")))[0] == "408 Request Timeout"
 
-    async def test_a_client_that_leaves_within_it(self, reports: Reports) -> None:
+    async def test_a_client_that_leaves_within_its_body_is_an_error_for_the_reader(
+        self, reports: Reports
+    ) -> None:
         async def read(request: Any, response: Any) -> None:
             reading.set_result(None)
             try:
@@ -192,7 +194,7 @@ class TestBodies:
             assert "within the body" in str(await within(told))
 
 
-async def test_a_client_that_leaves_before_its_body_is_read_and_its_answer_is_written(
+async def test_a_client_may_leave_before_its_body_is_read_and_answered(
     reports: Reports,
 ) -> None:
     came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

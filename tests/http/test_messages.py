@@ -1,4 +1,4 @@
-"""`Headers`, and the messages that have them."""
+"""`Headers`, and the messages that contain them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def test_headers_are_a_mapping() -> None:
     assert repr(headers) == "Headers([('A', '1'), ('b', '2'), ('a', '3')])"
 
 
-async def test_an_unexpected_response(raw_server: RawServer, reports: Reports) -> None:
+async def test_an_unexpected_response_has_status_phrase_and_headers(
+    raw_server: RawServer, reports: Reports
+) -> None:
     ws = wsrs.WebSocket(raw_server.url)
     heard = listen(ws, "unexpected-response")
     peer = await raw_server.peer()

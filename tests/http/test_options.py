@@ -31,7 +31,9 @@ class TestLimits:
             assert (await ask(http, too_long))[2] == b"4000"
 
     @pytest.mark.parametrize("count", [3, 4])
-    async def test_at_the_limit_and_one_over(self, reports: Reports, count: int) -> None:
+    async def test_a_request_at_each_limit_is_served_and_one_over_is_refused(
+        self, reports: Reports, count: int
+    ) -> None:
         listener = lambda request, response: response.end(",".join(request.rawHeaders))  # noqa: E731
         request = "GET / HTTP/1.1\r\n" + "A: b\r\n" * count + "\r\n"
         async with HttpServer(None, listener, max_headers=3).listen(0, "127.0.0.1") as http:

@@ -1,4 +1,4 @@
-"""Heads of requests: how they come over the wire, and which are refused."""
+"""Heads of requests: the ways in which they come over the wire, and which are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestHeads:
     @pytest.mark.parametrize(
         "junk", [b"GET /\r\n\r\n", b"\x16\x03\x01\x02\r\n\r\n", b"GET / HTTP/1.1\r\nX\r\n\r\n"]
     )
-    async def test_what_is_no_http(self, serve: Serve, junk: bytes) -> None:
+    async def test_bytes_that_are_not_http_get_400(self, serve: Serve, junk: bytes) -> None:
         assert (await answer(await serve(), junk))[0] == "HTTP/1.1 400 Bad Request"
 
     async def test_a_head_that_is_too_long(self, serve: Serve) -> None:
@@ -54,7 +54,7 @@ class TestHeads:
         assert (await answer(server, upgrade_request(**many)))[0].startswith("HTTP/1.1 431")
         await (await raw_client(server, x1="1")).close()
 
-    async def test_the_deadline_of_a_head(self, serve: Serve) -> None:
+    async def test_a_slow_head_ends_at_its_deadline(self, serve: Serve) -> None:
         server = await serve(handshake_timeout=0.05)
         slow, silent = await connect(server), await connect(server)
         slow.write(b"GET / HT")
@@ -65,11 +65,11 @@ class TestHeads:
         await silent.close()
         await ws.close()
 
-    async def test_each_has_its_own_deadline(self, serve: Serve) -> None:
+    async def test_each_connection_has_its_own_deadline(self, serve: Serve) -> None:
         loop = asyncio.get_running_loop()
         server = await serve(handshake_timeout=0.3)
         ws = await connect(server)
-        await asyncio.sleep(0.15)  # half of the first one's time
+        await asyncio.sleep(0.15)  # half of the first connection's time
         late, began = await connect(server), loop.time()
         ws.write(upgrade_request())
         assert (await ws.head())[0] == "HTTP/1.1 101 Switching Protocols"
@@ -78,7 +78,7 @@ class TestHeads:
         await ws.close()
         await late.close()
 
-    async def test_a_client_that_leaves(self, serve: Serve) -> None:
+    async def test_a_client_may_leave_before_its_head_is_complete(self, serve: Serve) -> None:
         server = await serve()
         for cut in (0, 10):
             peer = await connect(server)

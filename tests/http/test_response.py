@@ -1,4 +1,4 @@
-"""What a listener of `'request'` answers, and what of it is refused."""
+"""Answers that a listener of `'request'` may give, and those that are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestAnswers:
         assert (line.startswith(str(status)), body) == (True, b"")
         assert "content-length" not in fields
 
-    async def test_what_would_not_be_true_of_the_body(self, reports: Reports) -> None:
+    async def test_header_fields_that_contradict_the_body_are_refused(self, reports: Reports) -> None:
         def listener(request: Any, response: Any) -> None:
             for name, value, text in [
                 ("Content-Length", 3, "not a Content-Length of 3"),
@@ -63,7 +63,7 @@ class TestAnswers:
         assert (await self.answer(listener))[0] == "500 Internal Server Error"
         assert isinstance(reports.take()["exception"], KeyError)
 
-    async def test_an_upgrade_that_nobody_listens_to_is_a_plain_request(self, reports: Reports) -> None:
+    async def test_an_upgrade_without_a_listener_is_a_plain_request(self, reports: Reports) -> None:
         request = "GET /u HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
         assert (await self.answer(lambda request, response: response.end(request.url), request))[2] == b"/u"
 

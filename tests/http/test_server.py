@@ -1,4 +1,4 @@
-"""`HttpServer`: how it starts and ends, and listeners of it that raise."""
+"""`HttpServer`: its start, its end, and listeners that raise."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ async def test_an_exception_after_the_answer_is_reported_and_changes_nothing(rep
         await peer.close()
 
 
-async def test_a_connection_that_comes_as_the_server_closes_is_ended(reports: Reports) -> None:
-    """The loop had accepted it before; the transport is a fake of the loop's."""
+async def test_a_connection_accepted_as_the_server_closes_is_ended(reports: Reports) -> None:
+    """The loop had accepted the connection before the server closed; its transport is a fake."""
 
     class Transport(asyncio.Transport):
         aborted = False

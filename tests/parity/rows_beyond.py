@@ -33,7 +33,12 @@ BEYOND_SECTIONS = (
         "server option",
         (
             *BOTH,
-            row("handshakeTimeout", "handshake_timeout", "TestHeads::test_the_deadline_of_a_head", SECONDS),
+            row(
+                "handshakeTimeout",
+                "handshake_timeout",
+                "TestHeads::test_a_slow_head_ends_at_its_deadline",
+                SECONDS,
+            ),
             row(
                 "maxConnections",
                 "max_connections",

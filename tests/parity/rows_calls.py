@@ -12,7 +12,7 @@ LISTENER = "TestEventTarget::test_objects_with_handle_event_once_and_removal"
 BEATS = "TestSending::test_ping_and_pong"
 CALLBACK = "TestSending::test_a_callback_is_told"
 FINISH = "TestTheRequest::test_finish_request_may_change_and_delay_it"
-REDIRECT = "TestRedirects::test_with_a_listener_nothing_is_dropped"
+REDIRECT = "TestRedirects::test_with_a_redirect_listener_no_credentials_are_dropped"
 CONNECTION = "TestConnections::test_connection_and_its_request"
 PINGS = "TestReceiving::test_pings_are_answered_and_heard"
 
@@ -42,7 +42,7 @@ CALL_SECTIONS = (
             row(
                 "WebSocket.removeEventListener(type, listener)",
                 "WebSocket.remove_event_listener(type, listener)",
-                f"{LISTENER} TestEventTarget::test_only_its_own_listeners_are_removed",
+                f"{LISTENER} TestEventTarget::test_remove_event_listener_removes_only_event_listeners",
             ),
             row(
                 "WebSocket.close(code, reason)",
@@ -125,7 +125,7 @@ CALL_SECTIONS = (
             row(
                 "redirect(url, request)",
                 "redirect(url, request)",
-                f"{REDIRECT} TestRedirects::test_redirects_are_followed_where_it_is_asked_for",
+                f"{REDIRECT} TestRedirects::test_redirects_are_followed_with_follow_redirects",
             ),
             row(
                 "unexpected-response(request, response)",
@@ -133,7 +133,9 @@ CALL_SECTIONS = (
                 "TestTheAnswer::test_unexpected_response_gives_the_response",
             ),
             row(
-                "upgrade(response)", "upgrade(response)", "TestTheAnswer::test_frames_behind_it_wait_for_open"
+                "upgrade(response)",
+                "upgrade(response)",
+                "TestTheAnswer::test_frames_behind_the_answer_wait_for_open",
             ),
         ),
     ),

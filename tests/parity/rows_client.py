@@ -9,7 +9,7 @@ from .rows_server import CONNECTION_OPTIONS, SECONDS
 
 WIRE = "TestTheRequest::test_the_request_as_it_is_on_the_wire"
 OLD = "TestTheRequest::test_version_8_without_compression_with_credentials"
-FOLLOWED = "TestRedirects::test_redirects_are_followed_where_it_is_asked_for"
+FOLLOWED = "TestRedirects::test_redirects_are_followed_with_follow_redirects"
 TABLE = "TestTheTable::test_a_client_connects_and_asks_as_node_would"
 UNIX = "TestListening::test_a_unix_socket"
 IDENTITY = "TestTls::test_a_certificate_of_the_client"
@@ -54,7 +54,7 @@ CLIENT_SECTIONS = (
             row(
                 "followRedirects",
                 "follow_redirects",
-                f"{FOLLOWED} TestRedirects::test_redirects_are_no_answer_by_default",
+                f"{FOLLOWED} TestRedirects::test_a_redirect_fails_the_handshake_by_default",
             ),
             row(
                 "generateMask",
@@ -81,12 +81,12 @@ CLIENT_SECTIONS = (
         "Options of `WebSocket` that are those of Node's `http.request`",
         "client option",
         (
-            row("agent", "agent", "TestConnectionsOfTheCaller::test_an_agent"),
+            row("agent", "agent", "TestConnectionsOfTheCaller::test_an_agent_makes_the_connection"),
             row("auth", "auth", "TestClientOptions::test_auth"),
             row(
                 "createConnection",
                 "create_connection",
-                "TestConnectionsOfTheCaller::test_what_create_connection_makes",
+                "TestConnectionsOfTheCaller::test_create_connection_may_give_a_socket_or_a_transport",
             ),
             row("ca", "ca", "TestTls::test_authorities_of_ones_own", PEM),
             row("cert", "cert", IDENTITY, PEM),

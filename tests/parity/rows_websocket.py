@@ -5,8 +5,8 @@ from __future__ import annotations
 from .row import Section, row
 
 STATES = "TestStates::test_the_constants_are_the_states_of_a_connection"
-OBJECTS = "TestEventTarget::test_the_four_events_as_objects"
-BEGIN = "TestTheAnswer::test_frames_behind_it_wait_for_open"
+OBJECTS = "TestEventTarget::test_the_four_events_are_objects_for_event_listeners"
+BEGIN = "TestTheAnswer::test_frames_behind_the_answer_wait_for_open"
 TYPES, CHANGES = "TestReceiving::test_binary_types", "TestReceiving::test_binary_type_may_change_at_any_time"
 PAUSE = "TestReceiving::test_pause_and_resume"
 PAUSE_IN_VAIN = "TestMembers::test_pause_and_resume_mean_nothing_before_and_after"
@@ -55,7 +55,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "redirect",
                 "redirect",
-                "TestRedirects::test_redirects_are_followed_where_it_is_asked_for TestRedirects::test_with_a_listener_nothing_is_dropped",
+                "TestRedirects::test_redirects_are_followed_with_follow_redirects TestRedirects::test_with_a_redirect_listener_no_credentials_are_dropped",
             ),
             row(
                 "unexpected-response",
@@ -120,8 +120,18 @@ WEBSOCKET_SECTIONS = (
                 f"{PAUSE} {PAUSE_IN_VAIN} TestInAMessageListener::test_pause_holds_the_next_one_back",
                 "Nothing is delivered until `resume`, not even bytes that were already read.",
             ),
-            row("ping", "ping", f"{BEATS} TestFailing::test_sending_too_early", AWAITED),
-            row("pong", "pong", f"{BEATS} TestFailing::test_sending_too_early", AWAITED),
+            row(
+                "ping",
+                "ping",
+                f"{BEATS} TestFailing::test_sending_before_the_connection_is_open_is_an_error",
+                AWAITED,
+            ),
+            row(
+                "pong",
+                "pong",
+                f"{BEATS} TestFailing::test_sending_before_the_connection_is_open_is_an_error",
+                AWAITED,
+            ),
             row(
                 "protocol",
                 "protocol",
@@ -220,7 +230,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "MessageEvent.data",
                 "MessageEvent.data",
-                f"{OBJECTS} TestEventTarget::test_message_data_in_each_binary_type",
+                f"{OBJECTS} TestEventTarget::test_message_data_has_the_form_of_the_binary_type",
                 TEXT_AS_STR,
             ),
             row("CloseEvent.code", "CloseEvent.code", OBJECTS),
@@ -228,7 +238,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "CloseEvent.wasClean",
                 "CloseEvent.was_clean",
-                f"{OBJECTS} TestEventTarget::test_attributes_hear_each_event",
+                f"{OBJECTS} TestEventTarget::test_each_on_attribute_is_called_for_its_event",
             ),
             row("ErrorEvent.error", "ErrorEvent.error", "TestEventTarget::test_error_event"),
             row("ErrorEvent.message", "ErrorEvent.message", "TestEventTarget::test_error_event"),

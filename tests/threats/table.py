@@ -199,7 +199,7 @@ ROWS = (
         "`Authorization` and `Cookie` are not sent to another host or port, as in ws",
         (
             f"{REDIRECTS}::TestRedirects::test_credentials_go_to_no_other_host",
-            f"{REDIRECTS}::TestRedirects::test_with_a_listener_nothing_is_dropped",
+            f"{REDIRECTS}::TestRedirects::test_with_a_redirect_listener_no_credentials_are_dropped",
         ),
     ),
     Row(
@@ -254,9 +254,9 @@ ROWS = (
             f"{REENTRANCY}::TestInOtherEvents::test_an_exception_in_every_listener",
             f"{REENTRANCY}::TestInAMessageListener::test_closing_the_whole_server",
             f"{REENTRANCY}::TestInAMessageListener::test_removing_itself_and_adding_another",
-            "tests/faults/test_listeners.py::test_a_server_s_listeners",
-            "tests/faults/test_listeners.py::test_a_client_s_listeners",
-            "tests/faults/test_listeners.py::test_a_server_s_own_events",
+            "tests/faults/test_listeners.py::test_faults_of_a_servers_websocket_listeners_leave_the_others_alone",
+            "tests/faults/test_listeners.py::test_faults_of_a_clients_listeners_leave_the_others_alone",
+            "tests/faults/test_listeners.py::test_faults_of_a_servers_own_listeners_leave_the_others_alone",
         ),
     ),
     Row(
@@ -278,7 +278,7 @@ ROWS = (
         (
             f"{SILENCE}::test_a_silent_peer_is_pinged_and_given_up",
             "tests/faults/test_network.py::test_both_ends_of_a_connection_that_has_fallen_silent_notice",
-            "tests/faults/test_system.py::test_a_loop_that_is_held_up_for_a_second_takes_nobody_for_silent",
+            "tests/faults/test_system.py::test_a_loop_that_was_blocked_takes_no_peer_for_silent",
             f"{SILENCE}::test_any_byte_is_a_sign_of_life",
             f"{SILENCE}::test_a_pause_is_not_taken_for_silence",
             f"{SILENCE}::test_pings_are_answered_while_the_program_has_paused",
@@ -311,8 +311,8 @@ ROWS = (
         "Resets within a frame, within a write, and during the handshake",
         "There is one `'close'` with 1006, and at most one `'error'` before it. Tasks that wait get an exception",
         (
-            "tests/faults/test_network.py::test_resets_at_every_place_of_a_frame",
-            "tests/faults/test_network.py::test_a_storm_of_resets",
+            "tests/faults/test_network.py::test_resets_at_every_byte_of_a_frame_leave_the_others_alone",
+            "tests/faults/test_network.py::test_a_storm_of_resets_leaves_the_others_alone",
             f"{ENDS}::test_a_reset_in_mid_frame",
             f"{ENDS}::test_a_reset_in_mid_write",
             f"{ENDS}::test_a_reset_during_the_handshake",
@@ -335,7 +335,7 @@ ROWS = (
             f"{CANCELLATION}::test_a_stream_that_is_cancelled_reads_and_writes_on",
             "tests/core/test_inbox.py::test_cancelling_loses_no_message",
             "tests/core/test_outbox.py::test_cancelling_a_wait_drops_no_frame",
-            f"{CONNECTING}::TestFailing::test_cancelling_the_entry",
+            f"{CONNECTING}::TestFailing::test_cancelling_async_with_ends_the_handshake",
         ),
     ),
     Row(
@@ -343,7 +343,7 @@ ROWS = (
         "A child forked from a running server does not touch its parent's sockets, even if it serves connections "
         "itself",
         (
-            "tests/faults/test_processes.py::test_a_child_that_serves_by_itself_disturbs_nothing_of_its_parent",
+            "tests/faults/test_processes.py::test_a_forked_child_that_serves_does_not_disturb_its_parent",
             f"{ENDS}::test_a_fork_touches_no_socket_of_its_parent_and_draws_masks_of_its_own",
         ),
     ),

@@ -121,7 +121,7 @@ class TestServerOption:
         async with wsrs.WebSocket(f"ws://127.0.0.1:{port}/?token=good") as ws:
             assert await within(ws.recv()) == "hello /?token=good"
 
-    async def test_should_handle_that_is_a_coroutine_function_lets_nobody_in(self, run: Run) -> None:
+    async def test_a_coroutine_function_as_should_handle_accepts_no_request(self, run: Run) -> None:
         class Later(wsrs.WebSocketServer):
             async def should_handle(self, request: Any) -> bool:  # type: ignore[override]
                 return False

@@ -272,7 +272,7 @@ class Run:
         is_part = self.holds_a_part()
         self.transport.lose(ConnectionResetError("reset"))
         if is_part:
-            self.loop.round()  # tells the loss at once: until then the transport counts the bytes that it drops
+            self.loop.round()  # tells the loss at once: until then the transport counts bytes that it drops
 
     def do_hold(self) -> None:
         self.transport.hold = True

@@ -10,11 +10,11 @@ HANDED_OVER = "TestTransportsOfOthers::test_transports_of_others_become_websocke
 CLOSED_AGAIN = "TestTheEnd::test_closing_a_closed_server"
 LISTENER = "TestEventTarget::test_objects_with_handle_event_once_and_removal"
 BEATS = "TestSending::test_ping_and_pong"
-CALLBACK = "TestSending::test_a_callback_is_told"
+CALLBACK = "TestSending::test_a_callback_is_called_after_its_frame"
 FINISH = "TestTheRequest::test_finish_request_may_change_and_delay_it"
 REDIRECT = "TestRedirects::test_with_a_redirect_listener_no_credentials_are_dropped"
 CONNECTION = "TestConnections::test_connection_and_its_request"
-PINGS = "TestReceiving::test_pings_are_answered_and_heard"
+PINGS = "TestReceiving::test_pings_are_answered_and_emitted"
 
 CALL_SECTIONS = (
     Section(
@@ -83,7 +83,7 @@ CALL_SECTIONS = (
             row(
                 "generateMask(mask)",
                 "generate_mask(mask)",
-                "TestSending::test_a_client_masks_with_keys_of_ones_own",
+                "TestSending::test_a_client_may_mask_with_its_own_keys",
             ),
         ),
     ),
@@ -119,7 +119,7 @@ CALL_SECTIONS = (
                 "message(data, is_binary)",
                 "TestReceiving::test_the_message_event_has_bytes",
             ),
-            row("open()", "open()", "TestInOtherEvents::test_open_and_close_of_a_client"),
+            row("open()", "open()", "TestInOtherEvents::test_a_client_may_close_in_its_open_event"),
             row("ping(data)", "ping(data)", PINGS),
             row("pong(data)", "pong(data)", PINGS),
             row(

@@ -11,7 +11,7 @@ VERIFY_ONE, VERIFY_TWO = (
     "TestVerifyClient::test_verify_client_with_two_parameters",
 )
 PROTOCOLS = "TestConnections::test_handle_protocols"
-NO_SERVER = "TestConnections::test_no_server_with_an_http_server_of_ones_own"
+NO_SERVER = "TestConnections::test_no_server_works_with_an_http_server_of_the_program"
 HEADS = "TestConnections::test_the_headers_event_may_change_the_answer"
 REFUSED = "TestRefusals::test_ws_client_error_owns_the_socket"
 CLOSING = "TestTheEnd::test_close_waits_for_the_clients"
@@ -86,12 +86,12 @@ SERVER_SECTIONS = (
                 """The protocols are the keys of a dict (`collections.abc.KeysView`), a set that keeps the client's order as
                 JavaScript's does. Use `"chat" in protocols` for `has`, and `next(iter(protocols))` for the first.""",
             ),
-            row("host", "host", f"{LISTENING} TestListening::test_a_name_is_resolved"),
+            row("host", "host", f"{LISTENING} TestListening::test_the_name_of_a_host_is_resolved"),
             row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),
             row(
                 "path",
                 "path",
-                "TestRefusals::test_refusals_say_why TestRefusals::test_the_path_may_have_a_query",
+                "TestRefusals::test_refusals_give_the_reason TestRefusals::test_the_path_may_have_a_query",
             ),
             row(
                 "perMessageDeflate",
@@ -112,7 +112,7 @@ SERVER_SECTIONS = (
                 """It may also be a coroutine function. It must have one or two positional parameters without a default;
                 otherwise the constructor of the server raises a `TypeError`. If it is cancelled, the client gets 503.""",
             ),
-            row("WebSocket", "web_socket", "TestConnections::test_a_class_of_ones_own"),
+            row("WebSocket", "web_socket", "TestConnections::test_a_server_may_use_a_subclass_of_websocket"),
         ),
     ),
     Section(

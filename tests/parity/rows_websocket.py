@@ -10,10 +10,10 @@ BEGIN = "TestTheAnswer::test_frames_behind_the_answer_wait_for_open"
 TYPES, CHANGES = "TestReceiving::test_binary_types", "TestReceiving::test_binary_type_may_change_at_any_time"
 PAUSE = "TestReceiving::test_pause_and_resume"
 PAUSE_IN_VAIN = "TestMembers::test_pause_and_resume_mean_nothing_before_and_after"
-PINGS, BEATS = "TestReceiving::test_pings_are_answered_and_heard", "TestSending::test_ping_and_pong"
-AFTERWARDS = "TestAfterwards::test_nothing_is_sent_and_who_asks_is_told"
+PINGS, BEATS = "TestReceiving::test_pings_are_answered_and_emitted", "TestSending::test_ping_and_pong"
+AFTERWARDS = "TestAfterwards::test_sending_after_close_sends_nothing_and_tells_the_callback"
 PEER_BEGINS, WE_BEGIN = "TestOrderly::test_the_peer_begins", "TestOrderly::test_the_server_begins"
-CALLBACK = "TestSending::test_a_callback_is_told"
+CALLBACK = "TestSending::test_a_callback_is_called_after_its_frame"
 OF_A_CLIENT, OF_A_SERVER = (
     "TestErrorCodes::test_a_fault_of_a_client",
     "TestErrorCodes::test_a_fault_of_a_server",
@@ -49,7 +49,7 @@ WEBSOCKET_SECTIONS = (
                 f"TestReceiving::test_the_message_event_has_bytes {TYPES}",
                 "`data` is `bytes` where ws gives a `Buffer`, for text as well.",
             ),
-            row("open", "open", f"{BEGIN} TestInOtherEvents::test_open_and_close_of_a_client"),
+            row("open", "open", f"{BEGIN} TestInOtherEvents::test_a_client_may_close_in_its_open_event"),
             row("ping", "ping", PINGS),
             row("pong", "pong", PINGS),
             row(
@@ -173,7 +173,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "fin",
                 "fin",
-                "TestSending::test_fragments_by_hand_with_a_ping_between TestParameters::test_the_first_fragment_decides_for_all",
+                "TestSending::test_a_ping_may_be_sent_between_fragments TestParameters::test_the_first_fragment_decides_for_all",
             ),
             row("mask", "mask", "TestSending::test_mask_by_choice TestSending::test_ping_and_pong"),
         ),

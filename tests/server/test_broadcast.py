@@ -36,7 +36,7 @@ class TestTheMessage:
         ],
         ids=lambda value: None if isinstance(value, int) else repr(value)[:12],
     )
-    async def test_every_type_and_size(
+    async def test_every_type_and_size_can_be_broadcast(
         self, make_room: MakeRoom, data: Any, opcode: int, payload: bytes
     ) -> None:
         room = await make_room()
@@ -49,14 +49,14 @@ class TestTheMessage:
         room.server.broadcast(b"binary", binary=False)
         assert [(await room.peers[0].frame())[:2] for _ in range(2)] == [(BINARY, b"text"), (TEXT, b"binary")]
 
-    async def test_what_is_changed_afterwards_was_sent_as_it_was(self, make_room: MakeRoom) -> None:
+    async def test_data_changed_after_a_broadcast_is_sent_as_it_was(self, make_room: MakeRoom) -> None:
         room = await make_room()
         data = bytearray(b"x" * MIB)
         room.server.broadcast(data)
         data[:] = b"y" * MIB
         assert {frame.payload for frame in await room.frames()} == {b"x" * MIB}
 
-    async def test_it_keeps_its_place_among_other_messages(self, make_room: MakeRoom) -> None:
+    async def test_a_broadcast_keeps_its_place_among_other_messages(self, make_room: MakeRoom) -> None:
         room = await make_room(2)
         large = b"large" * 10_000
         room.ws[0].send("first")
@@ -68,7 +68,7 @@ class TestTheMessage:
         assert [(await room.peers[1].frame()).payload for _ in range(2)] == [large, b"small"]
 
     async def test_a_broadcast_from_a_message_listener(self, make_room: MakeRoom) -> None:
-        """All that comes to the server in one go is answered to everybody, in order."""
+        """Messages that reach the server in one read are sent to all clients, in order."""
         room = await make_room(3)
         for ws in room.ws:
             ws.on("message", lambda data, is_binary: room.server.broadcast(data, binary=is_binary))
@@ -85,7 +85,7 @@ class TestTheMessage:
 
 
 class TestWhoGetsIt:
-    async def test_all_but_some_get_a_broadcast(self, make_room: MakeRoom) -> None:
+    async def test_all_clients_but_those_excepted_get_a_broadcast(self, make_room: MakeRoom) -> None:
         room = await make_room(3)
         first, second, third = room.ws
         assert room.server.broadcast("1", except_=first).sent == 2
@@ -101,7 +101,7 @@ class TestWhoGetsIt:
         assert got == ["end", "1end", "12end"]
         assert third.ready_state == wsrs.OPEN
 
-    async def test_those_named_get_a_broadcast_once_each(self, make_room: MakeRoom) -> None:
+    async def test_each_named_client_gets_a_broadcast_once(self, make_room: MakeRoom) -> None:
         room = await make_room(3)
         first, second, _ = room.ws
         assert room.server.broadcast("1", clients=(ws for ws in (first, second, first))).sent == 2
@@ -110,10 +110,10 @@ class TestWhoGetsIt:
         room.server.broadcast("end")
         assert [frame.payload for frame in await room.frames()] == [b"1", b"1", b"end"]
 
-    async def test_connections_of_another_server_and_clients_get_a_broadcast(
+    async def test_a_broadcast_may_go_to_clients_and_to_connections_of_another_server(
         self, make_room: MakeRoom
     ) -> None:
-        """A client's frames are masked, each with a key of its own."""
+        """Frames sent by clients are masked, each with a key of its own."""
         here, there = await make_room(1), await make_room(1)
         client = WebSocket(there.server.url)
         came = listen(there.server, "connection")
@@ -167,9 +167,7 @@ class TestSlowClients:
         for place in (0, 2):
             assert len((await room.peers[place].frame()).payload) == 1000
 
-    async def test_slow_clients_get_it_all_the_same_where_that_is_asked_for(
-        self, make_room: MakeRoom
-    ) -> None:
+    async def test_slow_clients_get_a_broadcast_with_slow_send(self, make_room: MakeRoom) -> None:
         room = await make_room(2)
         await block(room.ws[1])
         before = room.ws[1].buffered_amount
@@ -191,7 +189,7 @@ class TestSlowClients:
         assert (await room.peers[0].frame()).payload == b"y"
 
     async def test_many_messages_within_a_tick_make_nobody_slow(self, make_room: MakeRoom) -> None:
-        """What only waits for the end of the tick is no sign of a slow reader, however low the mark."""
+        """Messages that only wait for the end of the tick do not show a slow reader, however low the mark."""
         room = await make_room(2, high_water_mark=100)
         for number in range(50):
             assert room.server.broadcast(f"{number:100}") == (2, 0, 0, 0)
@@ -224,7 +222,7 @@ class TestErrors:
         room.server.broadcast("the next")
         assert (await room.peers[0].frame()).payload == b"the next"
 
-    async def test_a_mask_that_cannot_be_made_keeps_it_from_nobody_else(self, make_room: MakeRoom) -> None:
+    async def test_a_failing_mask_keeps_a_broadcast_from_no_other_client(self, make_room: MakeRoom) -> None:
         room = await make_room(1)
 
         def generate(key: bytearray) -> None:
@@ -237,8 +235,8 @@ class TestErrors:
         assert (await room.peers[0].frame()).payload == b"x"
         client.terminate()
 
-    async def test_a_listener_that_ends_other_clients_meanwhile(self, make_room: MakeRoom) -> None:
-        """A callback runs when its message is written, which is while the large one is being sent."""
+    async def test_a_callback_may_end_other_clients_during_a_broadcast(self, make_room: MakeRoom) -> None:
+        """A callback runs when its message is written, and that is while the large one is being sent."""
         room = await make_room(3)
 
         def end_all(error: object) -> None:
@@ -254,8 +252,10 @@ class TestErrors:
 
 
 class TestMemory:
-    async def test_a_large_message_waits_once_for_all(self, make_room: MakeRoom, transports: str) -> None:
-        """On the engine's transports what the network does not take is the one object itself."""
+    async def test_a_large_broadcast_is_in_memory_once_for_all_clients(
+        self, make_room: MakeRoom, transports: str
+    ) -> None:
+        """On the engine's transports, all connections that cannot write share the one object."""
         room = await make_room(4)
         data = random.Random(3).randbytes(16 * MIB)
         before = sys.getrefcount(data)

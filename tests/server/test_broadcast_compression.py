@@ -1,4 +1,4 @@
-"""`WebSocketServer.broadcast` to clients with and without permessage-deflate: each can read it."""
+"""`WebSocketServer.broadcast` to clients with and without permessage-deflate: all of them can read it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ COMPRESSIONS = [
 
 class TestCompression:
     @pytest.mark.parametrize("compression", COMPRESSIONS, ids=repr)
-    async def test_among_messages_to_single_clients(self, serve: Serve, compression: dict[str, Any]) -> None:
-        """Clients with zlib, with our decompressor and without any follow all that they are sent."""
+    async def test_compressed_broadcasts_may_mix_with_messages_to_single_clients(
+        self, serve: Serve, compression: dict[str, Any]
+    ) -> None:
+        """Clients that inflate with zlib, with our decompressor or not at all can read everything they
+        get."""
         server = await serve(per_message_deflate={"threshold": 0, **compression})
         others: list[Any] = [
             await websockets.connect(server.url, max_size=None, compression=kind)
@@ -65,8 +68,8 @@ class TestCompression:
         for client in others:
             await client.close()
 
-    async def test_all_that_agreed_on_the_same_get_the_same_bytes(self, make_room: MakeRoom) -> None:
-        """Whatever each was sent before: the form that all share refers to none of it."""
+    async def test_clients_with_the_same_parameters_get_the_same_bytes(self, make_room: MakeRoom) -> None:
+        """The shared form refers to no earlier message, so clients may have got different ones before."""
         room = await make_room(0, per_message_deflate={"threshold": 0})
         offers = [*["permessage-deflate"] * 3, "permessage-deflate; server_max_window_bits=10", None]
         for offer in offers:
@@ -83,7 +86,7 @@ class TestCompression:
         assert len(frames[0].payload) < len(text) / 5
         assert frames[4].payload == text.encode()
 
-    async def test_the_threshold_counts_whatever_was_agreed(self, make_room: MakeRoom) -> None:
+    async def test_the_threshold_holds_for_broadcasts_with_any_parameters(self, make_room: MakeRoom) -> None:
         room = await make_room(0, per_message_deflate={"threshold": 100})
         await room.join(sec_websocket_extensions="permessage-deflate")
         await room.join(sec_websocket_extensions="permessage-deflate; server_no_context_takeover")
@@ -91,7 +94,7 @@ class TestCompression:
             room.server.broadcast("x" * size)
             assert [frame.rsv for frame in await room.frames()] == [rsv] * 2
 
-    async def test_a_broadcast_is_compressed_only_where_it_is_wished_and_gains_something(
+    async def test_a_broadcast_is_compressed_only_on_request_and_if_that_makes_it_shorter(
         self, make_room: MakeRoom
     ) -> None:
         room = await make_room(0, per_message_deflate={"threshold": 0})
@@ -104,7 +107,7 @@ class TestCompression:
         room.server.broadcast("x" * 5000, compress=True)
         assert (await room.peers[0].frame()).rsv == 0x40
 
-    async def test_a_client_compresses_by_its_own(self, make_room: MakeRoom) -> None:
+    async def test_a_client_compresses_a_broadcast_with_its_own_settings(self, make_room: MakeRoom) -> None:
         room = await make_room(0, per_message_deflate={"threshold": 0})
         came = listen(room.server, "connection")
         client = WebSocket(room.server.url, per_message_deflate={"threshold": 0})

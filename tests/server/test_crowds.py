@@ -1,4 +1,5 @@
-"""Many sockets that are ready at once: what happens to one, or what its listener does, is its own matter."""
+"""Many sockets are ready at once: what happens to one, or what its listener does, does not affect the
+others."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from ..rooms import KIB, MakeRoom, Room
 pytestmark = pytest.mark.usefixtures("transports")
 
 CROWD = 40
-"""More than the engine reads before it delivers."""
+"""More clients than the engine reads before it delivers."""
 EVERYONE = [(number, b"%d" % number) for number in range(CROWD)]
-"""What is heard of `speak`."""
+"""The message that `speak` sends from each client."""
 
 
 class Heard(list[tuple[int, bytes]]):
-    """Who got what, in order; the first who gets something is given to `act`."""
+    """Records which WebSocket got which message, in order; `act` is called with the first that gets one."""
 
     def __init__(self, room: Room, act: Callable[[int], object] = lambda first: None) -> None:
         super().__init__()
@@ -37,14 +38,14 @@ class Heard(list[tuple[int, bytes]]):
             self._act(number)
 
     async def have(self, count: int) -> None:
-        """Wait for so many."""
+        """Wait until so many messages have come."""
         while len(self) < count:
             self._more.clear()
             await within(self._more.wait())
 
 
 def speak(room: Room, *, and_close: bool = False) -> None:
-    """A message from each, all of them before the loop runs again."""
+    """Send a message from each client, all before the loop runs again."""
     for number, peer in enumerate(room.peers):
         message = frame(BINARY, b"%d" % number)
         if and_close:
@@ -75,7 +76,7 @@ async def test_one_listener_closes_all_the_others(make_room: MakeRoom) -> None:
         ws.on("close", lambda code, reason: codes.append(code))
     speak(room, and_close=True)
     await within(asyncio.gather(*(ws.wait_closed() for ws in room.ws)))
-    # As in ws, messages arrive until the peer's close frame.
+    # As in ws, messages are delivered until the peer's close frame.
     assert sorted(heard) == EVERYONE
     assert codes == [1000] * CROWD
 
@@ -101,7 +102,7 @@ async def test_one_listener_pauses_all_the_others(make_room: MakeRoom, and_close
         await within(asyncio.gather(*(ws.wait_closed() for ws in room.ws)))
 
 
-async def test_some_hang_up_and_some_are_reset(make_room: MakeRoom) -> None:
+async def test_some_clients_hang_up_and_some_are_reset(make_room: MakeRoom) -> None:
     room = await make_room(CROWD)
     heard = Heard(room)
     closed = [asyncio.ensure_future(ws.wait_closed()) for ws in room.ws]
@@ -124,7 +125,7 @@ async def test_some_hang_up_and_some_are_reset(make_room: MakeRoom) -> None:
         one.cancel()
 
 
-async def test_small_and_large_messages(make_room: MakeRoom) -> None:
+async def test_small_and_large_messages_come_together(make_room: MakeRoom) -> None:
     room = await make_room(CROWD)
     for ws in room.ws:
         ws.on("message", lambda data, is_binary, ws=ws: ws.send(data))
@@ -138,12 +139,12 @@ async def test_small_and_large_messages(make_room: MakeRoom) -> None:
 
 
 LONG = 40 * KIB
-"""A frame of it is received into its message, once so much is here that the rest has room there."""
+"""A frame is read into its message directly once so much of it is here that the rest fits there."""
 BEGUN = 22 * KIB
 
 
 async def begin(room: Room, data: bytes, opcode: int = BINARY) -> bytes:
-    """The second client sends the beginning of a long message; what is yet to be sent of it."""
+    """Send the beginning of a long message from the second client, and return the rest of it."""
     whole = frame(opcode, data)
     wire = room.ws[1].stats().received.wire
     room.peers[1].write(whole[:BEGUN])
@@ -179,14 +180,15 @@ async def test_the_end_of_a_long_message_comes_as_another_listener_pauses(
     if not briefly:
         for _ in range(10):
             await asyncio.sleep(0)
-        # Which of the two sockets a loop serves first is its own affair; wsrs's engine, the first that spoke.
+        # A loop may serve either of the two sockets first; wsrs's engine serves the first that sent
+        # something.
         assert seen == [] or transports == "loop"
         second.resume()
     await within(second.wait_closed())
     assert seen == ([text] if text.isascii() else ["WS_ERR_INVALID_UTF8"])
 
 
-async def test_the_end_of_a_long_message_comes_behind_a_message_that_pauses(make_room: MakeRoom) -> None:
+async def test_the_end_of_a_long_message_comes_after_a_message_that_pauses(make_room: MakeRoom) -> None:
     room = await make_room(2)
     first, second = room.ws
     seen: list[bytes] = []
@@ -198,7 +200,7 @@ async def test_the_end_of_a_long_message_comes_behind_a_message_that_pauses(make
             second.pause()
         heard.set()
 
-    aiter(second)  # what comes waits for a listener
+    aiter(second)  # messages wait in the inbox until there is a listener
     first.on("message", lambda data, is_binary: second.on("message", listen))
     room.peers[1].write(frame(BINARY, b"before"))
     rest = await begin(room, bytes(LONG))
@@ -211,7 +213,9 @@ async def test_the_end_of_a_long_message_comes_behind_a_message_that_pauses(make
     assert seen == [b"before", bytes(LONG)]
 
 
-async def test_one_listener_raises(make_room: MakeRoom, reports: Reports) -> None:
+async def test_one_listener_raises_and_the_others_get_their_messages(
+    make_room: MakeRoom, reports: Reports
+) -> None:
     room = await make_room(CROWD)
 
     def fail(first: int) -> None:

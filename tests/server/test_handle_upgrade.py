@@ -1,4 +1,4 @@
-"""`verify_client` and `handle_upgrade` in unusual company, and faults of what the program gave."""
+"""`handle_upgrade` with unusual transports and callbacks, and faults in what the program passes to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..peers import Peer, upgrade_request, within
 
 
 class Unwilling:
-    """A transport of another's, which does not answer questions about its peer."""
+    """A transport of another program, which does not say who its peer is."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
@@ -32,7 +32,7 @@ class Unwilling:
 
 
 class HandedOver:
-    """Connections that asyncio's streams accept: the reader and writer of the next one."""
+    """A server on asyncio's streams, which hands over the connections that it accepts."""
 
     def __init__(self) -> None:
         self.came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -65,7 +65,7 @@ async def handed_over(reports: Reports) -> AsyncIterator[HandedOver]:
     await one.peer.close()
 
 
-async def test_without_a_callback_it_is_a_client_all_the_same(handed_over: HandedOver) -> None:
+async def test_a_websocket_upgraded_without_a_callback_is_among_the_clients(handed_over: HandedOver) -> None:
     server = wsrs.WebSocketServer(no_server=True)
     request, writer = await handed_over.request()
     server.handle_upgrade(request, writer)
@@ -75,7 +75,7 @@ async def test_without_a_callback_it_is_a_client_all_the_same(handed_over: Hande
     await within(ws.wait_closed())
 
 
-async def test_a_transport_that_cannot_say_who_its_peer_is(handed_over: HandedOver) -> None:
+async def test_a_transport_that_cannot_name_its_peer_is_accepted(handed_over: HandedOver) -> None:
     server = wsrs.WebSocketServer(no_server=True)
     request, writer = await handed_over.request()
     transport: Any = Unwilling(writer.transport)
@@ -88,7 +88,7 @@ async def test_a_transport_that_cannot_say_who_its_peer_is(handed_over: HandedOv
     await within(ws.wait_closed())
 
 
-async def test_the_callback_may_be_a_coroutine_function(handed_over: HandedOver) -> None:
+async def test_the_callback_of_handle_upgrade_may_be_a_coroutine_function(handed_over: HandedOver) -> None:
     async def came(ws: wsrs.WebSocket, request: Any) -> None:
         await ws.send(f"welcome to {request.url}")
 
@@ -99,7 +99,7 @@ async def test_the_callback_may_be_a_coroutine_function(handed_over: HandedOver)
     assert (await handed_over.peer.frame()).payload == b"welcome to /"
 
 
-async def test_what_is_no_transport_or_callback_is_named(handed_over: HandedOver) -> None:
+async def test_a_bad_transport_or_callback_is_named(handed_over: HandedOver) -> None:
     server: Any = wsrs.WebSocketServer(no_server=True)
     request, writer = await handed_over.request()
     with pytest.raises(
@@ -112,7 +112,7 @@ async def test_what_is_no_transport_or_callback_is_named(handed_over: HandedOver
     assert (await handed_over.peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
 
 
-async def test_a_verdict_on_a_connection_that_is_gone_is_written_nowhere(handed_over: HandedOver) -> None:
+async def test_a_verdict_on_a_lost_connection_is_written_nowhere(handed_over: HandedOver) -> None:
     verdicts: list[Any] = []
     server = wsrs.WebSocketServer(
         no_server=True, verify_client=lambda info, decided: verdicts.append(decided)

@@ -1,4 +1,4 @@
-"""What a server answers to a request that becomes no WebSocket, and why."""
+"""Upgrade requests that a server refuses: its answers and the reasons in them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class TestRefusals:
             (upgrade_request("/other"), "400 Bad Request", "Bad Request"),
         ],
     )
-    async def test_refusals_say_why(self, serve: Serve, request_bytes: bytes, first: str, body: str) -> None:
+    async def test_refusals_give_the_reason(
+        self, serve: Serve, request_bytes: bytes, first: str, body: str
+    ) -> None:
         server = await serve(path="/", per_message_deflate=True)
         line, fields, text = await answer(server, request_bytes)
         assert (line, text) == (f"HTTP/1.1 {first}", body)
@@ -88,7 +90,9 @@ class TestRefusals:
             assert (await answer(server, upgrade_request("/?token=bad")))[0] == "HTTP/1.1 400 Bad Request"
             await (await raw_client(server, "/?token=good")).close()
 
-    async def test_should_handle_that_raises(self, reports: Reports) -> None:
+    async def test_a_should_handle_that_raises_is_reported_and_answered_with_500(
+        self, reports: Reports
+    ) -> None:
         class Broken(wsrs.WebSocketServer):
             def should_handle(self, request: Any) -> bool:
                 raise KeyError("should_handle")
@@ -101,7 +105,7 @@ class TestRefusals:
         assert "should_handle" in context["message"]
 
     @pytest.mark.parametrize("is_future", [False, True], ids=["coroutine", "future"])
-    async def test_should_handle_that_is_awaitable_lets_nobody_in(
+    async def test_an_awaitable_should_handle_accepts_no_request(
         self, reports: Reports, is_future: bool
     ) -> None:
         async def no() -> bool:
@@ -122,7 +126,7 @@ class TestRefusals:
         assert "should_handle must decide at once" in str(reports.take()["exception"])
         assert await asyncio.gather(*answers) == [False] * is_future
 
-    async def test_a_refusal_arrives_although_frames_came_too(self, serve: Serve) -> None:
+    async def test_a_refusal_arrives_although_frames_follow_the_request(self, serve: Serve) -> None:
         server = await serve(path="/only")
         request = upgrade_request("/other") + b"x" * 200_000
         assert (await answer(server, request))[0] == "HTTP/1.1 400 Bad Request"
@@ -139,7 +143,9 @@ class TestRefusals:
         await peer.close()
 
 
-async def test_handle_protocols_that_returns_another_type(serve: Serve, reports: Reports) -> None:
+async def test_a_handle_protocols_that_returns_another_type_is_an_error(
+    serve: Serve, reports: Reports
+) -> None:
     peer = await connect(await serve(handle_protocols=lambda protocols, request: 1))
     peer.write(upgrade_request(sec_websocket_protocol="a"))
     assert (await peer.head())[0] == "HTTP/1.1 500 Internal Server Error"
@@ -148,7 +154,9 @@ async def test_handle_protocols_that_returns_another_type(serve: Serve, reports:
     await peer.close()
 
 
-async def test_handle_protocols_that_is_a_coroutine_function(serve: Serve, reports: Reports) -> None:
+async def test_a_handle_protocols_that_is_a_coroutine_function_is_an_error(
+    serve: Serve, reports: Reports
+) -> None:
     async def choose(protocols: Any, request: Any) -> str:
         return "a"
 

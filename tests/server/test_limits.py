@@ -1,4 +1,4 @@
-"""`max_connections`: how many WebSockets a server takes."""
+"""`max_connections`: how many WebSockets a server accepts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FULL = "HTTP/1.1 503 Service Unavailable"
 
 
 async def first_line(server: Any) -> str:
-    """How a server answers an upgrade request that it refuses."""
+    """The status line of a server's answer to an upgrade request that it refuses."""
     peer = await connect(server)
     peer.write(upgrade_request())
     line, fields = await peer.head()
@@ -29,7 +29,9 @@ async def first_line(server: Any) -> str:
 
 
 @pytest.mark.parametrize("client_tracking", [True, False])
-async def test_the_one_too_many_gets_503_until_another_is_gone(serve: Serve, client_tracking: bool) -> None:
+async def test_a_connection_beyond_the_limit_gets_503_until_another_is_gone(
+    serve: Serve, client_tracking: bool
+) -> None:
     server = await serve(max_connections=2, client_tracking=client_tracking)
     connections: list[Any] = []
     server.on("connection", lambda ws, request: connections.append(ws))
@@ -46,7 +48,7 @@ async def test_the_one_too_many_gets_503_until_another_is_gone(serve: Serve, cli
         await peer.close()
 
 
-async def test_without_max_connections_there_is_no_bound(serve: Serve) -> None:
+async def test_without_max_connections_there_is_no_limit(serve: Serve) -> None:
     for options in ({}, {"maxConnections": 0}):
         server = await serve(**options)
         peers = [await raw_client(server) for _ in range(5)]
@@ -55,7 +57,7 @@ async def test_without_max_connections_there_is_no_bound(serve: Serve) -> None:
             await peer.close()
 
 
-async def test_handshakes_that_wait_for_their_verdict_count(serve: Serve) -> None:
+async def test_handshakes_that_wait_for_their_verdict_count_as_connections(serve: Serve) -> None:
     verdicts: asyncio.Queue[Any] = asyncio.Queue()
 
     def verify(info: Any, decided: Any) -> None:
@@ -71,7 +73,7 @@ async def test_handshakes_that_wait_for_their_verdict_count(serve: Serve) -> Non
     refused, decided = await ask()
     assert await first_line(server) == FULL
     with pytest.raises(ValueError, match=r"control character|line|header"):
-        decided(False, 403, "no", {"X": "a\r\nb"})  # cannot be sent: the verdict is still to come
+        decided(False, 403, "no", {"X": "a\r\nb"})  # cannot be sent, so there is no verdict yet
     assert await first_line(server) == FULL
     decided(False, 403)
     assert (await refused.head())[0] == "HTTP/1.1 403 Forbidden"
@@ -80,12 +82,12 @@ async def test_handshakes_that_wait_for_their_verdict_count(serve: Serve) -> Non
     decided(True)
     assert (await accepted.head())[0] == "HTTP/1.1 101 Switching Protocols"
     assert await first_line(server) == FULL
-    assert verdicts.empty()  # who finds no place is not verified
+    assert verdicts.empty()  # a client beyond the limit is not verified
     for peer in (refused, accepted):
         await peer.close()
 
 
-async def test_a_verdict_that_comes_too_late_holds_no_place(serve: Serve) -> None:
+async def test_a_handshake_whose_verdict_is_late_does_not_count(serve: Serve) -> None:
     asked: list[Any] = []
     server = await serve(
         max_connections=1,
@@ -103,7 +105,7 @@ async def test_a_verdict_that_comes_too_late_holds_no_place(serve: Serve) -> Non
     ("value", "error", "text"),
     [(-1, ValueError, "at least 0, not -1"), (1.5, TypeError, "an int"), (True, TypeError, "an int")],
 )
-async def test_what_is_no_number_of_connections(value: Any, error: type[Exception], text: str) -> None:
+async def test_a_bad_max_connections_is_an_error(value: Any, error: type[Exception], text: str) -> None:
     for name in ("max_connections", "maxConnections"):
         options: Any = {"no_server": True, name: value}
         with pytest.raises(error, match=f"{name} must be {text}"):

@@ -1,4 +1,4 @@
-"""The WebSockets of a server, counted whether or not `client_tracking` shows them."""
+"""`Members`: it counts the WebSockets of a server, with and without `client_tracking`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..conftest import Serve
 from ..peers import listen, within
 
 
-async def test_each_that_opens_and_closes() -> None:
+async def test_members_start_empty_and_count_refusals() -> None:
     opened: set[Any] = set()
     left: list[int] = []
     members = Members({"one": 1}, opened, lambda: left.append(len(members)))
@@ -25,7 +25,7 @@ async def test_each_that_opens_and_closes() -> None:
 
 
 @pytest.mark.parametrize("tracking", [True, False])
-async def test_those_of_a_server(serve: Serve, tracking: bool) -> None:
+async def test_a_server_counts_websockets_that_open_and_close(serve: Serve, tracking: bool) -> None:
     server = await serve(client_tracking=tracking)
     closed = []
     for _ in range(2):

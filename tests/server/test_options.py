@@ -1,4 +1,4 @@
-"""What the options of a server do, seen by a client."""
+"""The effects of a server's options, as its clients see them."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class TestConnections:
         server = await serve(lambda ws, request: ws.close(), closeTimeout=50)
         peer = await raw_client(server)
         assert (await peer.frame()).opcode == CLOSE
-        # The client does not answer, and is cut off.
+        # The client does not answer, and its connection is cut.
         assert await peer.at_end()
         await peer.close()
 
     async def test_backlog(self, serve: Serve) -> None:
-        # How many the kernel really holds is its affair; that the smallest number serves is ours.
+        # The kernel decides how many connections it holds; we only need the smallest number to work.
         server = await serve(backlog=1)
         peers = [await raw_client(server) for _ in range(5)]
         assert len(server.clients) == 5
@@ -73,7 +73,7 @@ class TestConnections:
         with pytest.raises(ValueError, match="backlog must be at least 0, not -1"):
             wsrs.WebSocketServer(port=0, backlog=-1)
 
-    async def test_the_headers_listener_may_take_a_line_away(self, serve: Serve) -> None:
+    async def test_a_headers_listener_may_remove_a_line(self, serve: Serve) -> None:
         server = await serve()
 
         def headers(lines: list[str], request: Any) -> None:

@@ -1,6 +1,6 @@
-"""ws's overridable methods of a server: in a subclass and on one server, in both spellings.
+"""The methods of a server that ws lets programs override: in a subclass or on one server, in both spellings.
 
-What counts is that the server itself calls what has taken their place.
+The tests check that the server itself calls the replacement.
 """
 
 from __future__ import annotations
@@ -109,8 +109,10 @@ class TestTheServerCalls:
         await peer.close()
 
     @pytest.mark.parametrize("name", NAMES)
-    async def test_what_is_replaced_while_it_runs(self, make: Make, where: str, name: str) -> None:
-        """A replacement on one server goes before its class, and goes again when it is deleted."""
+    async def test_a_method_may_be_replaced_while_the_server_runs(
+        self, make: Make, where: str, name: str
+    ) -> None:
+        """A replacement on one server takes precedence over its class, until it is deleted."""
         calls: list[str] = []
         pep8 = next(plain for plain, ws in SPELLINGS.items() if name in (plain, ws))
         plain = getattr(wsrs.WebSocketServer, pep8)
@@ -134,7 +136,9 @@ class TestTheServerCalls:
 
 @pytest.mark.parametrize("where", ["class", "instance"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_on_an_http_server_of_anothers(reports: Reports, where: str, name: str) -> None:
+async def test_overrides_work_on_an_http_server_that_the_program_made(
+    reports: Reports, where: str, name: str
+) -> None:
     calls: list[str] = []
     pep8 = next(plain for plain, ws in SPELLINGS.items() if name in (plain, ws))
     plain = getattr(wsrs.WebSocketServer, pep8)
@@ -157,7 +161,7 @@ async def test_on_an_http_server_of_anothers(reports: Reports, where: str, name:
 
 @pytest.mark.parametrize("where", ["class", "instance"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_on_an_application_of_aiohttp(reports: Reports, where: str, name: str) -> None:
+async def test_overrides_work_on_an_aiohttp_application(reports: Reports, where: str, name: str) -> None:
     calls: list[str] = []
     pep8 = next(plain for plain, ws in SPELLINGS.items() if name in (plain, ws))
     plain = getattr(wsrs.WebSocketServer, pep8)

@@ -1,4 +1,4 @@
-"""WebSocketServer: where it listens, what it emits, how it ends."""
+"""WebSocketServer: where it listens, which events it emits, and how it ends."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class TestListening:
         await within(server.shutdown())
         assert server.address() is None
 
-    async def test_every_address_by_default(self, reports: Reports) -> None:
+    async def test_a_server_listens_on_every_address_by_default(self, reports: Reports) -> None:
         async with wsrs.WebSocketServer(port=0) as server:
             address: Any = server.address()
             hosts = ["127.0.0.1", "::1"] if address["family"] == "IPv6" else ["127.0.0.1"]
@@ -99,7 +99,7 @@ class TestListening:
                 async with wsrs.WebSocket(f"ws://{shown}:{address['port']}"):
                     pass
 
-    async def test_a_name_is_resolved(self, reports: Reports) -> None:
+    async def test_the_name_of_a_host_is_resolved(self, reports: Reports) -> None:
         async with wsrs.WebSocketServer(port=0, host="localhost") as server:
             address: Any = server.address()
             async with wsrs.WebSocket(f"ws://localhost:{address['port']}") as ws:
@@ -112,7 +112,7 @@ class TestListening:
         assert isinstance(error, OSError)
         assert error.errno == errno.EADDRINUSE
         assert str(port) in str(error)
-        # Who waits is told by an exception, and then the loop's handler is not.
+        # The waiting task gets the exception, so the loop's handler does not.
         with pytest.raises(OSError, match=str(port)):
             async with wsrs.WebSocketServer(port=port, host="127.0.0.1"):
                 pass
@@ -124,7 +124,7 @@ class TestListening:
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets in asyncio")
     async def test_a_unix_socket(self, serve: Serve, tmp_path: Path) -> None:
         path = tmp_path / "server.sock"
-        # What a server left behind is taken over; the file goes with the server.
+        # A socket file that an earlier server left behind is taken over, and removed with this server.
         stale = socket.socket(socket.AF_UNIX)
         stale.bind(str(path))
         stale.close()
@@ -135,7 +135,7 @@ class TestListening:
         await within(server.shutdown())
         assert not path.exists()
 
-    async def test_an_adopted_socket(self, serve: Serve) -> None:
+    async def test_a_server_may_adopt_a_socket(self, serve: Serve) -> None:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
         server = await serve(lambda ws, request: ws.send("adopted"), sock=sock)
@@ -195,7 +195,7 @@ class TestConnections:
         ws.close()
         await within(closed)
 
-    async def test_a_class_of_ones_own(self, serve: Serve) -> None:
+    async def test_a_server_may_use_a_subclass_of_websocket(self, serve: Serve) -> None:
         class Mine(wsrs.WebSocket):
             def __init__(self, *args: Any, **keywords: Any) -> None:
                 super().__init__(*args, **keywords)
@@ -248,7 +248,7 @@ class TestConnections:
         async with wsrs.WebSocket((await serve()).url, protocols=["x", "y"]) as ws:
             assert ws.protocol == "x"
 
-    async def test_no_server_with_an_http_server_of_ones_own(self, reports: Reports) -> None:
+    async def test_no_server_works_with_an_http_server_of_the_program(self, reports: Reports) -> None:
         a, b = wsrs.WebSocketServer(no_server=True), wsrs.WebSocketServer(no_server=True)
 
         def upgrade(request: Any, transport: Any, head: bytes) -> None:
@@ -332,11 +332,11 @@ class TestTheEnd:
         assert isinstance(error, RuntimeError)
         assert "not running" in str(error)
 
-    async def test_a_callback_that_is_none_is_named_at_once(self, serve: Serve) -> None:
+    async def test_a_callback_that_is_not_callable_is_named_at_once(self, serve: Serve) -> None:
         server: Any = await serve()
         with pytest.raises(TypeError, match="callback must be callable, not int"):
             server.close(5)
-        await (await raw_client(server)).close()  # nothing was done
+        await (await raw_client(server)).close()  # the server is still open
         await within(server.shutdown())
         with pytest.raises(TypeError, match="callback must be callable, not int"):
             server.close(5)
@@ -349,7 +349,7 @@ class TestTheEnd:
         await within(server.shutdown())
         assert (await within(closed))[0] == 1001
 
-    async def test_silent_connections_do_not_hold_it_up(self, serve: Serve) -> None:
+    async def test_silent_connections_do_not_delay_close(self, serve: Serve) -> None:
         server = await serve()
         peer = await connect(server)
         async with wsrs.WebSocket(server.url):
@@ -385,7 +385,7 @@ class TestTheEnd:
             await within(task)
         await within(other.wait_closed())
 
-    async def test_serve_forever_that_is_cancelled_before_it_listens(self) -> None:
+    async def test_serve_forever_may_be_cancelled_before_the_server_listens(self) -> None:
         server = wsrs.WebSocketServer(port=0, host="localhost")
         task = asyncio.ensure_future(server.serve_forever())
         asyncio.get_running_loop().call_soon(task.cancel)

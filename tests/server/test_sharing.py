@@ -26,7 +26,7 @@ def echo(ws: wsrs.WebSocket, request: Any) -> None:
 
 
 async def talks(url: str, **options: Any) -> None:
-    """A client sends what is short and what is long, and gets it back."""
+    """Connect a client, send a short and a long message, and expect both back."""
     async with wsrs.WebSocket(url, **options) as ws:
         for message in ("text", b"x" * 300_000):
             await ws.send(message)
@@ -73,14 +73,15 @@ class TestOneHttpServer:
             http.listen(0, "127.0.0.1")
             await within(first.wait_listening())
             assert first.address() == second.address() == http.address()
-            # The first one answers every request: those of the second never come to it.
+            # The first server answers every request, so the second never gets those for its path.
             peer = await connect(http)
             peer.write(upgrade_request("/second"))
             assert (await peer.head())[0] == "HTTP/1.1 400 Bad Request"
             assert await peer.rest() == b"Bad Request"
             await peer.close()
             assert reports == []
-            # Its own become WebSockets; the second one says what is wrong, and does not disturb them.
+            # Requests for the first become WebSockets; the second reports the mistake, and does not disturb
+            # them.
             await talks(f"ws://127.0.0.1:{port_of(http)}/first")
             assert "possibly due to a misconfiguration" in str(reports.take()["exception"])
             for server in (first, second):
@@ -98,7 +99,7 @@ class TestOneHttpServer:
         error = listen(failing, "error")
         other.listen(port_of(http), "127.0.0.1")
         assert isinstance((await within(error))[0], OSError)
-        # Whoever is closed hears nothing more, and the HTTP server goes on.
+        # A closed WebSocketServer gets no more events, and the HTTP server goes on.
         for server in servers:
             server.close()
             await within(server.wait_closed())
@@ -109,7 +110,7 @@ class TestOneHttpServer:
             each_http.close()
             await within(closed)
 
-    async def test_clients_of_a_closed_one_stay_until_they_leave(self, reports: Reports) -> None:
+    async def test_clients_of_a_closed_server_stay_until_they_leave(self, reports: Reports) -> None:
         async with HttpServer() as http:
             server = wsrs.WebSocketServer(server=http).on("connection", echo)
             http.listen(0, "127.0.0.1")
@@ -124,7 +125,7 @@ class TestOneHttpServer:
             ws.close()
             await within(closed)
 
-    async def test_closed_at_once_when_its_clients_are_not_tracked(self, reports: Reports) -> None:
+    async def test_a_server_without_client_tracking_closes_at_once(self, reports: Reports) -> None:
         async with HttpServer() as http:
             server = wsrs.WebSocketServer(server=http, client_tracking=False)
             http.listen(0, "127.0.0.1")
@@ -135,7 +136,7 @@ class TestOneHttpServer:
             await within(server.wait_closed())
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_a_listener_that_decides_later(self, reports: Reports) -> None:
+    async def test_an_upgrade_listener_may_decide_later(self, reports: Reports) -> None:
         server = wsrs.WebSocketServer(no_server=True).on("connection", echo)
         decide = asyncio.get_running_loop().create_future()
 
@@ -156,8 +157,10 @@ class TestOneHttpServer:
             await peer.close()
 
     @pytest.mark.parametrize("later", [False, True])
-    async def test_a_listener_of_upgrade_that_raises(self, reports: Reports, later: bool) -> None:
-        """What it was given is nobody's then: it is answered, and does not wait for ever."""
+    async def test_an_upgrade_listener_that_raises_is_answered_with_500(
+        self, reports: Reports, later: bool
+    ) -> None:
+        """The connection that it got has no owner then: it is answered, and does not wait for ever."""
 
         def upgrade(request: Any, socket: Any, head: bytes) -> None:
             socket.destroy()
@@ -176,7 +179,7 @@ class TestOneHttpServer:
         assert isinstance(reports.take()["exception"], AttributeError)
 
     async def test_a_callback_that_raises(self, reports: Reports) -> None:
-        """The WebSocket is the server's all the same: it lives, and its end is told."""
+        """The WebSocket still belongs to the server: it stays open, and its end is told."""
 
         def connected(websocket: Any, request: Any) -> None:
             echo(websocket, request)
@@ -198,7 +201,7 @@ class TestOneHttpServer:
 
 
 def parse(head: bytes, transport: asyncio.Transport) -> Request:
-    """What a program that reads requests by itself gives to `handle_upgrade`."""
+    """A request as a program that reads requests by itself passes it to `handle_upgrade`."""
     first, *lines = head.decode("latin-1").split("\r\n")
     method, url, _ = first.split(" ")
     pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
@@ -206,7 +209,7 @@ def parse(head: bytes, transport: asyncio.Transport) -> Request:
 
 
 class Reader(asyncio.Protocol):
-    """A protocol of another program, which reads heads by itself."""
+    """The protocol of another program, which reads heads by itself."""
 
     def __init__(self, server: wsrs.WebSocketServer, connected: Callable[..., object]) -> None:
         self._server = server
@@ -237,7 +240,7 @@ async def accept_by_streams(server: wsrs.WebSocketServer, context: Any) -> async
         head = await reader.readuntil(REQUEST_END)
         transport: Any = writer.transport
         request = parse(head.removesuffix(REQUEST_END), transport)
-        # Nobody keeps the streams: the connection is the WebSocket's from here on.
+        # Nothing keeps the streams alive: from here on the connection belongs to the WebSocket.
         server.handle_upgrade(request, writer, b"", echo)
 
     return await asyncio.start_server(accepted, "127.0.0.1", 0, ssl=context)
@@ -284,7 +287,7 @@ class TestTransportsOfOthers:
 
 
 class TestTheRequest:
-    async def test_has_nodes_names_too(self, reports: Reports) -> None:
+    async def test_a_request_has_nodes_names_too(self, reports: Reports) -> None:
         async with wsrs.WebSocketServer(port=0, host="127.0.0.1") as server:
             connection = listen(server, "connection")
             peer = await raw_client(server, "/a?b=c", x_one="1")

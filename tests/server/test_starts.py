@@ -1,4 +1,4 @@
-"""A server serves once; what `repr` shows of it and of its WebSockets."""
+"""A server serves only once; the `repr` of servers and of their WebSockets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class TestRepr:
         assert repr(server) == "<WebSocketServer nowhere /chat CLOSED, 0 open>"
         assert repr(server._http) == "<HttpServer nowhere CLOSED>"
 
-    async def test_the_repr_of_a_server_without_a_place_of_its_own(
+    async def test_the_repr_of_a_server_that_does_not_listen_itself(
         self, reports: Reports, tmp_path: Any
     ) -> None:
         assert repr(wsrs.WebSocketServer(no_server=True)) == "<WebSocketServer no_server RUNNING, 0 open>"
@@ -66,7 +66,7 @@ class TestRepr:
         async with wsrs.WebSocketServer(unix=path) as server:
             assert repr(server) == f"<WebSocketServer {path!r} RUNNING, 0 open>"
 
-    async def test_the_repr_of_a_server_whose_socket_somebody_else_has_closed(self, serve: Serve) -> None:
+    async def test_the_repr_of_a_server_whose_socket_other_code_has_closed(self, serve: Serve) -> None:
         server = await serve()
         (listening,) = server._http._serving.sockets
         with contextlib.closing(socket.socket(fileno=os.dup(listening.fileno()))) as kept:
@@ -78,8 +78,8 @@ class TestRepr:
         server = wsrs.WebSocketServer(server=web.Application())
         assert repr(server) == "<WebSocketServer on Application RUNNING, 0 open>"
 
-    def test_the_repr_of_what_was_never_constructed(self) -> None:
-        """As in the traceback of a constructor that has raised."""
+    def test_the_repr_of_an_object_whose_constructor_did_not_run(self) -> None:
+        """A traceback with locals shows such an object if a constructor has raised."""
 
         class Mine(wsrs.WebSocket):
             pass

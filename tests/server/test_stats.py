@@ -1,4 +1,4 @@
-"""`WebSocketServer.stats`: connections, what those that ended have left, refusals by reason."""
+"""`WebSocketServer.stats`: connections, totals that include ended ones, and refusals by reason."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class TestOfAServer:
         await within(_until(lambda: server.stats().open == 0, server))
         assert (server.stats().total, server.stats().closes) == (3, {1006: 3})
 
-    async def test_what_was_sent_stays_when_the_connection_ends(self, serve: Serve) -> None:
+    async def test_totals_keep_the_traffic_of_connections_that_have_ended(self, serve: Serve) -> None:
         def greet(ws: WebSocket, request: Any) -> None:
             ws.send("hello")
 
@@ -99,7 +99,7 @@ class TestOfAServer:
 
 
 async def _until(holds: Callable[[], bool], server: Any) -> None:
-    """Wait for the ends of a server's connections, until something holds."""
+    """Wait, while connections of a server end, until `holds` is true."""
     while not holds():
         ends = [ws.wait_closed() for ws in server.clients]
         await asyncio.gather(*ends)
@@ -142,7 +142,9 @@ class TestRefusals:
         assert server.stats().refused == {"request": 1}
         await peer.close()
 
-    async def test_while_closing_and_by_an_error_of_ours(self, serve: Serve, reports: Reports) -> None:
+    async def test_refusals_while_closing_and_by_our_own_errors_are_counted(
+        self, serve: Serve, reports: Reports
+    ) -> None:
         verdicts: list[Any] = []
         asked = asyncio.Event()
 

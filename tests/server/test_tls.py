@@ -1,4 +1,4 @@
-"""A server with TLS of its own: handshakes that do not come, and answers that end the connection."""
+"""A server with its own TLS: handshakes that do not come, and answers that end the connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def serving() -> ssl.SSLContext:
 @pytest.mark.parametrize(
     ("request_bytes", "status"), [(b"GET / HTTP/1.1\r\n\r\n", b"426"), (upgrade_request(), b"401")]
 )
-async def test_an_answer_ends_the_connection(serve: Serve, request_bytes: bytes, status: bytes) -> None:
+async def test_an_answer_that_refuses_ends_the_tls_connection(
+    serve: Serve, request_bytes: bytes, status: bytes
+) -> None:
     async def verify(info: Any) -> bool:
         await asyncio.sleep(0)
         return False
@@ -39,8 +41,10 @@ async def test_an_answer_ends_the_connection(serve: Serve, request_bytes: bytes,
     await within(server.wait_closed())
 
 
-async def test_a_peer_that_never_ends_its_tls(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After an answer it is awaited no longer than a plain connection."""
+async def test_a_peer_that_never_ends_its_tls_is_cut_off(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an answer, the server waits no longer for the end of TLS than for that of TCP."""
     monkeypatch.setattr("wsrs.http._protocol._LINGER", 0.1)
     server = await serve(ssl=serving())
     reader, writer = await asyncio.open_connection("localhost", port_of(server))
@@ -57,14 +61,14 @@ async def test_a_peer_that_never_ends_its_tls(serve: Serve, monkeypatch: pytest.
             incoming.write(await within(reader.read(65536)))
     client.write(b"BAD\r\n\r\n")
     writer.write(outgoing.read())
-    # The answer and the end of TLS come, and are not answered; then the connection ends.
+    # The peer gets the answer and the end of TLS, and does not react; then the connection ends.
     while await within(reader.read(65536), 10):
         pass
     writer.close()
     await within(server.shutdown(), 10)
 
 
-async def test_the_deadline_of_the_handshake(serve: Serve) -> None:
+async def test_a_silent_client_meets_the_deadline_of_the_tls_handshake(serve: Serve) -> None:
     peer = await connect(await serve(ssl=serving(), handshake_timeout=0.05))
     assert await peer.at_end()
     await peer.close()

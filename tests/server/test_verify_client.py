@@ -1,4 +1,4 @@
-"""`verify_client`: what it is given, how it decides, and what becomes of one that does not."""
+"""`verify_client`: its arguments, the ways to decide, and hooks that fail or never decide."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TestVerifyClient:
     async def test_verify_client_with_two_parameters(self, serve: Serve) -> None:
         def verify(info: Any, decided: Any) -> None:
             if info.origin == "nameless":
-                decided(False, 0)  # ws takes any code that is false for none
+                decided(False, 0)  # for ws, any falsy code means that there is none
             elif info.origin:
                 decided(False, 403, "not you", {"Retry-After": 120})
             else:
@@ -65,7 +65,7 @@ class TestVerifyClient:
         assert (await answer(server, upgrade_request(origin="nameless")))[0] == "HTTP/1.1 401 Unauthorized"
         await (await raw_client(server)).close()
 
-    async def test_frames_that_came_meanwhile_are_kept(self, serve: Serve) -> None:
+    async def test_frames_that_arrive_before_the_verdict_are_kept(self, serve: Serve) -> None:
         verdict = asyncio.get_running_loop().create_future()
         server = await serve(verify_client=lambda info, decided: verdict.set_result(decided))
         connection = listen(server, "connection")
@@ -80,7 +80,9 @@ class TestVerifyClient:
         await peer.close()
 
     @pytest.mark.parametrize("how", ["plain", "coroutine", "callback"])
-    async def test_one_that_raises_is_reported(self, serve: Serve, reports: Reports, how: str) -> None:
+    async def test_a_verify_client_that_raises_is_reported(
+        self, serve: Serve, reports: Reports, how: str
+    ) -> None:
         def plain(info: Any) -> bool:
             raise KeyError("verify")
 
@@ -99,7 +101,9 @@ class TestVerifyClient:
         assert "verify_client" in context["message"]
 
     @pytest.mark.parametrize("how", ["coroutine", "callback"])
-    async def test_one_that_does_not_decide_in_time(self, serve: Serve, how: str) -> None:
+    async def test_a_verify_client_that_does_not_decide_in_time_is_answered(
+        self, serve: Serve, how: str
+    ) -> None:
         loop = asyncio.get_running_loop()
         ended, verdict = loop.create_future(), loop.create_future()
 
@@ -118,10 +122,10 @@ class TestVerifyClient:
         assert (line, body) == ("HTTP/1.1 503 Service Unavailable", "verify_client did not decide in time")
         decided = await within(ended)
         if decided is not None:
-            decided(True)  # too late: nothing comes of it
+            decided(True)  # too late: it has no effect
         assert server.clients == set()
 
-    async def test_one_that_may_take_its_time(self, serve: Serve) -> None:
+    async def test_a_verify_client_without_a_deadline_may_take_its_time(self, serve: Serve) -> None:
         verdict = asyncio.get_running_loop().create_future()
         verify = lambda info, decided: verdict.set_result(decided)  # noqa: E731
         server = await serve(verify_client=verify, handshake_timeout=0)
@@ -132,7 +136,7 @@ class TestVerifyClient:
         await peer.close()
 
     @pytest.mark.parametrize("first", [True, False])
-    async def test_one_that_decides_twice(self, serve: Serve, first: bool) -> None:
+    async def test_a_verify_client_that_decides_twice_is_reported(self, serve: Serve, first: bool) -> None:
         refused: list[str] = []
 
         def verify(info: Any, decided: Any) -> None:
@@ -150,7 +154,7 @@ class TestVerifyClient:
             assert (await answer(server, upgrade_request()))[0] == "HTTP/1.1 401 Unauthorized"
         assert len(refused) == 2
 
-    async def test_one_that_accepts_and_then_raises(self, serve: Serve, reports: Reports) -> None:
+    async def test_a_verify_client_may_accept_and_then_raise(self, serve: Serve, reports: Reports) -> None:
         async def verify(info: Any, decided: Any) -> None:
             decided(True)
             raise KeyError("later")
@@ -160,7 +164,7 @@ class TestVerifyClient:
             assert await within(ws.recv()) == "undisturbed"
         assert isinstance(reports.take()["exception"], KeyError)
 
-    async def test_a_status_that_cannot_be_sent(self, serve: Serve, reports: Reports) -> None:
+    async def test_a_verdict_that_cannot_be_sent_is_an_error(self, serve: Serve, reports: Reports) -> None:
         def verify(info: Any, decided: Any) -> None:
             for wrong, error in (
                 ((False, "403"), TypeError),
@@ -192,7 +196,7 @@ class TestVerifyClient:
         await (await raw_client(server)).close()
         assert (await answer(server, upgrade_request(origin="x")))[0] == "HTTP/1.1 401 Unauthorized"
 
-    async def test_a_client_that_leaves_meanwhile(self, serve: Serve) -> None:
+    async def test_a_client_may_leave_before_the_verdict(self, serve: Serve) -> None:
         verdict = asyncio.get_running_loop().create_future()
         server = await serve(verify_client=lambda info, decided: verdict.set_result((info, decided)))
         peer = await connect(server)
@@ -203,7 +207,9 @@ class TestVerifyClient:
         assert server.clients == set()
         await peer.close()
 
-    async def test_handle_protocols_that_returns_nonsense(self, serve: Serve, reports: Reports) -> None:
+    async def test_a_handle_protocols_that_returns_nonsense_is_an_error(
+        self, serve: Serve, reports: Reports
+    ) -> None:
         server = await serve(handle_protocols=lambda protocols, request: "a\r\nX: y")
         request = upgrade_request(sec_websocket_protocol="a")
         assert (await answer(server, request))[0] == "HTTP/1.1 500 Internal Server Error"
@@ -211,8 +217,10 @@ class TestVerifyClient:
 
     @pytest.mark.parametrize("how", ["itself", "what is over", "what it waits for", "at once"])
     @pytest.mark.parametrize("parameters", [1, 2])
-    async def test_one_that_is_cancelled(self, serve: Serve, how: str, parameters: int) -> None:
-        """Without a bound in time: nothing but the cancellation gives an answer."""
+    async def test_a_verify_client_that_is_cancelled_is_answered_with_500(
+        self, serve: Serve, how: str, parameters: int
+    ) -> None:
+        """There is no deadline: only the cancellation causes an answer."""
 
         async def work() -> bool:
             if how == "itself":
@@ -241,10 +249,10 @@ class TestVerifyClient:
         assert server.clients == set()
 
     @pytest.mark.parametrize("how", ["plain", "coroutine", "callback"])
-    async def test_one_that_raises_no_exception_of_the_usual_kind(
+    async def test_a_verify_client_that_raises_a_base_exception_ends_the_loop(
         self, serve: Serve, reports: Reports, how: str
     ) -> None:
-        """It goes on to the loop, as SystemExit would; the client has its answer before."""
+        """The exception goes on to the loop, as SystemExit would; the client gets its answer first."""
 
         class Interrupt(BaseException):
             pass
@@ -263,11 +271,11 @@ class TestVerifyClient:
         server = await serve(verify_client=verify, handshake_timeout=0)
         code = "403 Forbidden" if how == "callback" else "500 Internal Server Error"
         assert (await answer(server, upgrade_request()))[0] == f"HTTP/1.1 {code}"
-        gc.collect()  # a task whose exception nobody has asked for reports it when it goes
+        gc.collect()  # a task reports an exception that was never retrieved when it is collected
         assert isinstance(reports.take()["exception"], Interrupt)
 
-    async def test_one_cut_short_by_the_end_of_the_program(self) -> None:
-        """SystemExit ends the program, and the client has its answer before."""
+    async def test_a_verify_client_that_exits_ends_the_program(self) -> None:
+        """SystemExit ends the program, and the client gets its answer first."""
         program = """
 import asyncio, sys, wsrs
 sys.path.insert(0, {path!r})
@@ -305,14 +313,14 @@ asyncio.run(main())
             (lambda **each: True, "(**each)"),
         ],
     )
-    async def test_one_with_other_parameters_is_refused_at_once(
+    async def test_a_verify_client_with_other_parameters_is_refused_at_once(
         self, reports: Reports, verify: Any, shown: str
     ) -> None:
         with pytest.raises(TypeError, match=re.escape(f"not {shown} as <function")) as raised:
             wsrs.WebSocketServer(port=0, verify_client=verify)
         assert "one parameter (info) or two (info, callback)" in str(raised.value)
 
-    async def test_parameters_with_defaults_and_signatures_that_cannot_be_read(self, serve: Serve) -> None:
+    async def test_a_verify_client_may_have_defaults_or_no_readable_signature(self, serve: Serve) -> None:
         class Opaque:
             __signature__ = "none"
 
@@ -326,7 +334,7 @@ asyncio.run(main())
         await (await raw_client(await serve(verify_client=decide))).close()
 
 
-async def test_what_a_client_did_not_send_is_none_and_other_names_are_unknown(serve: Serve) -> None:
+async def test_fields_that_a_client_did_not_send_are_none(serve: Serve) -> None:
     infos: list[Any] = []
     server = await serve(verify_client=lambda info: not infos.append(info))  # type: ignore[func-returns-value]
     await (await raw_client(server)).close()
@@ -335,7 +343,7 @@ async def test_what_a_client_did_not_send_is_none_and_other_names_are_unknown(se
         infos[0]["__slots__"]
 
 
-async def test_one_whose_parameters_python_does_not_know_gets_one(serve: Serve) -> None:
+async def test_a_verify_client_with_unknown_parameters_gets_one(serve: Serve) -> None:
     class Gate:
         __signature__ = 1
 

@@ -241,8 +241,8 @@ ROWS = (
         "Use after close",
         "Any call, in any event and after it, has a clear error or no effect, and there is one `'close'`",
         (
-            f"{REENTRANCY}::TestInOtherEvents::test_any_call_in_any_event",
-            f"{CLOSING}::TestAfterwards::test_nothing_is_sent_and_who_asks_is_told",
+            f"{REENTRANCY}::TestInOtherEvents::test_any_method_may_be_called_in_any_event",
+            f"{CLOSING}::TestAfterwards::test_sending_after_close_sends_nothing_and_tells_the_callback",
             "tests/core/test_delivery.py::test_every_method_may_be_called_after_the_end",
         ),
     ),
@@ -251,9 +251,9 @@ ROWS = (
         "The other listeners and the other connections continue",
         (
             f"{ENDS}::test_a_listener_that_raises_leaves_the_others_alone",
-            f"{REENTRANCY}::TestInOtherEvents::test_an_exception_in_every_listener",
-            f"{REENTRANCY}::TestInAMessageListener::test_closing_the_whole_server",
-            f"{REENTRANCY}::TestInAMessageListener::test_removing_itself_and_adding_another",
+            f"{REENTRANCY}::TestInOtherEvents::test_an_exception_in_every_listener_is_reported",
+            f"{REENTRANCY}::TestInAMessageListener::test_a_listener_may_close_the_whole_server",
+            f"{REENTRANCY}::TestInAMessageListener::test_a_listener_may_remove_itself_and_add_another",
             "tests/faults/test_listeners.py::test_faults_of_a_servers_websocket_listeners_leave_the_others_alone",
             "tests/faults/test_listeners.py::test_faults_of_a_clients_listeners_leave_the_others_alone",
             "tests/faults/test_listeners.py::test_faults_of_a_servers_own_listeners_leave_the_others_alone",
@@ -292,9 +292,9 @@ ROWS = (
         "With `max_connections`, requests above it get 503 before `verify_client` is called. Handshakes that wait for "
         "its verdict count, and no place is lost",
         (
-            f"{LIMITS}::test_the_one_too_many_gets_503_until_another_is_gone",
-            f"{LIMITS}::test_handshakes_that_wait_for_their_verdict_count",
-            f"{LIMITS}::test_a_verdict_that_comes_too_late_holds_no_place",
+            f"{LIMITS}::test_a_connection_beyond_the_limit_gets_503_until_another_is_gone",
+            f"{LIMITS}::test_handshakes_that_wait_for_their_verdict_count_as_connections",
+            f"{LIMITS}::test_a_handshake_whose_verdict_is_late_does_not_count",
         ),
     ),
     Row(

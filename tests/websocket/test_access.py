@@ -1,4 +1,4 @@
-"""What the package asks of a WebSocket, in each state."""
+"""The functions by which the package gets at a WebSocket, in each state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..conftest import Serve
 from ..peers import within
 
 
-async def test_in_each_state(serve: Serve) -> None:
+async def test_access_to_a_websocket_works_in_each_state(serve: Serve) -> None:
     server = await serve()
     ws = wsrs.WebSocket(server.url)
     assert event_loop(ws) is asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The end of a connection: who says what, in which order, with which codes."""
+"""The end of a connection: who sends what, in which order, with which codes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def client_pair(raw_server: RawServer, reports: Reports) -> Pair:
 
 
 def record(ws: Any) -> list[Any]:
-    """The events of the end, in order, with the state in each."""
+    """Record the events of the end in order, each with the state at that time."""
     events: list[Any] = []
     ws.on("error", lambda error: events.append(("error", error, ws.ready_state)))
     ws.on("close", lambda code, reason: events.append(("close", code, reason, ws.ready_state)))
@@ -64,11 +64,11 @@ class TestOrderly:
         assert ws.ready_state == wsrs.CLOSING
         ws.close(4001)
         assert (await peer.frame())[:2] == (CLOSE, b"\x0f\xa0bye")
-        # Until the peer's close frame comes, its messages are delivered.
+        # Messages are delivered until the peer's close frame comes.
         message = listen(ws, "message")
         peer.write(frame(TEXT, b"last") + close_frame(4000, b"bye"))
         assert await within(message) == (b"last", False)
-        # Then the server ends TCP first.
+        # Then the server ends TCP, before the client.
         assert await peer.at_end()
         await peer.close()
         await within(ws.wait_closed())
@@ -115,7 +115,7 @@ class TestOrderly:
         assert events == [("close", 1000, b"", wsrs.CLOSED)]
         assert await peer.at_end()
 
-    async def test_what_was_sent_before_goes_out_first(self, pair: Pair) -> None:
+    async def test_messages_sent_before_close_go_out_first(self, pair: Pair) -> None:
         ws, peer = pair
         ws.send(b"x" * 1_000_000)
         ws.close(1000)
@@ -143,7 +143,7 @@ class TestOrderly:
 
 
 class TestDisorderly:
-    async def test_terminate(self, pair: Pair) -> None:
+    async def test_terminate_ends_the_connection_with_1006(self, pair: Pair) -> None:
         ws, peer = pair
         events = record(ws)
         ws.terminate()
@@ -184,7 +184,7 @@ class TestDisorderly:
         assert (error.code, error.close_code) == ("WS_ERR_INVALID_UTF8", 1007)
         assert close == ("close", 1006, b"", wsrs.CLOSED)
 
-    async def test_a_fault_that_nobody_hears_is_reported(self, pair: Pair, reports: Reports) -> None:
+    async def test_a_fault_without_an_error_listener_is_reported(self, pair: Pair, reports: Reports) -> None:
         ws, peer = pair
         ws.on("close", lambda code, reason: None)
         peer.write(frame(3, b""))
@@ -194,7 +194,7 @@ class TestDisorderly:
         assert reports.take()["exception"].code == "WS_ERR_INVALID_OPCODE"
 
     @pytest.mark.parametrize("side", ["server", "client"])
-    async def test_a_peer_that_does_not_answer(
+    async def test_a_peer_that_does_not_answer_a_close_is_cut_off(
         self, serve: Serve, raw_server: RawServer, reports: Reports, side: str
     ) -> None:
         if side == "server":
@@ -225,7 +225,7 @@ class TestDisorderly:
 
 
 class TestAfterwards:
-    async def test_nothing_is_sent_and_who_asks_is_told(self, pair: Pair) -> None:
+    async def test_sending_after_close_sends_nothing_and_tells_the_callback(self, pair: Pair) -> None:
         ws, peer = pair
         ws.close(1000)
         before = ws.buffered_amount
@@ -254,8 +254,8 @@ class TestAfterwards:
         ws.resume()
         ws.binary_type = "blob"
 
-    async def test_a_list_whose_items_are_bytes_only_at_the_second_look(self, pair: Pair) -> None:
-        """Refused for what it was when it was to be made into bytes, as it counts in buffered_amount."""
+    async def test_a_list_whose_items_change_while_it_is_read_is_refused(self, pair: Pair) -> None:
+        """The list is refused when it is made into bytes, after its length was counted in buffered_amount."""
 
         class Fickle:
             looks = 0
@@ -272,7 +272,7 @@ class TestAfterwards:
         assert ws.buffered_amount == before
         await peer.close()
 
-    async def test_awaiting_a_send_says_that_the_connection_is_closing(self, pair: Pair) -> None:
+    async def test_awaiting_a_send_while_closing_says_so(self, pair: Pair) -> None:
         ws, peer = pair
         ws.close(4000, "enough")
         for sent in (ws.send("x"), ws.ping(), ws.pong(), ws.wait_open()):
@@ -288,7 +288,7 @@ class TestAfterwards:
             await ws.send("x")
         assert str(raised.value) == "the WebSocket connection is closed: code 4001, reason 'agreed'"
 
-    async def test_awaiting_a_send_says_the_code_of_the_peer_that_has_closed(self, client_pair: Pair) -> None:
+    async def test_awaiting_a_send_after_the_peers_close_gives_its_code(self, client_pair: Pair) -> None:
         ws, peer = client_pair
         peer.write(close_frame(4002, b"full", mask=None))
         assert (await peer.frame()).opcode == CLOSE
@@ -300,9 +300,7 @@ class TestAfterwards:
         await peer.close()
         await within(ws.wait_closed())
 
-    async def test_awaiting_a_send_says_the_fault_that_ends_the_connection(
-        self, pair: Pair, reports: Reports
-    ) -> None:
+    async def test_awaiting_a_send_after_a_fault_gives_the_fault(self, pair: Pair, reports: Reports) -> None:
         ws, peer = pair
         heard = listen(ws, "error")
         peer.write(b"\x83\x80\0\0\0\0")
@@ -311,7 +309,7 @@ class TestAfterwards:
             await ws.send("x")
         assert raised.value.__cause__ is fault
 
-    async def test_waiting_is_over_for_everybody(self, pair: Pair) -> None:
+    async def test_every_waiting_task_is_woken_at_the_end(self, pair: Pair) -> None:
         ws, _ = pair
         waiting = [asyncio.ensure_future(ws.wait_closed()) for _ in range(3)]
         await asyncio.sleep(0)
@@ -323,7 +321,7 @@ class TestAfterwards:
             await within(ws.wait_open())
 
 
-async def test_a_mask_that_ends_the_connection_within_close(echo: Any, reports: Reports) -> None:
+async def test_a_generate_mask_may_end_the_connection_within_close(echo: Any, reports: Reports) -> None:
     def generate_mask(mask: bytearray) -> None:
         ws.terminate()
 

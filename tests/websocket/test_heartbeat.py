@@ -1,4 +1,4 @@
-"""The wheel of `heartbeat`: one timer for all connections. What peers see of it: `threats/test_silence`."""
+"""The wheel of `heartbeat`, one timer for all connections; `threats/test_silence` tests what peers see."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def test_one_timer_serves_all_connections(serve: Serve) -> None:
     peers = [await raw_client(server) for _ in range(40)]
     (wheel,) = heartbeat._wheels.values()
     assert wheel.count == 40
-    # Sixteen moments an interval: forty connections made in less than one are looked at in a few.
+    # An interval has sixteen slots: forty connections that were made within one slot are checked in a few.
     assert len(wheel._times) <= 3
     for peer in peers:
         await peer.close()
@@ -66,13 +66,13 @@ async def test_the_program_s_own_fault_is_reported_and_ends_nothing(serve: Serve
         (1e-9, ValueError, "at least 0.001 seconds"),
     ],
 )
-async def test_what_is_no_heartbeat(value: Any, error: type[Exception], text: str) -> None:
+async def test_a_bad_heartbeat_is_an_error(value: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         wsrs.WebSocketServer(no_server=True, heartbeat=value)
     assert wsrs.WebSocketServer(no_server=True, heartbeat=0).options["heartbeat"] is None
 
 
-async def test_many_that_are_due_at_once_are_pinged_in_turns(
+async def test_many_connections_due_at_once_are_pinged_in_turns(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heartbeat, "_PER_TICK", 2)

@@ -45,14 +45,14 @@ async def collect(ws: Any) -> list[Any]:
 
 
 class TestIteration:
-    def test_what_only_says_that_it_is_a_websocket(self) -> None:
-        """`isinstance` believes an object's `__class__`; its memory is another's."""
+    def test_an_object_that_only_claims_to_be_a_websocket_is_refused(self) -> None:
+        """`isinstance` trusts `__class__`, but the memory of such an object is not that of a WebSocket."""
 
         class Pretender:
             __class__ = wsrs.WebSocket  # type: ignore[assignment]
 
             def _begin_pulling(self) -> None:
-                """What `__aiter__` asks for first."""
+                """The first thing that `__aiter__` calls."""
 
         pretender: Any = Pretender()
         with pytest.raises(AttributeError):
@@ -63,7 +63,7 @@ class TestIteration:
         ws, peer = pair
         peer.hang_up(frame(TEXT, "ü".encode()) + frame(BINARY, b"\xff") + close_frame(code))
         assert await within(collect(ws)) == ["ü", b"\xff"]
-        # And again: it is over.
+        # A second iteration is over at once.
         assert await within(collect(ws)) == []
 
     @pytest.mark.parametrize("code", [1002, 1011, 4000])
@@ -121,7 +121,7 @@ class TestIteration:
         assert raised.args == ("x",)
         await peer.close()
 
-    async def test_the_end_of_the_connection_in_a_coroutine_listener_is_no_error(
+    async def test_a_coroutine_listener_ended_by_the_close_is_no_error(
         self, serve: Serve, reports: Reports
     ) -> None:
         ended = asyncio.Event()
@@ -139,7 +139,7 @@ class TestIteration:
         await within(ended.wait())
         await peer.close()
 
-    async def test_iteration_of_a_client_that_is_not_open_yet(self, serve: Serve) -> None:
+    async def test_a_client_may_be_iterated_before_it_is_open(self, serve: Serve) -> None:
         def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
             ws.send("1")
             ws.send(b"2")
@@ -150,7 +150,7 @@ class TestIteration:
 
 
 class TestRecv:
-    async def test_recv_in_every_way_that_asyncio_knows(self, pair: Pair) -> None:
+    async def test_recv_may_be_awaited_in_every_way_that_asyncio_knows(self, pair: Pair) -> None:
         ws, peer = pair
         loop = asyncio.get_running_loop()
         waits = [
@@ -164,7 +164,7 @@ class TestRecv:
             ws.__anext__,
         ]
         for number, wait in enumerate(waits):
-            # Once it waits, once there is something already.
+            # First it waits for a message, then there is one already.
             loop.call_soon(loop.call_soon, peer.write, frame(TEXT, str(number).encode()))
             (received,) = await within(asyncio.gather(wait()))
             assert received in (str(number), [str(number)])
@@ -186,7 +186,7 @@ class TestRecv:
         peer.write(frame(TEXT, b"kept"))
         assert await within(ws.recv()) == "kept"
 
-    async def test_what_was_there_is_given_before_the_end(self, pair: Pair) -> None:
+    async def test_waiting_messages_come_before_the_end(self, pair: Pair) -> None:
         ws, peer = pair
         peer.hang_up(frame(TEXT, b"1") + frame(TEXT, b"2") + close_frame(1000))
         await within(ws.wait_closed())
@@ -195,10 +195,10 @@ class TestRecv:
             with pytest.raises(wsrs.ConnectionClosed, match="1000"):
                 await within(ws.recv())
 
-    async def test_a_first_listener_gets_what_waits(self, pair: Pair) -> None:
+    async def test_the_first_listener_gets_waiting_messages(self, pair: Pair) -> None:
         ws, peer = pair
         peer.write(frame(TEXT, b"1") + frame(TEXT, b"2") + frame(PING))
-        # The pong tells that both have arrived.
+        # The pong shows that both messages have arrived.
         assert (await peer.frame()).opcode == PONG
         seen: list[Any] = []
         both = asyncio.Event()
@@ -222,7 +222,7 @@ class TestRecv:
 class TestNobodyTakesThem:
     SIZE = 64 * 1024
 
-    async def test_the_reading_stops_where_nobody_takes_messages(self, pair: Pair) -> None:
+    async def test_reading_stops_while_nobody_takes_messages(self, pair: Pair) -> None:
         ws, peer = pair
         message = frame(BINARY, b"x" * self.SIZE, mask=b"\0\0\0\0")
         peer.writer.transport.set_write_buffer_limits(0)
@@ -238,7 +238,7 @@ class TestNobodyTakesThem:
         flooding = asyncio.create_task(flood())
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(asyncio.shield(flooding), 0.5)
-        # The kernel's buffers and a few messages: not all that the peer has.
+        # Only the kernel's buffers and a few messages were taken, not everything that the peer has.
         stalled = sent
         assert stalled * self.SIZE < 32 * 1024 * 1024
         async for _ in ws:
@@ -247,7 +247,9 @@ class TestNobodyTakesThem:
         flooding.cancel()
         peer.reset()
 
-    async def test_messages_are_dropped_where_another_listener_is(self, serve: Serve) -> None:
+    async def test_messages_are_dropped_if_there_are_listeners_for_other_events_only(
+        self, serve: Serve
+    ) -> None:
         closed = asyncio.get_running_loop().create_future()
         server = await serve(lambda ws, request: ws.on("close", lambda *args: closed.set_result(args)))
         peer = await raw_client(server)
@@ -286,7 +288,7 @@ class TestContext:
             await fail()
         assert (await within(closed[0]))[0] == 1011
 
-    async def test_the_context_ends_though_messages_wait(self, serve: Serve) -> None:
+    async def test_the_context_ends_although_messages_wait(self, serve: Serve) -> None:
         def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
             for _ in range(200):
                 ws.send(b"x" * 10_000)

@@ -1,4 +1,4 @@
-"""What is left behind when a loop ends under open connections: nothing."""
+"""A loop that ends while connections are open leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def leave_open(kept: list[weakref.ref[Any]]) -> None:
     kept += [weakref.ref(client), weakref.ref(await within(came)), weakref.ref(server)]
 
 
-def test_a_loop_that_ends_under_connections_leaks_nothing() -> None:
+def test_a_loop_that_ends_with_open_connections_leaks_nothing() -> None:
     kept: list[weakref.ref[Any]] = []
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))

@@ -1,4 +1,4 @@
-"""Long compressed messages: the loop goes on while they are compressed and inflated, and the order stays."""
+"""Long compressed messages: the loop goes on while threads work on them, and the order is kept."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFLATE: dict[str, Any] = {"per_message_deflate": True}
 
 
 def noise(size: int) -> str:
-    """Text that takes its time to compress, and gets half as long."""
+    """Text that takes some time to compress, to about half its length."""
     return os.urandom(size // 2).hex()
 
 
@@ -45,7 +45,8 @@ class Pair:
 
 @pytest.fixture(params=["plain", "tls"])
 def pair(request: pytest.FixtureRequest, serve: Serve) -> Any:
-    """Makes a connection: `await pair(**options)`, on both sides. TLS is on the loop's transports."""
+    """Makes a connection: `await pair(**options)`, with the options on both sides. With TLS it runs on the
+    loop's transports."""
 
     async def make(**options: Any) -> Pair:
         given: dict[str, Any] = {**DEFLATE, **options}
@@ -113,7 +114,7 @@ class TestOrder:
         await within(both.client.send("the last"))
         assert written == [place for place, (kind, _) in enumerate(wanted) if kind == "message"]
 
-    async def test_fragments_stay_together(self, pair: Any) -> None:
+    async def test_fragments_of_a_long_message_stay_together(self, pair: Any) -> None:
         both = await pair()
         first, second = noise(300_000), noise(300_000)
         both.client.send(first, fin=False)
@@ -156,7 +157,7 @@ class TestOrder:
 
 
 class TestSending:
-    async def test_what_waits_counts_as_buffered_until_it_is_written(self, pair: Any) -> None:
+    async def test_waiting_data_counts_as_buffered_until_it_is_written(self, pair: Any) -> None:
         both = await pair()
         long = noise(4 * MIB)
         sent = both.client.send(long)
@@ -219,7 +220,7 @@ class TestEnds:
         await within(both.client.wait_closed())
         await within(both.server.wait_closed())
 
-    async def test_the_peer_closes_while_we_compress(self, pair: Any) -> None:
+    async def test_the_peer_may_close_while_we_compress(self, pair: Any) -> None:
         both = await pair()
         long = noise(2 * MIB)
         closed = listen(both.client, "close")
@@ -249,7 +250,7 @@ class TestEnds:
         with pytest.raises(wsrs.ConnectionClosed):
             await within(wait)
 
-    async def test_the_peer_vanishes_while_we_compress(self, pair: Any) -> None:
+    async def test_the_peer_may_vanish_while_we_compress(self, pair: Any) -> None:
         both = await pair()
         closed = listen(both.client, "close")
         both.client.on("error", lambda error: None)
@@ -261,7 +262,7 @@ class TestEnds:
         assert both.client.buffered_amount == 0
 
     @pytest.mark.parametrize("data", ["short", "long" * MIB])
-    async def test_what_is_sent_before_a_loss_is_told_hears_of_it(self, serve: Serve, data: str) -> None:
+    async def test_a_send_before_an_unnoticed_loss_is_told_of_it(self, serve: Serve, data: str) -> None:
         server = await serve(None, **DEFLATE)
         arrived = listen(server, "connection")
         port = server.address()["port"]
@@ -270,7 +271,7 @@ class TestEnds:
             ws = (await within(arrived))[0]
             ws.on("error", lambda error: None)
             closed = listen(ws, "close")
-            # A reset, of which the loop has not heard.
+            # The peer has reset the connection, and the loop has not noticed yet.
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         loop = asyncio.get_running_loop()
         told: asyncio.Future[Any] = loop.create_future()
@@ -292,7 +293,7 @@ class TestEnds:
         peer = await raw_upgraded(server)
         peer.write(frame(PING) + frame(2, squeezed(bytes(64 * MIB)), rsv=0x40))
         assert await within(closed) == 1006
-        # One job at a time, in order: when that of another connection is done, the dropped one is too.
+        # Jobs run one at a time and in order: when another connection's is done, the dropped one is too.
         closed, other = asyncio.get_running_loop().create_future(), await raw_upgraded(server)
         other.write(frame(2, squeezed(bytes(MIB)), rsv=0x40))
         other.write(frame(PING))
@@ -301,7 +302,7 @@ class TestEnds:
         await peer.close()
         await other.close()
 
-    async def test_a_message_that_came_whole_is_delivered_though_its_peer_vanishes(
+    async def test_a_message_that_arrived_whole_is_delivered_although_its_peer_vanishes(
         self, serve: Serve
     ) -> None:
         events: list[Any] = []
@@ -348,7 +349,7 @@ class TestReceiving:
         ],
         ids=["text", "data"],
     )
-    async def test_a_fault_late_in_a_long_message(
+    async def test_a_fault_late_in_a_long_message_ends_the_connection(
         self, serve: Serve, payload: bytes, code: str | None
     ) -> None:
         arrived: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -364,7 +365,7 @@ class TestReceiving:
         assert code is None or error.code == code
         await peer.close()
 
-    async def test_what_comes_meanwhile_waits_and_reading_stops(self, serve: Serve) -> None:
+    async def test_later_messages_wait_for_a_long_one_and_reading_stops(self, serve: Serve) -> None:
         seen: list[tuple[str, int]] = []
         done = asyncio.Event()
 
@@ -382,7 +383,7 @@ class TestReceiving:
         assert seen == [("message", 8 * MIB), ("ping", 1), *[("message", 1000)] * 300]
         await peer.close()
 
-    async def test_a_paused_program_gets_it_when_it_goes_on(self, pair: Any) -> None:
+    async def test_a_paused_program_gets_a_long_message_when_it_resumes(self, pair: Any) -> None:
         both = await pair()
         long = noise(MIB)
         heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -417,7 +418,7 @@ class TestReceiving:
             gaps.append(now - last)
             last = now
         assert await arrived == size
-        # Making the object at the end is left, and is a copy in the pure core.
+        # Only the making of the object is left to the loop; in the pure core that is a copy.
         assert len(gaps) > 10
         assert sorted(gaps)[-2] < alone / 4, (alone, sorted(gaps)[-3:])
         await peer.close()

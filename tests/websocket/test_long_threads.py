@@ -43,7 +43,7 @@ async def echo(url, text=TEXT, **options):
 
 
 def run(body: str, *, size: int = MIB) -> str:
-    """What a program prints; it must end by itself, and complain of nothing."""
+    """The output of a program, which must end by itself and without warnings."""
     program = PROGRAM.format(size=size, pure=wsrs.backend != "core") + body
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
@@ -81,8 +81,8 @@ asyncio.run(main())
 """
         assert run(body) == "0\nTrue\n"
 
-    def test_where_no_thread_is_to_be_had_the_loop_does_it(self) -> None:
-        # The Rust core's threads are not Python's: it is to pass here too.
+    def test_the_loop_compresses_if_no_thread_can_be_started(self) -> None:
+        # The Rust core's threads are not Python's, but it must pass here too.
         body = """
 start = threading.Thread.start
 def fail(self):
@@ -98,7 +98,7 @@ asyncio.run(main())
 """
         assert run(body) == "done\n"
 
-    def test_a_loop_may_be_closed_under_a_job(self) -> None:
+    def test_a_loop_may_be_closed_while_a_job_runs(self) -> None:
         body = """
 async def main():
     url, server = await serve()
@@ -122,7 +122,7 @@ print("done")
 """
         assert run(body, size=8 * MIB) == "done\n"
 
-    def test_a_running_job_does_not_keep_the_process(self) -> None:
+    def test_a_running_job_does_not_keep_the_process_alive(self) -> None:
         body = """
 async def main():
     url, server = await serve()
@@ -136,7 +136,7 @@ began = time.monotonic()
 try:
     asyncio.run(main())
 finally:
-    # A process that waited for it would take many seconds more.
+    # If the process waited for the job, it would take many seconds more.
     sys.stdout.flush()
 """
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The one way to open a WebSocket, without a handshake of ours before it."""
+"""`open_websocket`, without an opening handshake before it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPTIONS = dict(CLIENT.resolve(None, {}))
 
 
 class Side:
-    """A server of one kind of connection, which notes what it is told."""
+    """Stands for the side that opened a WebSocket, and records the calls that it gets."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -36,7 +36,7 @@ class Side:
 
 
 async def connected() -> tuple[asyncio.Transport, Peer]:
-    """A transport, and the other end of its connection."""
+    """A transport and the other end of its connection."""
     ours, theirs = socket.socketpair()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
@@ -45,7 +45,7 @@ async def connected() -> tuple[asyncio.Transport, Peer]:
 
 
 class TestOpenWebSocket:
-    async def test_a_servers(self, reports: Reports) -> None:
+    async def test_a_servers_websocket_is_opened_with_its_side_told(self, reports: Reports) -> None:
         transport, peer = await connected()
         side = Side()
         seen: list[Any] = []
@@ -82,7 +82,7 @@ class TestOpenWebSocket:
         assert await within(closed) == (4000, b"bye")
         assert side.told == [("came", wsrs.OPEN), ("gone", wsrs.CLOSED)]
 
-    async def test_a_clients(self, reports: Reports) -> None:
+    async def test_a_clients_websocket_is_opened(self, reports: Reports) -> None:
         transport, peer = await connected()
         ws = open_websocket(wsrs.WebSocket, Opening(transport, OPTIONS))
         await within(ws.wait_open())
@@ -98,7 +98,7 @@ class TestOpenWebSocket:
         assert ws.stats().code == 1000
         await peer.close()
 
-    async def test_messages_come_although_the_announcement_raises(self, reports: Reports) -> None:
+    async def test_messages_are_delivered_although_the_announcement_raises(self, reports: Reports) -> None:
         transport, peer = await connected()
         made: list[wsrs.WebSocket] = []
 
@@ -113,7 +113,9 @@ class TestOpenWebSocket:
         await peer.close()
 
     @pytest.mark.parametrize("end", ["close", "terminate"])
-    async def test_one_that_its_own_constructor_ends_never_opens(self, reports: Reports, end: str) -> None:
+    async def test_a_websocket_that_its_constructor_ends_never_opens(
+        self, reports: Reports, end: str
+    ) -> None:
         transport, peer = await connected()
         seen: list[Any] = []
 
@@ -136,7 +138,7 @@ class TestOpenWebSocket:
         assert await peer.rest_or_reset() == b""
         await peer.close()
 
-    async def test_what_is_kept_lives_as_long(self, reports: Reports) -> None:
+    async def test_kept_objects_live_as_long_as_their_websocket(self, reports: Reports) -> None:
         transport, peer = await connected()
         ws = open_websocket(wsrs.WebSocket, Opening(transport, OPTIONS))
         things = [Side(), Side()]

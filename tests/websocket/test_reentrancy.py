@@ -1,4 +1,5 @@
-"""Calling back from within a call: nothing that a listener does disturbs the connection or the others."""
+"""Listeners that call methods: nothing that a listener does disturbs the connection or the other
+listeners."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ from ..peers import (
 
 
 class TestInAMessageListener:
-    async def test_removing_itself_and_adding_another(self, serve: Serve) -> None:
+    async def test_a_listener_may_remove_itself_and_add_another(self, serve: Serve) -> None:
         seen: list[Any] = []
         done = asyncio.Event()
 
@@ -47,7 +48,7 @@ class TestInAMessageListener:
         assert seen == [("first", b"1"), ("second", b"2")]
         await peer.close()
 
-    async def test_once_gets_one_of_many(self, serve: Serve) -> None:
+    async def test_a_once_listener_gets_one_of_many_messages(self, serve: Serve) -> None:
         seen: list[Any] = []
         server = await serve(
             lambda ws, request: ws.once("message", lambda data, is_binary: seen.append(data))
@@ -57,7 +58,9 @@ class TestInAMessageListener:
         assert seen == [b"1"]
         await peer.close()
 
-    async def test_one_that_raises_gets_the_next_message_too(self, serve: Serve, reports: Reports) -> None:
+    async def test_a_listener_that_raises_gets_the_next_message_too(
+        self, serve: Serve, reports: Reports
+    ) -> None:
         seen: list[Any] = []
 
         def fails(data: bytes, is_binary: bool) -> None:
@@ -71,7 +74,7 @@ class TestInAMessageListener:
         assert [reports.take()["exception"].args for _ in range(2)] == [(b"1",), (b"2",)]
         await peer.close()
 
-    async def test_a_coroutine_function(self, serve: Serve) -> None:
+    async def test_a_coroutine_function_may_be_a_message_listener(self, serve: Serve) -> None:
         async def answer(data: bytes, is_binary: bool) -> None:
             await sockets[0].send(b"heard " + data)
 
@@ -96,7 +99,7 @@ class TestInAMessageListener:
         await peer.close()
 
     @pytest.mark.parametrize("listeners", [1, 2])
-    async def test_terminate_stops_everything(self, serve: Serve, listeners: int) -> None:
+    async def test_terminate_in_a_listener_stops_the_delivery(self, serve: Serve, listeners: int) -> None:
         events: list[Any] = []
         closed = asyncio.Event()
 
@@ -120,7 +123,7 @@ class TestInAMessageListener:
         assert await peer.at_end()
         await peer.close()
 
-    async def test_closing_lets_what_is_there_be_delivered(self, serve: Serve) -> None:
+    async def test_close_in_a_listener_lets_arrived_messages_be_delivered(self, serve: Serve) -> None:
         events: list[Any] = []
         closed = asyncio.Event()
 
@@ -139,7 +142,7 @@ class TestInAMessageListener:
         assert events == [b"1", b"2", 4000]
         await peer.close()
 
-    async def test_pause_holds_the_next_one_back(self, serve: Serve) -> None:
+    async def test_pause_in_a_listener_holds_the_next_message_back(self, serve: Serve) -> None:
         seen: list[Any] = []
         second = asyncio.Event()
 
@@ -164,7 +167,7 @@ class TestInAMessageListener:
         assert seen == [(b"1", False), (b"2", False)]
         await peer.close()
 
-    async def test_closing_the_whole_server(self, serve: Serve) -> None:
+    async def test_a_listener_may_close_the_whole_server(self, serve: Serve) -> None:
         server = await serve()
         server.on("connection", lambda ws, request: ws.on("message", lambda data, is_binary: server.close()))
         ws = wsrs.WebSocket(server.url)
@@ -179,7 +182,7 @@ class TestInOtherEvents:
         "call", ["send", "ping", "close", "terminate", "pause", "resume", "remove_all_listeners"]
     )
     @pytest.mark.parametrize("event", ["connection", "message", "ping", "error", "close"])
-    async def test_any_call_in_any_event(self, serve: Serve, event: str, call: str) -> None:
+    async def test_any_method_may_be_called_in_any_event(self, serve: Serve, event: str, call: str) -> None:
         closes: list[Any] = []
         closed = asyncio.Event()
 
@@ -209,7 +212,7 @@ class TestInOtherEvents:
         assert closes == [1006]
         await peer.close()
 
-    async def test_open_and_close_of_a_client(self, serve: Serve) -> None:
+    async def test_a_client_may_close_in_its_open_event(self, serve: Serve) -> None:
         server = await serve()
         for early in ("close", "terminate"):
             ws: Any = wsrs.WebSocket(server.url)
@@ -219,7 +222,7 @@ class TestInOtherEvents:
             await within(again)
             assert ws.ready_state == wsrs.CLOSED
 
-    async def test_an_exception_in_every_listener(self, serve: Serve, reports: Reports) -> None:
+    async def test_an_exception_in_every_listener_is_reported(self, serve: Serve, reports: Reports) -> None:
         def fails(*args: Any) -> None:
             raise LookupError
 
@@ -247,15 +250,15 @@ class TestInOtherEvents:
             "'pong'",
         ]
         await peer.close()
-        # The server goes on.
+        # The server still accepts connections.
         server.remove_all_listeners()
         await (await raw_client(server)).close()
 
 
 class TestInASendCallback:
     @pytest.mark.parametrize("size", [100, 100_000])
-    async def test_a_pump_leaves_the_loop_to_others(self, serve: Serve, size: int) -> None:
-        """The usual pump: each callback sends the next message, to a peer that reads all of them."""
+    async def test_a_pump_of_callbacks_lets_the_loop_run_others(self, serve: Serve, size: int) -> None:
+        """The usual pump: each callback sends the next message, to a peer that reads them all."""
         loop = asyncio.get_running_loop()
         ticks = calls = inside = 0
         most = in_tick = 0

@@ -1,4 +1,4 @@
-"""`WebSocket.stats`, against peers that count bytes themselves, and what slow peers drop."""
+"""`WebSocket.stats`, compared with peers that count bytes themselves; messages dropped for slow peers."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ Pair = Callable[..., Any]
 
 @pytest_asyncio.fixture(params=["engine", "loop"])
 async def pair(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> AsyncIterator[Pair]:
-    """Makes a server, one WebSocket of it and the peer, which speaks bytes.
+    """Makes a server, one of its WebSockets, and the peer, which speaks bytes.
 
-    "engine": on the core's own sockets; "loop": on a transport of the event loop.
+    The connection is on the core's own sockets ("engine") or on a transport of the event loop ("loop").
     """
     closers: list[Any] = []
 
@@ -60,7 +60,7 @@ async def pair(request: pytest.FixtureRequest, serve: Serve, tmp_path: Path) -> 
 
 
 async def _by_hand(server: Any, closers: list[Any], asked: bytes, then: bytes) -> Peer:
-    """A connection that asyncio's streams have accepted, and handed over."""
+    """Hand over a connection that asyncio's streams have accepted."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -100,7 +100,7 @@ class TestOfAWebSocket:
         await peer.close()
         await within(ws.wait_closed())
 
-    async def test_what_came_with_the_request_counts(self, pair: Pair) -> None:
+    async def test_a_message_that_came_with_the_request_counts(self, pair: Pair) -> None:
         first = frame(TEXT, b"early")
         _, ws, peer = await pair(then=first)
         assert await within(ws.recv()) == "early"
@@ -108,7 +108,7 @@ class TestOfAWebSocket:
         await peer.close()
         await within(ws.wait_closed())
 
-    async def test_a_message_in_fragments_is_one(self, pair: Pair) -> None:
+    async def test_a_message_in_fragments_counts_once(self, pair: Pair) -> None:
         _, ws, peer = await pair()
         heard = listen(ws, "message")
         sent = frame(TEXT, b"ab", fin=False) + frame(0, b"cde")
@@ -124,7 +124,7 @@ class TestOfAWebSocket:
         await peer.close()
         await within(ws.wait_closed())
 
-    async def test_before_and_after_compression(self, pair: Pair) -> None:
+    async def test_stats_count_bytes_before_and_after_compression(self, pair: Pair) -> None:
         _, ws, peer = await pair({"sec_websocket_extensions": "permessage-deflate"}, per_message_deflate=True)
         text = b"again and " * 1000
         packer = zlib.compressobj(wbits=-15)
@@ -141,14 +141,14 @@ class TestOfAWebSocket:
         await peer.close()
         await within(ws.wait_closed())
 
-    async def test_a_client_counts_as_well(self, echo: Any) -> None:
+    async def test_a_clients_stats_count_its_traffic(self, echo: Any) -> None:
         async with WebSocket(echo.url) as ws:
             await ws.send("abc")
             await ws.recv()
             masked, plain = 2 + 4 + 3, 2 + 3
             assert (ws.stats().sent, ws.stats().received) == (Traffic(1, 3, masked), Traffic(1, 3, plain))
 
-    async def test_before_it_is_open_and_after_it_is_closed(self, echo: Any) -> None:
+    async def test_stats_can_be_read_before_the_opening_and_after_the_close(self, echo: Any) -> None:
         ws = WebSocket(echo.url)
         assert ws.stats() == wsrs.WebSocketStats(NOTHING, NOTHING, 0, 0, None, None, None)
         async with ws:
@@ -160,8 +160,9 @@ class TestOfAWebSocket:
         close = 2 + 4 + 2
         assert (stats.sent.wire, stats.received.wire) == (9 + close, 5 + 4)
 
-    async def test_what_was_never_written_is_not_counted_as_written(self, pair: Pair) -> None:
-        """The peer reads nothing: what the kernel takes no more is queued, and lost with the connection."""
+    async def test_data_that_was_never_written_is_not_counted_as_written(self, pair: Pair) -> None:
+        """The peer reads nothing: data that the kernel does not take is queued, and lost with the
+        connection."""
         _, ws, peer = await pair()
         peer.reader._transport.pause_reading()
         block = bytes(1 << 20)
@@ -177,7 +178,7 @@ class TestOfAWebSocket:
 
 
 class TestPings:
-    async def test_the_round_trip(self, pair: Pair) -> None:
+    async def test_a_ping_measures_the_round_trip(self, pair: Pair) -> None:
         server, ws, peer = await pair()
         assert (ws.stats().ping, server.stats().ping) == (None, None)
         ws.ping(b"1")
@@ -195,7 +196,7 @@ class TestPings:
         assert ws.stats().ping == ping
         assert server.stats().ping is None, "the mean is that of the open ones"
 
-    async def test_pongs_that_answer_no_ping_measure_nothing(self, pair: Pair) -> None:
+    async def test_unsolicited_pongs_measure_nothing(self, pair: Pair) -> None:
         _, ws, peer = await pair()
         ponged = listen(ws, "pong")
         peer.write(frame(PONG, b"unasked"))
@@ -224,7 +225,7 @@ class TestPings:
         await peer.close()
         await within(ws.wait_closed())
 
-    async def test_those_of_the_heartbeat_count(self, serve: Serve) -> None:
+    async def test_pings_of_the_heartbeat_count(self, serve: Serve) -> None:
         server = await serve(heartbeat=(0.05, 5.0))
         came = listen(server, "connection")
         peer = await raw_client(server)
@@ -239,7 +240,7 @@ class TestPings:
 
 
 class TestDrops:
-    async def test_messages_that_slow_peer_drops(self, serve: Serve, reports: Reports) -> None:
+    async def test_messages_dropped_by_slow_peer_are_counted(self, serve: Serve, reports: Reports) -> None:
         server, ws, peer = await _stuffed(serve, slow_peer="drop")
         told = asyncio.get_running_loop().create_future()
 
@@ -256,7 +257,7 @@ class TestDrops:
         await within(ws.wait_closed())
         assert server.stats().dropped == 1
 
-    async def test_broadcasts_that_leave_a_slow_peer_out(self, serve: Serve) -> None:
+    async def test_broadcasts_that_skip_a_slow_peer_are_counted(self, serve: Serve) -> None:
         server, ws, peer = await _stuffed(serve)
         assert server.broadcast("news").slow == 1
         assert (ws.stats().skipped, ws.stats().dropped) == (1, 0)
@@ -265,7 +266,9 @@ class TestDrops:
         await within(ws.wait_closed())
         assert server.stats().skipped == 1
 
-    async def test_broadcasts_amid_a_message_in_fragments(self, serve: Serve) -> None:
+    async def test_broadcasts_within_a_message_in_fragments_are_counted_as_skipped(
+        self, serve: Serve
+    ) -> None:
         server = await serve()
         came = listen(server, "connection")
         peer = await raw_client(server)
@@ -288,7 +291,7 @@ class TestDrops:
 
 
 async def _stuffed(serve: Serve, **options: Any) -> Any:
-    """A connection to a peer that reads nothing, with more than the mark queued."""
+    """A connection to a peer that reads nothing, with more queued than the mark."""
     server = await serve(high_water_mark=1000, web_socket=_Remembering, **options)
     came = listen(server, "connection")
     peer = await raw_client(server)
@@ -302,6 +305,6 @@ async def _stuffed(serve: Serve, **options: Any) -> Any:
 
 
 class _Remembering(WebSocket):
-    """A WebSocket with a note of the test's."""
+    """A WebSocket with an attribute for the test."""
 
     sent_before = 0

@@ -1,4 +1,4 @@
-"""Messages, pings and pongs, both ways: what can be sent, and what is received as what."""
+"""Messages, pings and pongs in both directions: what can be sent, and the types of what is received."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ class TestSending:
         ],
         ids=lambda value: value if isinstance(value, str) else None,
     )
-    async def test_a_list_of_what_are_no_bytes(
+    async def test_a_list_with_an_item_that_is_no_byte_is_named(
         self, pair: tuple[Any, Peer], data: Any, kind: type[Exception], text: str
     ) -> None:
-        """Said in the same words by each way to send, and after the end too."""
+        """Each way to send raises the same message, after the end too."""
         server, (ws, peer) = wsrs.WebSocketServer(no_server=True), pair
         for send in (ws.send, ws.ping, ws.pong, lambda data: server.broadcast(data, clients=[ws])):
             with pytest.raises(kind, match=text):
@@ -112,7 +112,7 @@ class TestSending:
         ws.send(b"binary", {"binary": False})
         assert [(await peer.frame())[:2] for _ in range(2)] == [(BINARY, b"text"), (TEXT, b"binary")]
 
-    async def test_fragments_by_hand_with_a_ping_between(self, pair: tuple[Any, Peer]) -> None:
+    async def test_a_ping_may_be_sent_between_fragments(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair
         ws.send("a", fin=False)
         ws.ping("p")
@@ -134,7 +134,7 @@ class TestSending:
         assert answered.payload == b"x"
 
     @pytest.mark.parametrize("where", ["second", "third", "keyword"])
-    async def test_a_callback_is_told(self, pair: tuple[Any, Peer], where: str) -> None:
+    async def test_a_callback_is_called_after_its_frame(self, pair: tuple[Any, Peer], where: str) -> None:
         ws, peer = pair
         told = asyncio.get_running_loop().create_future()
         if where == "second":
@@ -158,7 +158,7 @@ class TestSending:
 
     @pytest.mark.parametrize("name", ["binary", "compress", "fin", "mask"])
     @pytest.mark.parametrize("value", ["yes", 1, None])
-    async def test_options_that_are_no_bool(self, pair: tuple[Any, Peer], name: str, value: Any) -> None:
+    async def test_options_of_send_must_be_bool(self, pair: tuple[Any, Peer], name: str, value: Any) -> None:
         if value is None and name != "fin":
             pair[0].send("x", **{name: None})
             return
@@ -205,18 +205,18 @@ class TestSending:
             with pytest.raises(TypeError, match=r"^callback must be callable, not int"):
                 ws.send("refused", {"binary": True}, 5)
             if attempt == 0:
-                # Nothing was sent, and what is right goes on.
+                # Nothing was sent, and a correct call still works.
                 ws.send("taken")
                 assert (await peer.frame()).payload == b"taken"
                 ws.close()  # and the same after the end
 
     @pytest.mark.parametrize("size", [125, 126, 65535, 65536, 1_000_000])
-    async def test_every_length_of_header(self, pair: tuple[Any, Peer], size: int) -> None:
+    async def test_headers_of_every_length_are_read(self, pair: tuple[Any, Peer], size: int) -> None:
         ws, peer = pair
         ws.send(b"x" * size)
         assert (await peer.frame()).payload == b"x" * size
 
-    async def test_a_client_masks_with_keys_of_ones_own(self, raw_server: Any, reports: Reports) -> None:
+    async def test_a_client_may_mask_with_its_own_keys(self, raw_server: Any, reports: Reports) -> None:
         ws = wsrs.WebSocket(raw_server.url, generate_mask=lambda key: key.__setitem__(slice(None), b"abcd"))
         peer = await raw_server.accept()
         await within(ws.wait_open())
@@ -225,8 +225,9 @@ class TestSending:
 
 
 class TestSendingAndTheEnd:
-    async def test_what_was_not_written_is_told_of(self, pair: tuple[Any, Peer]) -> None:
-        """The peer reads nothing: callbacks get an error, and nobody waits any longer, once it is over."""
+    async def test_unwritten_data_is_reported_to_its_callbacks(self, pair: tuple[Any, Peer]) -> None:
+        """The peer reads nothing: once the connection ends, callbacks get an error and no task waits any
+        longer."""
         ws, _ = pair
         told: list[Any] = []
         done = asyncio.Event()
@@ -343,7 +344,7 @@ class TestReceiving:
         with pytest.raises(ValueError, match=r"binary_type must be one of .*, not 'buffer'"):
             ws.binary_type = "buffer"
 
-    async def test_pings_are_answered_and_heard(self, pair: tuple[Any, Peer]) -> None:
+    async def test_pings_are_answered_and_emitted(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair
         ping, pong = listen(ws, "ping"), listen(ws, "pong")
         peer.write(frame(PING, b"there?") + frame(PONG, b"here"))
@@ -377,9 +378,7 @@ class TestReceiving:
         assert seen == [b"1"]
 
 
-async def test_a_pong_whose_mask_cannot_be_made_is_reported_and_ends_nothing(
-    serve: Serve, reports: Reports
-) -> None:
+async def test_a_pong_whose_mask_fails_is_reported_and_ends_nothing(serve: Serve, reports: Reports) -> None:
     def generate_mask(mask: bytearray) -> None:
         if fails:
             raise LookupError("no mask")

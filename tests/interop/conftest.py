@@ -1,4 +1,4 @@
-"""The peers, each started once, and `join`: a connection between wsrs and one of them."""
+"""The peers, each of which is started once, and `join`, which connects wsrs with one of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Join = Callable[..., Awaitable[Link]]
 
 
 def pairs(condition: Callable[[type[Peer], str], bool] = lambda peer, role: True) -> list[Any]:
-    """The peers in the roles that they can have, as parameters of `join`."""
+    """The peers with the roles that they can have, as parameters of `join`."""
     return [
         pytest.param((name, role), id=f"{name}-{role}")
         for name, peer in PEERS.items()
@@ -73,7 +73,7 @@ async def chromium(devtools: str, reports: object) -> AsyncIterator[Chromium]:
 
 @pytest.fixture
 def chosen(request: pytest.FixtureRequest) -> tuple[Peer, str]:
-    """The peer of this test, and its role. Where a program is needed, it runs."""
+    """The peer of this test and its role, with its program started if it needs one."""
     name, role = request.param
     if name == "ws":
         return Ws(request.getfixturevalue("node")), role
@@ -83,7 +83,7 @@ def chosen(request: pytest.FixtureRequest) -> tuple[Peer, str]:
 
 
 def our_deflate(deflate: Deflate | None) -> Any:
-    """Everything is compressed, however short: that is what is tested."""
+    """Compress every message, however short, because compression is tested."""
     return False if deflate is None else {"threshold": 0, **deflate}
 
 
@@ -91,7 +91,7 @@ def our_deflate(deflate: Deflate | None) -> Any:
 async def join(chosen: tuple[Peer, str], serve: Serve) -> AsyncIterator[Join]:
     """Makes connections to the peer of this test.
 
-    `protocols` and `offer` are what the client asks for, `known` and `answer` what the server knows:
+    The client asks for `protocols` and `offer`; the server knows `known` and `answer`. These are
     subprotocols, and the parameters of permessage-deflate.
     """
     peer, role = chosen

@@ -1,4 +1,4 @@
-"""What a peer can do: one interface over npm's ws, websockets, aiohttp and a browser.
+"""The operations of a peer: one interface over npm's ws, websockets, aiohttp and a browser.
 
 `deflate` is a mapping with the names of wsrs's `per_message_deflate`, or None for no compression.
 """
@@ -18,7 +18,7 @@ Data = str | bytes
 Deflate = Mapping[str, Any]
 
 CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
-"""A certificate for localhost that it signs itself, and its key."""
+"""A self-signed certificate for localhost, and its key."""
 
 PARAMETERS = frozenset(
     {
@@ -45,26 +45,26 @@ def address(port: int, secure: bool) -> str:
 
 
 class Theirs(ABC):
-    """A connection as the peer has it."""
+    """The peer's end of a connection."""
 
     protocol: str
     """The subprotocol, or ""."""
     compressed: bool
-    """Whether permessage-deflate was agreed on."""
+    """True if permessage-deflate was agreed on."""
 
     @abstractmethod
     async def send(self, data: Data) -> None: ...
 
     @abstractmethod
     async def send_fragments(self, parts: Sequence[Data]) -> None:
-        """One message, a frame a part."""
+        """Send one message, with one frame for each part."""
 
     @abstractmethod
     async def recv(self) -> Data: ...
 
     @abstractmethod
     async def ping(self, payload: bytes) -> bytes:
-        """What the pong brought back."""
+        """Send a ping, and return the payload of its pong."""
 
     @abstractmethod
     async def close(self, code: int, reason: str) -> None:
@@ -72,30 +72,31 @@ class Theirs(ABC):
 
     @abstractmethod
     async def closed(self) -> tuple[int | None, str | None]:
-        """Waits for the end: the code and reason that arrived; None for what is not told."""
+        """Wait for the end, and return the code and reason that arrived; None if the peer does not tell
+        one."""
 
 
 class Peer(ABC):
-    """The other implementation. What it cannot do is not asked of it."""
+    """The other implementation. The tests do not ask it for anything that it cannot do."""
 
     roles: ClassVar[tuple[str, ...]] = ("client", "server")
     fragments: ClassVar[bool] = True
-    """Whether it can send a message in several frames."""
+    """True if it can send a message in several frames."""
     echoes: ClassVar[bool] = True
-    """Whether it answers a close frame with the code and reason of that frame; aiohttp says 1000."""
+    """True if it answers a close frame with the code and reason of that frame; aiohttp answers with 1000."""
     pings: ClassVar[bool] = True
-    """Whether a program can send pings by it."""
+    """True if a program can send pings with it."""
     offers: ClassVar[frozenset[str]] = PARAMETERS
     """The parameters of permessage-deflate that its client can ask for."""
     honours: ClassVar[frozenset[str]] = PARAMETERS
     """The parameters that its server agrees to."""
 
     async def start(self) -> None:  # noqa: B027
-        """Before its first connection."""
+        """Prepare for its first connection."""
 
     @abstractmethod
     async def stop(self) -> None:
-        """End all that is open."""
+        """End everything that is open."""
 
     @abstractmethod
     async def connect(
@@ -106,7 +107,7 @@ class Peer(ABC):
     async def serve(
         self, *, secure: bool = False, protocols: Sequence[str] = (), deflate: Deflate | None = None
     ) -> str:
-        """Listens; the URL."""
+        """Listen, and return the URL."""
 
     @abstractmethod
     async def accept(self) -> Theirs:
@@ -123,7 +124,7 @@ class Link:
 
 
 class Call(Protocol):
-    """A call of a function in another process; it takes and gives what JSON can say."""
+    """A call of a function in another process; its arguments and result are JSON values."""
 
     def __call__(self, name: str, /, **args: Any) -> Awaitable[Any]: ...
 
@@ -139,7 +140,7 @@ def decode(data: dict[str, str]) -> Data:
 
 
 class Remote(Theirs):
-    """A connection in another process, by the calls of `node/peer.mjs`, or those of `page.js`."""
+    """A connection in another process, driven by the calls of `node/peer.mjs` or of `page.js`."""
 
     def __init__(self, call: Call, described: dict[str, Any]) -> None:
         self._call = call

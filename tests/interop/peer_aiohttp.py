@@ -14,11 +14,11 @@ from .peer import Data, Deflate, Peer, Theirs, address, serving, trusting
 Response = Union["ClientWebSocketResponse[bool]", "web.WebSocketResponse[bool]"]
 UNLIMITED = 0
 WINDOW = 15
-"""By `compress` a client of aiohttp says which window it wants of the server; 0 is no compression."""
+"""With `compress`, aiohttp's client says which window the server shall use; 0 means no compression."""
 
 
 class Connection(Theirs):
-    """aiohttp only answers while somebody receives, so somebody does."""
+    """A connection that always receives, because aiohttp answers only while a task receives."""
 
     def __init__(self, ws: Response) -> None:
         self.ws = ws
@@ -68,7 +68,8 @@ class Connection(Theirs):
         await self.reading
         if self._closing is not None:
             await self._closing
-            # A close while somebody receives: aiohttp's server notes 1000, whatever the answer was.
+            # The connection is closed while a task receives: aiohttp's server then records 1000, whatever the
+            # answer was.
             if isinstance(self.ws, web.WebSocketResponse):
                 return None, None
         assert self.ws.close_code is not None
@@ -97,7 +98,8 @@ class Aiohttp(Peer):
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await connection.reading
             if isinstance(connection.ws, ClientWebSocketResponse):
-                # Its session does not do it: the collector would find an unclosed connection, and say so.
+                # Its session does not close it: the garbage collector would find an unclosed connection and
+                # warn.
                 await connection.ws.close()
         if self._session is not None:
             await self._session.close()

@@ -1,4 +1,4 @@
-"""Chromium, without a window. It is driven by its DevTools protocol, which our own client speaks to it."""
+"""Headless Chromium, driven by its DevTools protocol through our own client."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ PAGE = Path(__file__).with_name("page.js").read_text()
 
 
 def start_chromium(program: str, folder: Path) -> tuple[Process, str]:
-    """The browser and the address of its DevTools."""
+    """Start the browser; returns it and the address of its DevTools."""
     process = Process(
         [
             program,
             "--headless=new",
-            "--no-sandbox",  # root, as in a container, has none
+            "--no-sandbox",  # the sandbox does not work for root, as in a container
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--disable-background-networking",
@@ -85,7 +85,7 @@ class Chromium(Peer):
         return await future
 
     async def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page, awaited. ConnectionError if it throws."""
+        """Await a JavaScript expression in the page and return its value; ConnectionError if it throws."""
         answer = await self._command(
             "Runtime.evaluate", self._session, expression=expression, awaitPromise=True, returnByValue=True
         )
@@ -97,7 +97,7 @@ class Chromium(Peer):
         return await self.evaluate(f"peer.{name}({json.dumps(args)})")
 
     async def navigate(self, url: str) -> None:
-        """Show another page. It does not have `page.js`."""
+        """Show another page, which does not have `page.js`."""
         await self._command("Page.navigate", self._session, url=url)
 
     async def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The Python package websockets, in its asyncio form."""
+"""The Python package websockets, with its asyncio API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Connection(Theirs):
 
     async def ping(self, payload: bytes) -> bytes:
         pong = await self.ws.ping(payload)
-        await pong  # done by a pong with this payload, and by no other
+        await pong  # only a pong with this payload ends it
         return payload
 
     async def close(self, code: int, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Peers that are programs of the system: where they are, and what happens to the tests without them."""
+"""Peers that are programs of the system: where they are, and whether tests without them skip or fail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NoReturn
 import pytest
 
 REQUIRE = "WSRS_REQUIRE_PEERS"
-"""This variable, non-empty, makes an absent peer a failure: `.ci/run` sets it."""
+"""If this variable is not empty, an absent peer is a failure: `.ci/run` sets it."""
 
 ROOT = Path(__file__).parents[2]
 NODE_SOURCES = Path(__file__).with_name("node")
@@ -24,15 +24,15 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 
 def absent(peer: str, why: str) -> NoReturn:
-    """Skips the test and says why; fails it where every peer is required."""
+    """Skip the test and say why, or fail it if every peer is required."""
     if os.environ.get(REQUIRE):
         pytest.fail(f"{peer} is required ({REQUIRE} is set), but {why}; see requirements/system.txt", False)
     pytest.skip(f"{peer} is absent: {why}; `make system` installs it on Debian")
 
 
 def program(peer: str, *names: str) -> str:
-    """The path of the first of these programs that there is."""
-    # Debian keeps daemons where only root's PATH looks.
+    """The path of the first of these programs that exists."""
+    # Debian keeps daemons in folders that only root's PATH has.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
     for name in names:
         found = shutil.which(name, path=path)
@@ -42,16 +42,17 @@ def program(peer: str, *names: str) -> str:
 
 
 def node_with_ws() -> tuple[str, Path]:
-    """Node, and a folder with the ws of `node/package-lock.json` in it: installed where it is not yet."""
+    """Node, and a folder with the ws of `node/package-lock.json`, which is installed if it is not there
+    yet."""
     node = program("ws", "node")
     lock = (NODE_SOURCES / "package-lock.json").read_bytes()
     folder = NODE_FOLDER / hashlib.sha256(lock).hexdigest()[:16]
     if not folder.is_dir():
         NODE_FOLDER.mkdir(parents=True, exist_ok=True)
-        # Whole or not there: the suites of both cores run at once, and either may come first.
+        # The rename makes it appear at once: the suites of both cores may run at the same time.
         with tempfile.TemporaryDirectory(dir=NODE_FOLDER, ignore_cleanup_errors=True) as place:
             _install_ws(Path(place))
-            with contextlib.suppress(OSError):  # the other one has it
+            with contextlib.suppress(OSError):  # the other suite was first
                 os.rename(place, folder)
     return node, folder
 
@@ -79,5 +80,5 @@ def nginx() -> str:
 
 def browser() -> str:
     if sys.platform == "win32":
-        absent("Chromium", "a browser on Windows is not looked for")
+        absent("Chromium", "the tests do not look for a browser on Windows")
     return program("Chromium", *BROWSERS)

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Process:
-    """Starts a program, reads its output, and ends it."""
+    """A program that is started and ended here, and whose output is read."""
 
     def __init__(self, command: Sequence[str], **options: Any) -> None:
         self.command = command
@@ -27,7 +27,7 @@ class Process:
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._tail: deque[str] = deque(maxlen=20)
-        # Whoever does not read a program's output stops it once the pipe is full.
+        # A program stops once its output fills the pipe, so all of it is read.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -39,7 +39,7 @@ class Process:
         self._lines.put(None)
 
     def wait_for(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
-        """The first line that matches. RuntimeError if the program ends, or is silent for so long."""
+        """The first line that matches; RuntimeError if the program ends or `seconds` pass without one."""
         while True:
             try:
                 line = self._lines.get(timeout=seconds)

@@ -1,4 +1,4 @@
-"""What only a browser has: Blobs, and a page that our own HTTP server gave it."""
+"""Features that only a browser has: Blobs, and a page that came from our own HTTP server."""
 
 from __future__ import annotations
 

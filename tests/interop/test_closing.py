@@ -1,4 +1,4 @@
-"""Close codes and reasons between wsrs and each peer, begun by either side."""
+"""Close codes and reasons between wsrs and each peer, with a close begun by either side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ endings = pytest.mark.parametrize(
 
 @everyone
 @endings
-async def test_they_hear_our_code_and_reason(join: Join, code: int, reason: str) -> None:
+async def test_the_peer_gets_our_code_and_reason(join: Join, code: int, reason: str) -> None:
     link = await join()
     link.ours.close(code, reason)
     heard = await within(link.theirs.closed())
@@ -31,19 +31,19 @@ async def test_they_hear_our_code_and_reason(join: Join, code: int, reason: str)
 
 @everyone
 @endings
-async def test_we_hear_their_code_and_reason(join: Join, code: int, reason: str) -> None:
+async def test_we_get_the_peers_code_and_reason(join: Join, code: int, reason: str) -> None:
     link = await join()
     await within(link.theirs.close(code, reason))
     with pytest.raises(wsrs.ConnectionClosed) as caught:
         await within(link.ours.recv())
     assert (caught.value.close_code, caught.value.reason) == (code, reason)
     heard = await within(link.theirs.closed())
-    assert heard[0] in (code, None)  # aiohttp does not tell all of the answer to its own close
+    assert heard[0] in (code, None)  # aiohttp does not tell the reason in the answer to its own close
     assert heard[1] in (reason, None)
 
 
 @everyone
-async def test_what_was_sent_before_the_close_still_arrives(join: Join) -> None:
+async def test_messages_sent_before_the_close_still_arrive(join: Join) -> None:
     link = await join()
     await link.ours.send("last words")
     link.ours.close(1000)

@@ -34,7 +34,7 @@ async def test_every_kind_arrives_as_it_was_sent(join: Join, secure: bool) -> No
 
 
 @everyone
-async def test_many_small_ones_keep_their_order(join: Join) -> None:
+async def test_many_small_messages_keep_their_order(join: Join) -> None:
     link = await join()
     sent = [str(number) for number in range(200)]
     for message in sent:
@@ -88,7 +88,7 @@ async def test_our_ping_comes_back(join: Join, payload: bytes) -> None:
 
 
 @pytest.mark.parametrize("chosen", pairs(lambda peer, role: peer.pings), indirect=True)
-async def test_their_ping_is_heard_and_comes_back(join: Join) -> None:
+async def test_their_ping_is_told_and_comes_back(join: Join) -> None:
     link = await join()
     ping = listen(link.ours, "ping")
     assert await within(link.theirs.ping(b"are you there?")) == b"are you there?"
@@ -96,14 +96,14 @@ async def test_their_ping_is_heard_and_comes_back(join: Join) -> None:
 
 
 @pytest.mark.parametrize("chosen", pairs(lambda peer, role: role == "client"), indirect=True)
-async def test_twenty_clients_at_once(join: Join) -> None:
+async def test_twenty_clients_of_the_peer_at_once(join: Join) -> None:
     links = await asyncio.gather(*(join() for _ in range(20)))
 
     async def talk(number: int) -> None:
         ours, theirs = links[number].ours, links[number].theirs
         for turn in range(5):
             await theirs.send(f"{number}, {turn}")
-            # Connections are taken in the order in which they came: which one this is, its message says.
+            # Connections are taken in the order in which they came; the message tells which one this is.
             message = await within(ours.recv())
             assert message.endswith(f", {turn}")
             await ours.send(message)
@@ -117,7 +117,7 @@ async def test_twenty_clients_at_once(join: Join) -> None:
 
 
 @pytest.mark.parametrize("chosen", pairs(lambda peer, role: role == "server"), indirect=True)
-async def test_twenty_clients_of_ours_at_once(join: Join) -> None:
+async def test_twenty_of_our_clients_at_once(join: Join) -> None:
     links = [await join() for _ in range(20)]
     for number, link in enumerate(links):
         await link.ours.send(str(number))

@@ -24,7 +24,7 @@ WISHES: dict[str, Deflate] = {
 
 
 def agreed_on(peer: type[Peer], role: str, wish: Deflate) -> bool:
-    """Whether the peer can express the wish as a client, or obeys it as a server."""
+    """True if the peer can make the request as a client, or meets it as a server."""
     return set(wish) <= (peer.offers if role == "client" else peer.honours)
 
 
@@ -39,7 +39,7 @@ def wishes() -> list[Any]:
 
 
 async def talk(link: Link) -> None:
-    """Repeats itself far beyond the windows, so that a wrong window or a lost context would be seen."""
+    """Exchange repetitive messages longer than the windows: a wrong window or a lost context would show."""
     for turn in range(4):
         text = f"{turn}: the quick brown fox " * 3_000
         binary = bytes((place * place + turn) % 251 for place in range(5_000))
@@ -51,7 +51,7 @@ async def talk(link: Link) -> None:
 
 
 @pytest.mark.parametrize(("chosen", "wish"), wishes(), indirect=["chosen"])
-async def test_what_the_client_wishes_is_agreed_on_and_works(join: Join, wish: Deflate) -> None:
+async def test_parameters_that_the_client_asks_for_are_agreed_on_and_work(join: Join, wish: Deflate) -> None:
     link = await join(offer=wish, answer={})
     agreed = link.ours.extensions["permessage-deflate"]
     assert {name: agreed.get(name) for name in wish} == wish
@@ -68,7 +68,7 @@ async def test_what_the_client_wishes_is_agreed_on_and_works(join: Join, wish: D
     ],
     ids=["no takeover", "small windows"],
 )
-async def test_what_our_server_chooses_is_obeyed(join: Join, choice: Deflate) -> None:
+async def test_parameters_that_our_server_chooses_are_obeyed(join: Join, choice: Deflate) -> None:
     link = await join(offer={}, answer=choice)
     agreed = link.ours.extensions["permessage-deflate"]
     assert {name: agreed.get(name) for name in choice} == choice
@@ -83,7 +83,7 @@ async def test_compression_over_tls(join: Join) -> None:
 
 
 @everyone
-async def test_no_compression_where_the_server_has_none(join: Join) -> None:
+async def test_without_compression_in_the_server_there_is_none(join: Join) -> None:
     link = await join(offer={})
     assert link.ours.extensions == {}
     assert not link.theirs.compressed
@@ -92,12 +92,12 @@ async def test_no_compression_where_the_server_has_none(join: Join) -> None:
 
 
 @everyone
-async def test_the_subprotocol_that_both_know(join: Join) -> None:
+async def test_both_sides_choose_the_subprotocol_that_both_know(join: Join) -> None:
     link = await join(protocols=["v3.chat", "v2.chat"], known=["v2.chat", "v1.chat"])
     assert link.ours.protocol == link.theirs.protocol == "v2.chat"
 
 
 @everyone
-async def test_no_subprotocol_where_nobody_asks(join: Join) -> None:
+async def test_without_a_request_there_is_no_subprotocol(join: Join) -> None:
     link = await join()
     assert link.ours.protocol == link.theirs.protocol == ""

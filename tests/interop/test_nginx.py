@@ -38,7 +38,7 @@ http {{
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Its address, and the folder with the `up.sock` of the server behind it."""
+    """The address of the proxy, and the folder with the `up.sock` of the server behind it."""
     program = presence.nginx()
     folder = tmp_path_factory.mktemp("nginx")
     with socket.socket() as probe:

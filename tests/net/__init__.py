@@ -1,1 +1,1 @@
-"""Addresses and sockets: connecting, listening, proxies and a client's TLS."""
+"""Addresses and sockets: connecting, listening, proxies, and a client's TLS."""

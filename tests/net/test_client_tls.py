@@ -1,4 +1,4 @@
-"""A client's TLS: whom it trusts, what it shows, and what is refused."""
+"""A client's TLS: which servers it trusts, which certificate it sends, and which options it refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..peers import RawServer, within
 
 CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
 ENCRYPTED = Path(__file__).parents[1] / "localhost-encrypted.pem"
-"""The same certificate; its key is encrypted with the passphrase "secret"."""
+"""The same certificate, with its key encrypted by the passphrase "secret"."""
 
 
 class TestTls:
@@ -47,7 +47,9 @@ class TestTls:
         assert seen == [True]
         assert ws.url == url + "/"
 
-    async def test_a_certificate_that_nobody_trusts(self, serve: Serve, context: ssl.SSLContext) -> None:
+    async def test_an_untrusted_certificate_fails_the_handshake(
+        self, serve: Serve, context: ssl.SSLContext
+    ) -> None:
         server = await serve(ssl=context)
         with pytest.raises(ssl.SSLCertVerificationError):
             await within(wsrs.WebSocket(f"wss://localhost:{server.address()['port']}").wait_open())
@@ -56,12 +58,14 @@ class TestTls:
         "ca",
         [CERTIFICATE, str(CERTIFICATE), CERTIFICATE.read_text(), CERTIFICATE.read_bytes(), [CERTIFICATE]],
     )
-    async def test_authorities_of_ones_own(self, serve: Serve, context: ssl.SSLContext, ca: Any) -> None:
+    async def test_a_client_may_trust_its_own_authorities(
+        self, serve: Serve, context: ssl.SSLContext, ca: Any
+    ) -> None:
         server = await serve(ssl=context)
         async with wsrs.WebSocket(f"wss://localhost:{server.address()['port']}", ca=ca) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_trusting_blindly(self, serve: Serve, context: ssl.SSLContext) -> None:
+    async def test_a_client_may_accept_any_certificate(self, serve: Serve, context: ssl.SSLContext) -> None:
         url = f"wss://localhost:{(await serve(ssl=context)).address()['port']}"
         async with wsrs.WebSocket(url, {"rejectUnauthorized": False}) as ws:
             assert ws.ready_state == wsrs.OPEN
@@ -71,7 +75,9 @@ class TestTls:
         with pytest.raises(ssl.SSLCertVerificationError):
             await within(wsrs.WebSocket(url).wait_open())
 
-    async def test_the_name_in_the_certificate(self, serve: Serve, context: ssl.SSLContext) -> None:
+    async def test_the_name_in_the_certificate_is_checked(
+        self, serve: Serve, context: ssl.SSLContext
+    ) -> None:
         names: list[Any] = []
         context.sni_callback = lambda sock, name, context: names.append(name)
         port = (await serve(ssl=context)).address()["port"]
@@ -106,7 +112,7 @@ class TestTls:
             {"cert": ENCRYPTED, "passphrase": b"secret"},
         ],
     )
-    async def test_a_certificate_of_the_client(
+    async def test_a_client_may_send_a_certificate(
         self, serve: Serve, context: ssl.SSLContext, identity: Any
     ) -> None:
         context.verify_mode = ssl.CERT_REQUIRED
@@ -138,26 +144,26 @@ class TestTls:
             ({"ca": "/nowhere/ca.pem"}, FileNotFoundError, "No such file or directory: '/nowhere/ca.pem'"),
         ],
     )
-    async def test_a_key_that_cannot_be_used(
+    async def test_a_client_key_that_cannot_be_used_is_named(
         self, identity: Any, error: type[Exception], text: str | None
     ) -> None:
         with pytest.raises(error, match=text):
             wsrs.WebSocket("wss://localhost:1", identity)
 
-    async def test_over_a_socket_of_the_caller(self, serve: Serve, context: ssl.SSLContext) -> None:
+    async def test_tls_runs_over_a_socket_of_the_caller(self, serve: Serve, context: ssl.SSLContext) -> None:
         server = await serve(ssl=context)
         sock = socket.create_connection(("127.0.0.1", server.address()["port"]))
         async with wsrs.WebSocket("wss://localhost", socket=sock, ca=CERTIFICATE) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_a_server_without_it(self, raw_server: RawServer) -> None:
+    async def test_a_server_without_tls_is_an_ssl_error(self, raw_server: RawServer) -> None:
         ws = wsrs.WebSocket(f"wss://127.0.0.1:{raw_server.port}")
         (await raw_server.peer()).write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         with pytest.raises(ssl.SSLError):
             await within(ws.wait_open())
 
-    async def test_giving_up_during_its_handshake(self, raw_server: RawServer) -> None:
-        # Long enough for TCP on a busy machine: a deadline before that would not be one of TLS.
+    async def test_the_handshake_timeout_includes_the_tls_handshake(self, raw_server: RawServer) -> None:
+        # This is long enough for TCP on a busy machine; a shorter one might not test the deadline of TLS.
         ws = wsrs.WebSocket(f"wss://127.0.0.1:{raw_server.port}", handshake_timeout=1)
         peer = await raw_server.peer()
         with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):

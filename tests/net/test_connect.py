@@ -1,4 +1,4 @@
-"""The ways to a server: looked-up addresses, happy eyeballs, sockets and transports of the caller's."""
+"""Connecting to a server: looked-up addresses, happy eyeballs, families and local addresses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..peers import RawServer, within
 
 @pytest.fixture
 def silent() -> Iterator[tuple[str, int]]:
-    """An address and port that never answer: the queue of connections is full, so that SYNs are dropped."""
+    """An address and port that never answer: the accept queue is full, so SYNs are dropped."""
     family, host = (socket.AF_INET6, "::1") if _has_ipv6() else (socket.AF_INET, "127.0.0.2")
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket(family))
@@ -42,12 +42,12 @@ def _has_ipv6() -> bool:
 
 
 class TestSeveralAddresses:
-    def test_families_take_turns(self) -> None:
+    def test_addresses_of_both_families_take_turns(self) -> None:
         six, four = socket.AF_INET6, socket.AF_INET
         found: list[Any] = [(six, (1,)), (six, (2,)), (six, (1,)), (four, (3,)), (six, (4,)), (four, (5,))]
         assert [address for _, (address,) in interleave(found)] == [1, 3, 2, 5, 4]
 
-    async def test_a_dead_ipv6_address_does_not_hinder(self, serve: Serve) -> None:
+    async def test_a_dead_ipv6_address_does_not_prevent_a_connection(self, serve: Serve) -> None:
         port = (await serve()).address()["port"]
 
         def lookup(host: str, options: Any) -> list[str]:
@@ -57,7 +57,7 @@ class TestSeveralAddresses:
         async with wsrs.WebSocket(f"ws://two.example:{port}", lookup=lookup) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_a_silent_address_does_not_hinder(
+    async def test_a_silent_address_does_not_prevent_a_connection(
         self, silent: tuple[str, int], serve: Serve, reports: Reports
     ) -> None:
         host, port = silent
@@ -79,7 +79,9 @@ class TestSeveralAddresses:
         with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):
             await within(ws.wait_open())
 
-    async def test_where_all_fail_the_error_tells_it(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_the_error_names_the_addresses_if_all_fail(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             port = sock.getsockname()[1]
@@ -176,9 +178,9 @@ class TestLocalAddress:
 
 
 class TestWhatTheSystemSays:
-    """Attempts whose outcome the system decides: the loop's `sock_connect` is a fake here."""
+    """Attempts with every outcome that the system may give: the loop's `sock_connect` is a fake here."""
 
-    async def test_of_two_that_connect_at_once_one_is_closed(
+    async def test_if_two_attempts_connect_at_once_one_is_closed(
         self, echo: Any, reports: Reports, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         socks: list[socket.socket] = []
@@ -204,7 +206,7 @@ class TestWhatTheSystemSays:
             assert -1 in [sock.fileno() for sock in socks]
             assert echo.stats().total == 1
 
-    async def test_one_that_connects_as_the_handshake_is_given_up_is_closed(
+    async def test_an_attempt_that_connects_as_the_client_gives_up_is_closed(
         self, echo: Any, reports: Reports, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         socks: list[socket.socket] = []
@@ -235,7 +237,7 @@ class TestWhatTheSystemSays:
             ([MemoryError("no room")], MemoryError, "no room"),
         ],
     )
-    async def test_each_attempt_that_failed_is_told(
+    async def test_the_error_names_each_failed_attempt(
         self,
         reports: Reports,
         monkeypatch: pytest.MonkeyPatch,
@@ -255,7 +257,7 @@ class TestWhatTheSystemSays:
 
 
 class TestLookupsOfAllKinds:
-    async def test_a_coroutine_function_with_a_callback_that_calls_it_twice(self, serve: Serve) -> None:
+    async def test_lookup_may_be_a_coroutine_function_with_a_callback(self, serve: Serve) -> None:
         port = (await serve()).address()["port"]
 
         async def lookup(host: str, options: Any, callback: Any) -> None:
@@ -266,7 +268,7 @@ class TestLookupsOfAllKinds:
         async with wsrs.WebSocket(f"ws://a.example:{port}", lookup=lookup) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_a_callable_whose_parameters_python_does_not_know(self, serve: Serve) -> None:
+    async def test_lookup_may_be_a_callable_with_unknown_parameters(self, serve: Serve) -> None:
         port = (await serve()).address()["port"]
 
         class Lookup:
@@ -278,7 +280,7 @@ class TestLookupsOfAllKinds:
         async with wsrs.WebSocket(f"ws://a.example:{port}", lookup=Lookup()) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_the_family_as_a_constant_of_socket(self, serve: Serve) -> None:
+    async def test_the_family_may_be_a_constant_of_socket(self, serve: Serve) -> None:
         port = (await serve()).address()["port"]
         ways: Any = {"lookup": lambda *_: ["::1", "127.0.0.1"], "family": socket.AF_INET}
         async with wsrs.WebSocket(f"ws://a.example:{port}", ways) as ws:

@@ -1,4 +1,4 @@
-"""Where a server listens: addresses, Unix sockets and sockets of the caller's, and what may be wrong."""
+"""Where a server listens: addresses, Unix sockets and sockets of the caller; and the errors of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
 
 
 class TestTcp:
-    async def test_every_address_of_a_system_without_ipv6(
+    async def test_a_server_listens_without_ipv6_if_the_system_has_none(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports
     ) -> None:
         monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
@@ -31,7 +31,7 @@ class TestTcp:
             address: Any = server.address()
             assert (address["address"], address["family"]) == ("0.0.0.0", "IPv4")
 
-    async def test_reuse_port_where_the_system_has_none(
+    async def test_reuse_port_is_refused_if_the_system_has_none(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports
     ) -> None:
         monkeypatch.delattr(socket, "SO_REUSEPORT")
@@ -42,7 +42,8 @@ class TestTcp:
     def test_a_free_port_is_one_that_all_addresses_have(
         self, monkeypatch: pytest.MonkeyPatch, failures: int
     ) -> None:
-        """The second address of a name has the port of the first in use: eight are tried in all."""
+        """The port that the first address of a name got is in use on the second: eight ports are tried in
+        all."""
         bound: list[Any] = []
 
         class Socket(socket.socket):
@@ -64,7 +65,7 @@ class TestTcp:
         for sock in sockets:
             sock.close()
 
-    async def test_what_the_loop_cannot_serve_is_an_error_and_frees_the_port(
+    async def test_a_socket_that_the_loop_cannot_serve_frees_its_port(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports
     ) -> None:
         async def full(*_: Any, **__: Any) -> Any:
@@ -87,7 +88,7 @@ class TestTcp:
 
 
 class TestUnixSockets:
-    async def test_unix_sockets_where_the_system_has_none(
+    async def test_unix_sockets_are_refused_if_the_system_has_none(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports, tmp_path: Path
     ) -> None:
         with monkeypatch.context() as system:
@@ -98,13 +99,17 @@ class TestUnixSockets:
             with pytest.raises(OSError, match="unix sockets are not supported by this system"):
                 await within(ws.wait_open())
 
-    async def test_a_folder_that_is_not_there(self, reports: Reports, tmp_path: Path) -> None:
+    async def test_a_unix_socket_in_a_missing_folder_is_an_error(
+        self, reports: Reports, tmp_path: Path
+    ) -> None:
         server = wsrs.WebSocketServer(unix=tmp_path / "none" / "socket")
         (error,) = await within(listen(server, "error"))
         assert error.errno == errno.ENOENT
         assert f"cannot listen on '{tmp_path}/none/socket'" in error.strerror
 
-    async def test_a_file_that_took_its_place_stays(self, serve: Serve, tmp_path: Path) -> None:
+    async def test_a_file_that_took_the_place_of_a_unix_socket_stays(
+        self, serve: Serve, tmp_path: Path
+    ) -> None:
         path = tmp_path / "socket"
         server = await serve(unix=str(path))
         path.unlink()
@@ -126,7 +131,7 @@ class TestUnixSockets:
 
     if sys.platform == "linux":
 
-        async def test_a_unix_socket_without_a_file(self, serve: Serve) -> None:
+        async def test_a_unix_socket_with_an_abstract_name(self, serve: Serve) -> None:
             """Linux's abstract names begin with a NUL."""
             path = f"\0wsrs-test-{id(self):x}"
             server = await serve(unix=path)
@@ -140,13 +145,13 @@ class TestUnixSockets:
 
 
 class TestSocketsOfTheCaller:
-    async def test_a_given_socket_that_listens_already(self, serve: Serve) -> None:
+    async def test_a_given_socket_may_listen_already(self, serve: Serve) -> None:
         sock = socket.create_server(("127.0.0.1", 0))
         server = await serve(sock=sock)
         async with wsrs.WebSocket(server.url) as ws:
             assert ws.ready_state == wsrs.OPEN
 
-    async def test_a_given_socket_that_is_no_stream(self, reports: Reports) -> None:
+    async def test_a_given_socket_must_be_a_stream_socket(self, reports: Reports) -> None:
         with (
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock,
             pytest.raises(ValueError, match="sock must be a stream socket"),
@@ -174,7 +179,7 @@ class TestListen:
         with pytest.raises(TypeError, match='one and only one of "port", "unix" or "sock"'):
             HttpServer().listen(options)
 
-    async def test_a_port_that_is_taken_is_told_to_each_who_waits(self, reports: Reports) -> None:
+    async def test_the_error_of_a_taken_port_reaches_each_waiting_task(self, reports: Reports) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             server = HttpServer().listen(taken.getsockname()[1], "127.0.0.1")
             for _ in range(2):
@@ -184,7 +189,7 @@ class TestListen:
                 async with server:
                     raise AssertionError("not entered")
 
-    async def test_closed_before_it_listens(self, reports: Reports) -> None:
+    async def test_a_server_may_be_closed_before_it_listens(self, reports: Reports) -> None:
         server = HttpServer()
         listened: list[str] = []
         server.listen({"port": 0, "host": "127.0.0.1"})

@@ -1,4 +1,4 @@
-"""Clients behind a proxy, with real ones."""
+"""Clients that connect through a proxy, with real proxies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def start() -> AsyncIterator[Start]:
 
 @pytest_asyncio.fixture(params=["ws", "wss"])
 async def target(serve: Serve, request: Any) -> tuple[str, int, dict[str, Any]]:
-    """Scheme, port and the client's options of an echo server, plain and with TLS."""
+    """An echo server, plain and with TLS: its scheme, its port, and the options for its clients."""
 
     def on_connection(ws: wsrs.WebSocket, request: Any) -> None:
         ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary))
@@ -88,7 +88,7 @@ async def test_messages_pass(
     ("kind", "text", "status"),
     [("http", "407 Proxy Authentication Required", 407), ("socks4", "", None), ("socks5", "", None)],
 )
-async def test_a_proxy_that_refuses(
+async def test_a_refusal_of_the_proxy_is_an_error(
     start: Start, reports: Reports, kind: str, text: str, status: Any
 ) -> None:
     proxy = await start(kind, "me:right")
@@ -101,7 +101,7 @@ async def test_a_proxy_that_refuses(
     assert not proxy.asked
 
 
-async def test_a_proxy_that_is_not_there(reports: Reports) -> None:
+async def test_a_missing_proxy_is_an_error(reports: Reports) -> None:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{sock.getsockname()[1]}"
@@ -110,7 +110,9 @@ async def test_a_proxy_that_is_not_there(reports: Reports) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5"])
-async def test_a_proxy_that_never_answers(raw_server: RawServer, reports: Reports, kind: str) -> None:
+async def test_a_silent_proxy_meets_the_handshake_timeout(
+    raw_server: RawServer, reports: Reports, kind: str
+) -> None:
     proxy = f"{kind}://127.0.0.1:{raw_server.port}"
     ws = wsrs.WebSocket("ws://localhost:1", proxy=proxy, handshakeTimeout=50)
     with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):
@@ -118,7 +120,9 @@ async def test_a_proxy_that_never_answers(raw_server: RawServer, reports: Report
     assert b"localhost" in await (await raw_server.peer()).rest_or_reset() or kind == "socks5"
 
 
-async def test_redirects_go_through_it_too(start: Start, raw_server: RawServer, reports: Reports) -> None:
+async def test_redirects_go_through_the_proxy_too(
+    start: Start, raw_server: RawServer, reports: Reports
+) -> None:
     proxy = await start("http")
     ws = wsrs.WebSocket(
         f"ws://first.example:{raw_server.port}/",
@@ -135,7 +139,7 @@ async def test_redirects_go_through_it_too(start: Start, raw_server: RawServer, 
     assert [asked.host for asked in proxy.asked] == ["first.example", "second.example"]
 
 
-async def test_a_proxy_without_the_package_that_speaks_to_it(
+async def test_a_proxy_needs_the_package_that_speaks_to_it(
     monkeypatch: pytest.MonkeyPatch, reports: Reports
 ) -> None:
     monkeypatch.setitem(sys.modules, "python_socks", None)
@@ -143,7 +147,7 @@ async def test_a_proxy_without_the_package_that_speaks_to_it(
         await within(wsrs.WebSocket("ws://localhost:1", proxy="http://localhost:1").wait_open())
 
 
-async def test_a_connection_that_the_system_refuses_to_set_up_is_closed(
+async def test_a_connection_whose_options_the_system_refuses_is_closed(
     start: Start, reports: Reports, monkeypatch: pytest.MonkeyPatch, serve: Serve
 ) -> None:
     proxy = await start("http")

@@ -1,4 +1,4 @@
-"""Addresses: where they lead is where they lead in Node, whose `URL` recorded `urls.json`."""
+"""Addresses: clients connect where Node would, as recorded from its `URL` in `urls.json`."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ class TestUnixSockets:
 class TestParsedAddresses:
     async def test_an_object_of_urllib_or_yarl(self, raw_server: RawServer, reports: Reports) -> None:
         class Url:
-            """As `yarl.URL` reads."""
+            """An object that looks like a `yarl.URL`."""
 
             def human_repr(self) -> str:
                 return "not this"

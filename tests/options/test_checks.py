@@ -13,7 +13,7 @@ from wsrs._options import checks
 from ..conftest import Reports
 
 
-async def test_the_path_of_a_unix_socket_is_a_path(reports: Reports) -> None:
+async def test_the_path_of_a_unix_socket_must_be_a_path(reports: Reports) -> None:
     with pytest.raises(TypeError, match="unix must be a str or a path, not bytes"):
         wsrs.WebSocketServer(unix=b"/x")  # type: ignore[arg-type]
 
@@ -53,5 +53,5 @@ def test_each_check_names_what_is_wrong(check: Any, value: Any, error: type[Exce
         (checks.protocol_list, {"a"}, ["a"]),
     ],
 )
-def test_each_check_returns_what_the_value_stands_for(check: Any, value: Any, result: Any) -> None:
+def test_each_check_returns_the_converted_value(check: Any, value: Any, result: Any) -> None:
     assert check("x", value) == result

@@ -1,4 +1,4 @@
-"""The options of a client that are refused, and why."""
+"""The options of a client that are refused, with the reasons."""
 
 from __future__ import annotations
 
@@ -100,6 +100,6 @@ class TestWhatIsWrongWithOptions:
             ({"headers": [("a", "b", "c")]}, r"headers must be a mapping or pairs, not \('a', 'b', 'c'\)"),
         ],
     )
-    async def test_types_are_named(self, options: Any, text: str) -> None:
+    async def test_wrong_types_of_client_options_are_named(self, options: Any, text: str) -> None:
         with pytest.raises(TypeError, match=text):
             wsrs.WebSocket("wss://localhost:1", **options)

@@ -1,4 +1,4 @@
-"""The options of a connection: what `per_message_deflate` negotiates, and what of zlib's it obeys."""
+"""The options of `per_message_deflate`: what they negotiate, and which settings of zlib they change."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def negotiated(server: Any, offer: str) -> str | None:
 
 
 class TestPerMessageDeflate:
-    async def test_a_program_of_ws_runs_line_by_line(self, serve: Serve) -> None:
+    async def test_the_options_of_the_ws_readme_are_taken_as_they_are(self, serve: Serve) -> None:
         server = await serve(
             lambda ws, request: ws.on("message", lambda data, is_binary: ws.send(data, binary=is_binary)),
             perMessageDeflate=README_OF_WS,
@@ -57,12 +57,14 @@ class TestPerMessageDeflate:
             ({"clientNoContextTakeover": True}, "permessage-deflate; client_no_context_takeover"),
             ({"server_max_window_bits": 9}, "permessage-deflate; server_max_window_bits=9"),
             ({"client_max_window_bits": 11}, "permessage-deflate; client_max_window_bits=11"),
-            # What is negotiated is what counts, as in ws.
+            # As in ws, the negotiated value is used.
             ({"zlib_deflate_options": {"window_bits": 9}}, "permessage-deflate"),
             ({"zlib_inflate_options": {"windowBits": 9}}, "permessage-deflate"),
         ],
     )
-    async def test_what_is_negotiated(self, serve: Serve, given: Any, answer: str | None) -> None:
+    async def test_the_options_decide_what_is_negotiated(
+        self, serve: Serve, given: Any, answer: str | None
+    ) -> None:
         assert await negotiated(await serve(per_message_deflate=given), OFFER) == answer
 
     async def test_the_level_is_obeyed(self, serve: Serve) -> None:
@@ -99,7 +101,7 @@ class TestPerMessageDeflate:
             (5, TypeError, "must be a mapping, not int"),
         ],
     )
-    async def test_slips_in_zlibs_options(
+    async def test_mistakes_in_zlibs_options_are_named(
         self, table: Any, given: Any, error: type[Exception], text: str
     ) -> None:
         name = {"zlib_deflate_options": "zlibDeflateOptions", "zlib_inflate_options": "zlibInflateOptions"}

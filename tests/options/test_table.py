@@ -1,4 +1,4 @@
-"""The tables of options: both spellings, times, mistakes, and the types that checkers read."""
+"""The tables of options: both spellings, times, mistakes, and the types for type checkers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TestOptionTables:
             stream_options.STREAM,
         ],
     )
-    def test_the_spellings_belong_together(self, table: OptionTable) -> None:
+    def test_both_spellings_name_the_same_option(self, table: OptionTable) -> None:
         for row in table.rows:
             assert snake_case(row.ws_name) == row.name
             assert {row.name, row.ws_name} <= table.names
@@ -55,7 +55,9 @@ class TestOptionTables:
             (stream_options.STREAM, stream_options.StreamOptions),
         ],
     )
-    def test_type_checkers_know_all_of_them_and_no_others(self, table: OptionTable, types: Any) -> None:
+    def test_type_checkers_know_exactly_the_options_of_the_tables(
+        self, table: OptionTable, types: Any
+    ) -> None:
         assert set(types.__annotations__) | _inherited(types) == table.names
 
     def test_times_are_seconds_by_pep8_and_milliseconds_by_ws(self) -> None:
@@ -65,7 +67,7 @@ class TestOptionTables:
         assert table.resolve({"a_time": None}) == {"a_time": 7.0}
         assert table.resolve({"aTime": 1}).given == {"a_time"}
 
-    def test_mistakes_in_a_mapping_are_named(self) -> None:
+    def test_mistakes_in_a_mapping_of_options_are_named(self) -> None:
         with pytest.raises(TypeError, match="T: options must be a mapping, not int"):
             OptionTable("T", []).resolve(5)
         with pytest.raises(TypeError, match=r"T: unknown option 'x'$"):

@@ -1,1 +1,1 @@
-"""The names of ws, one by one: `table.py` lists them, the tests beside it show what each does."""
+"""The names of ws: `table.py` lists them, and tests show what each of them does."""

@@ -19,12 +19,12 @@ class Pair(NamedTuple):
     head: dict[str, str]
     """The header fields that our side has sent."""
     mask: bytes | None
-    """What the peer masks with: a client must, a server must not."""
+    """The peer's masking key: a client must mask, a server must not."""
     server: Any = None
-    """Our server, where our side is one."""
+    """Our server, if our side is one."""
 
     def write(self, opcode: int, payload: bytes = b"", **options: Any) -> None:
-        """A frame of the peer's, masked as it has to be."""
+        """Write a frame from the peer, masked as its role requires."""
         self.peer.write(self.frame(opcode, payload, **options))
 
     def frame(self, opcode: int, payload: bytes = b"", **options: Any) -> bytes:
@@ -37,7 +37,7 @@ Side = Literal["server", "client"]
 
 @pytest_asyncio.fixture
 async def make_pair(serve: Serve, raw_server: RawServer) -> AsyncIterator[MakePair]:
-    """`await make_pair(side, fields, **options)`: our side, and header fields of the peer's."""
+    """`await make_pair(side, fields, **options)`: our side, and header fields that the peer sends."""
     peers: list[Peer] = []
 
     async def make(side: Side = "server", fields: Any = None, **options: Any) -> Pair:

@@ -1,4 +1,4 @@
-"""A row of the table: one name of ws."""
+"""A row of the table, for one name of ws."""
 
 from __future__ import annotations
 

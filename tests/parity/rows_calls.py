@@ -113,7 +113,11 @@ CALL_SECTIONS = (
         "given by a websocket",
         (
             row("close(code, reason)", "close(code, reason)", "TestOrderly::test_the_peer_begins"),
-            row("error(error)", "error(error)", "TestErrorCodes::test_a_fault_of_a_client"),
+            row(
+                "error(error)",
+                "error(error)",
+                "TestErrorCodes::test_a_fault_of_a_client_has_its_error_and_close_codes",
+            ),
             row(
                 "message(data, isBinary)",
                 "message(data, is_binary)",

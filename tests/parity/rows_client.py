@@ -72,7 +72,7 @@ CLIENT_SECTIONS = (
             row(
                 "perMessageDeflate",
                 "per_message_deflate",
-                "TestNegotiation::test_on_by_default_in_a_client TestNegotiation::test_a_client_may_leave_it_out",
+                "TestNegotiation::test_on_by_default_in_a_client TestNegotiation::test_a_client_may_leave_compression_out",
             ),
             row("protocolVersion", "protocol_version", OLD, "8 or 13."),
         ),
@@ -88,7 +88,7 @@ CLIENT_SECTIONS = (
                 "create_connection",
                 "TestConnectionsOfTheCaller::test_create_connection_may_give_a_socket_or_a_transport",
             ),
-            row("ca", "ca", "TestTls::test_authorities_of_ones_own", PEM),
+            row("ca", "ca", "TestTls::test_a_client_may_trust_its_own_authorities", PEM),
             row("cert", "cert", IDENTITY, PEM),
             row("family", "family", "TestFamily::test_family_keeps_to_addresses_of_that_family"),
             row(
@@ -119,9 +119,9 @@ CLIENT_SECTIONS = (
             row(
                 "rejectUnauthorized",
                 "reject_unauthorized",
-                "TestTls::test_trusting_blindly TestTls::test_a_certificate_that_nobody_trusts",
+                "TestTls::test_a_client_may_accept_any_certificate TestTls::test_an_untrusted_certificate_fails_the_handshake",
             ),
-            row("servername", "servername", "TestTls::test_the_name_in_the_certificate"),
+            row("servername", "servername", "TestTls::test_the_name_in_the_certificate_is_checked"),
             row(
                 "socket",
                 "socket",
@@ -131,7 +131,7 @@ CLIENT_SECTIONS = (
             row(
                 "autoSelectFamilyAttemptTimeout",
                 "auto_select_family_attempt_timeout",
-                "TestSeveralAddresses::test_a_silent_address_does_not_hinder",
+                "TestSeveralAddresses::test_a_silent_address_does_not_prevent_a_connection",
                 SECONDS,
             ),
         ),
@@ -176,8 +176,8 @@ CLIENT_SECTIONS = (
                 "default_encoding",
                 "TestStrings::test_strings_are_sent_in_the_default_encoding",
             ),
-            row("encoding", "encoding", "TestEncoding::test_characters_that_messages_cut_in_two"),
-            row("highWaterMark", "high_water_mark", "TestReading::test_more_than_the_mark_at_once"),
+            row("encoding", "encoding", "TestEncoding::test_characters_cut_by_messages_are_decoded_whole"),
+            row("highWaterMark", "high_water_mark", "TestReading::test_a_read_may_exceed_the_mark"),
             row("objectMode", "object_mode", "TestObjectMode::test_object_mode_reads_whole_messages"),
             row(
                 "readableHighWaterMark",

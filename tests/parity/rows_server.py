@@ -34,7 +34,7 @@ CONNECTION_OPTIONS = (
     row(
         "maxPayload",
         "max_payload",
-        "TestBothSides::test_max_payload_counts_the_whole_message TestErrorCodes::test_a_fault_of_a_client",
+        "TestBothSides::test_max_payload_counts_the_whole_message TestErrorCodes::test_a_fault_of_a_client_has_its_error_and_close_codes",
     ),
     row(
         "maxPendingAutoPongs",

@@ -9,14 +9,14 @@ OBJECTS = "TestEventTarget::test_the_four_events_are_objects_for_event_listeners
 BEGIN = "TestTheAnswer::test_frames_behind_the_answer_wait_for_open"
 TYPES, CHANGES = "TestReceiving::test_binary_types", "TestReceiving::test_binary_type_may_change_at_any_time"
 PAUSE = "TestReceiving::test_pause_and_resume"
-PAUSE_IN_VAIN = "TestMembers::test_pause_and_resume_mean_nothing_before_and_after"
+PAUSE_IN_VAIN = "TestMembers::test_pause_and_resume_have_no_effect_unless_open"
 PINGS, BEATS = "TestReceiving::test_pings_are_answered_and_emitted", "TestSending::test_ping_and_pong"
 AFTERWARDS = "TestAfterwards::test_sending_after_close_sends_nothing_and_tells_the_callback"
 PEER_BEGINS, WE_BEGIN = "TestOrderly::test_the_peer_begins", "TestOrderly::test_the_server_begins"
 CALLBACK = "TestSending::test_a_callback_is_called_after_its_frame"
 OF_A_CLIENT, OF_A_SERVER = (
-    "TestErrorCodes::test_a_fault_of_a_client",
-    "TestErrorCodes::test_a_fault_of_a_server",
+    "TestErrorCodes::test_a_fault_of_a_client_has_its_error_and_close_codes",
+    "TestErrorCodes::test_a_fault_of_a_server_has_its_error_and_close_codes",
 )
 ENVIRONMENT_TEST = "test_a_variable_keeps_the_native_core_out"
 

@@ -1,4 +1,4 @@
-"""ws's module is its class `WebSocket`, so whoever has that has all of ws."""
+"""ws's module is its class `WebSocket`, so a program that has the class has all of ws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tests.peers import within
 from wsrs import WebSocket
 
 
-async def test_all_of_ws_by_way_of_its_class() -> None:
+async def test_the_other_names_of_ws_are_attributes_of_its_class() -> None:
     async with WebSocket.Server(port=0, host="127.0.0.1") as server:
         assert isinstance(server, WebSocket.WebSocketServer)
         server.on("connection", lambda ws, request: ws.send("hello"))

@@ -1,4 +1,4 @@
-"""permessage-deflate by its options, seen by a peer that inflates and deflates with zlib itself."""
+"""The options of permessage-deflate, observed by a peer that inflates and deflates with zlib itself."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ANSWER = {"sec_websocket_extensions": "permessage-deflate"}
 
 
 def deflate(data: bytes, bits: int = 15) -> bytes:
-    """A message as RFC 7692 7.2.1 has it."""
+    """Compress a message as RFC 7692 section 7.2.1 says."""
     compressor = zlib.compressobj(wbits=-bits)
     return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
 def inflate(data: bytes, bits: int = 15) -> bytes:
-    """Of a message that refers to none before it."""
+    """Inflate a message that refers to no earlier one."""
     return zlib.decompressobj(wbits=-bits).decompress(data + TAIL)
 
 
@@ -61,7 +61,7 @@ class TestNegotiation:
         pair.write(TEXT, deflate(b"hello"), rsv=COMPRESSED)
         assert await within(message) == (b"hello", False)
 
-    async def test_a_client_may_leave_it_out(self, make_pair: MakePair) -> None:
+    async def test_a_client_may_leave_compression_out(self, make_pair: MakePair) -> None:
         pair = await make_pair("client", perMessageDeflate=False)
         assert "sec-websocket-extensions" not in pair.head
 
@@ -146,12 +146,12 @@ class TestParameters:
             wsrs.WebSocketServer(no_server=True, per_message_deflate=wrong)
 
     async def test_threshold(self, make_pair: MakePair) -> None:
-        """Without context takeover, what is shorter is not compressed: 1,024 bytes by default."""
+        """Without context takeover, shorter messages are not compressed: the default is 1,024 bytes."""
         pair = await compressing(make_pair, serverNoContextTakeover=True)
         assert [(await sent(pair, "x" * size)).rsv for size in (1023, 1024)] == [0, COMPRESSED]
         pair = await compressing(make_pair, serverNoContextTakeover=True, threshold=5)
         assert [(await sent(pair, b"x" * size)).rsv for size in (4, 5)] == [0, COMPRESSED]
-        # With context takeover even short messages gain, and are compressed.
+        # With context takeover even short messages become shorter, and are compressed.
         pair = await compressing(make_pair, threshold=5)
         assert (await sent(pair, "x")).rsv == COMPRESSED
 
@@ -168,7 +168,7 @@ class TestParameters:
 
     @pytest.mark.parametrize("limit", [1, 10])
     async def test_concurrency_limit(self, make_pair: MakePair, limit: int) -> None:
-        """Whatever the limit: long messages, both ways, come whole and in order."""
+        """With any limit, long messages arrive whole and in order, in both directions."""
         pair = await compressing(make_pair, "; server_no_context_takeover", concurrencyLimit=limit)
         long = [random.Random(number).randbytes(100_000) for number in range(6)]
         for data in long:
@@ -211,7 +211,7 @@ class TestSending:
         assert inflate(frames[3].payload) == b"short"
         assert told == ["long", "plain", "ping", "short"]
 
-    async def test_received_messages_keep_theirs(self, make_pair: MakePair) -> None:
+    async def test_received_compressed_and_plain_messages_keep_their_order(self, make_pair: MakePair) -> None:
         pair = await compressing(make_pair, "; client_no_context_takeover", clientNoContextTakeover=True)
         long = random.Random(5).randbytes(300_000)
         seen: list[Any] = []

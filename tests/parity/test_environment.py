@@ -1,4 +1,4 @@
-"""The environment variables of ws, in a process of their own that talks to itself."""
+"""The environment variables of ws, each in a process that talks to itself."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ async def test_a_variable_keeps_the_native_core_out(variable: str) -> None:
             check=True,
         )
         said[value] = done.stdout.strip()
-    # An empty value is none.
+    # An empty value has no effect.
     assert said == {"": "core hello", "1": "pure hello"}

@@ -1,4 +1,4 @@
-"""Each error code of ws: what causes it, the `'error'` event, the close frame and the `'close'` event."""
+"""Each error code of ws: its cause, the `'error'` event, the close frame and the `'close'` event."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ async def ends_with(
 
 class TestErrorCodes:
     @pytest.mark.parametrize(("code", "close_code", "sent", "options"), OF_A_CLIENT)
-    async def test_a_fault_of_a_client(
+    async def test_a_fault_of_a_client_has_its_error_and_close_codes(
         self, make_pair: MakePair, code: str, close_code: int, sent: bytes, options: dict[str, Any]
     ) -> None:
         await ends_with(make_pair, "server", code, close_code, sent, options)
 
     @pytest.mark.parametrize(("code", "close_code", "sent", "options"), OF_A_SERVER)
-    async def test_a_fault_of_a_server(
+    async def test_a_fault_of_a_server_has_its_error_and_close_codes(
         self, make_pair: MakePair, code: str, close_code: int, sent: bytes, options: dict[str, Any]
     ) -> None:
         await ends_with(make_pair, "client", code, close_code, sent, options)

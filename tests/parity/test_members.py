@@ -1,4 +1,4 @@
-"""Members of a WebSocket, on a connection of either side with a peer that speaks bytes."""
+"""Members of a WebSocket of either role, connected with a peer that speaks bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..peers import within
 from .conftest import MakePair, Side
 
 LARGE = 16 * 1024 * 1024
-"""Bytes: more than the kernel holds for a peer that does not read."""
+"""More bytes than the kernel holds for a peer that does not read."""
 
 
 class TestMembers:
@@ -30,7 +30,7 @@ class TestMembers:
         assert (await pair.peer.frame()).payload == b"y" * 1000
         assert pair.ws.bufferedAmount == 0
 
-    async def test_pause_and_resume_mean_nothing_before_and_after(self, make_pair: MakePair) -> None:
+    async def test_pause_and_resume_have_no_effect_unless_open(self, make_pair: MakePair) -> None:
         server = (await make_pair(auto_pong=False)).server
         server.on("connection", lambda ws, request: ws.send("hello"))
         ws = wsrs.WebSocket(server.url)

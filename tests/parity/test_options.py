@@ -1,4 +1,4 @@
-"""Options that both sides take, each on a connection of either side with a peer that speaks bytes."""
+"""Options that both sides take, each tested in either role with a peer that speaks bytes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TestBothSides:
 
     @pytest.mark.parametrize("allowed", [True, False])
     async def test_allow_synchronous_events(self, make_pair: MakePair, side: Side, allowed: bool) -> None:
-        """Several events in a tick, or each in a tick of its own."""
+        """Several events come in one tick, or each in a tick of its own."""
         pair = await make_pair(side, allow_synchronous_events=allowed)
         loop = asyncio.get_running_loop()
         tick = 0
@@ -101,7 +101,7 @@ class TestBothSides:
         assert (await within(failed))[0].code == "WS_ERR_TOO_MANY_BUFFERED_PARTS"
 
     async def test_max_pending_auto_pongs(self, make_pair: MakePair, side: Side) -> None:
-        """Pings are not answered while so many pongs wait behind what the peer does not read."""
+        """Pings are not answered while so many pongs wait behind data that the peer does not read."""
         pair = await make_pair(side, maxPendingAutoPongs=3)
         heard: list[Any] = []
         full = asyncio.Event()
@@ -129,11 +129,11 @@ class TestBothSides:
 
 class TestServer:
     async def test_backlog(self, reports: Reports) -> None:
-        """How many connections the system completes before the server has accepted one."""
+        """The option limits how many connections the system completes before the server has accepted one."""
         attempts = 8
 
         def complete(server: wsrs.WebSocketServer) -> int:
-            # Nothing is accepted meanwhile: the loop does not run.
+            # Nothing is accepted meanwhile, because the loop does not run.
             clients = [socket.socket() for _ in range(attempts)]
             for client in clients:
                 client.setblocking(False)

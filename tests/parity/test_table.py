@@ -1,4 +1,4 @@
-"""The table is whole: each name is there in both spellings, each test exists, and the page is up to date."""
+"""The table is complete: each name exists in both spellings, each test exists, and the page is up to date."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .row import Row
 from .table import PAGE, SECTIONS, known_tests, render
 
 WS_NAMES = Path(__file__).with_name("ws_names.txt").read_text().splitlines()
-"""The names of ws's documentation, kind by kind."""
+"""The names in ws's documentation, by kind."""
 
 ROWS = [(section.kind, row) for section in SECTIONS for row in section.rows]
 
@@ -48,7 +48,7 @@ def of_a_table(table: OptionTable) -> Callable[[Row], bool]:
 
 
 def of_events(cls: type) -> Callable[[Row], bool]:
-    """The class says that it emits the event; who listens to it by either spelling hears it."""
+    """True if the class declares the event, and listeners get it under either spelling."""
 
     def there(row: Row) -> bool:
         heard: list[str] = []
@@ -67,7 +67,7 @@ def field_of_an_event(row: Row) -> bool:
 
 
 def of_a_call(row: Row) -> bool:
-    """Both spellings are the same function, and its parameters by place are those of the row."""
+    """True if both spellings are the same function, whose positional parameters are those of the row."""
     of_ws, ours = (_called(each) for each in (row.ws, row.name))
     by_place = [
         each.name
@@ -90,14 +90,14 @@ def _parameters(call: str) -> list[str]:
 
 
 def of_a_hook(row: Row) -> bool:
-    """There is such an option, which is a function."""
+    """True if there is such an option and it is a function."""
     pair = row.ws.partition("(")[0], row.name.partition("(")[0]
     rows = [*SERVER.rows, *CLIENT.rows]
     return any((each.ws_name, each.name) == pair and each.check is function for each in rows)
 
 
 def of_listeners(cls: type) -> Callable[[Row], bool]:
-    """The class says that so much is given."""
+    """True if the class declares that its listeners get so many arguments."""
 
     def there(row: Row) -> bool:
         event, _, given = row.ws.rstrip(")").partition("(")
@@ -186,11 +186,11 @@ def test_no_option_of_ours_is_missing(table: OptionTable, kind: str) -> None:
 
 
 BEYOND_WS = {"droppedMessages"}
-"""Members that ws does not have; they are spelled both ways all the same."""
+"""Members that ws does not have, but that have both spellings too."""
 
 
 def test_no_alias_of_ours_is_missing() -> None:
-    """Every ws spelling of a member, but for those of Node's EventEmitter, which ws inherits."""
+    """The table has every ws spelling of a member, except those of Node's EventEmitter, which ws inherits."""
     for cls, kind in ((wsrs.WebSocketServer, "server member"), (wsrs.WebSocket, "websocket member")):
         aliases = set(cls._spellings) - set(wsrs.EventEmitter._spellings) - BEYOND_WS
         assert aliases <= {row.ws for each, row in ROWS if each == kind}

@@ -1,1 +1,1 @@
-"""Random calls in random states, on both ends of live connections: what must hold all the same."""
+"""Random calls in random states on both ends of live connections, with invariants that must hold."""

@@ -17,7 +17,7 @@ from .machine import Connection
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.stateful", description=__doc__)
     parser.add_argument("--examples", type=int, default=1000, help="how many (default: 1000)")
-    parser.add_argument("--steps", type=int, default=40, help="calls in each, at most (default: 40)")
+    parser.add_argument("--steps", type=int, default=40, help="the most calls in each example (default: 40)")
     parser.add_argument("--seed", type=int, default=None, help="the same examples again")
     options = parser.parse_args()
     machine = Connection if options.seed is None else hypothesis.seed(options.seed)(Connection)

@@ -1,8 +1,8 @@
-"""A machine of hypothesis over a server and a client of ours, connected by loopback.
+"""A state machine of hypothesis over a server and a client of ours, connected over loopback.
 
-What must hold after every step: a state only goes forward; `'close'` comes once and last; what was received
-is the beginning of what the other end has sent, in order and equal; nothing is reported to the loop. At the
-end: whatever was sent before an orderly close has arrived, and no task is left.
+After every step: states only go forward; `'close'` comes once and last; the received messages are the
+beginning of those that the other end has sent, in order and equal; nothing is reported to the loop. At the
+end: everything that was sent before an orderly close has arrived, and no task is left.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ends = st.sampled_from(["server", "client"])
 
 
 class End:
-    """One end, and what it has done and heard."""
+    """One end, with a record of what it has sent and received."""
 
     def __init__(self, ws: Any, loop: asyncio.AbstractEventLoop, *, pulls: bool) -> None:
         self.ws = ws
@@ -48,7 +48,7 @@ class End:
         self._go_on.set()
         self.iteration: asyncio.Task[None] | None = None
         if pulls:
-            # Before any listener: from then on nothing is dropped.
+            # This comes before any listener: from here on no message is dropped.
             messages = aiter_of(ws)
             self.iteration = loop.create_task(self._iterate(messages))
         else:
@@ -80,7 +80,7 @@ class End:
         self.events.append("close")
 
     def keep(self, awaitable: Any) -> None:
-        """Somebody awaits what a call returned; what it raises is looked at in the end."""
+        """Await the result of a call in a task; its exception is checked at the end."""
 
         async def wait() -> None:
             await awaitable
@@ -88,7 +88,7 @@ class End:
         self.outcomes.append(self._loop.create_task(wait()))
 
     def check(self) -> None:
-        """What holds at any time."""
+        """Check what must hold at any time."""
         self.states.append(self.ws.ready_state)
         assert self.states == sorted(self.states), self.states
         assert len(self.closes) == (1 if self.ws.ready_state == wsrs.CLOSED else 0)
@@ -98,12 +98,12 @@ class End:
 
 
 def aiter_of(ws: Any) -> Any:
-    """`ws` as an iterator (`aiter`, before it is first awaited)."""
+    """`ws` as an iterator: `aiter`, before it is first awaited."""
     return ws.__aiter__()
 
 
 class Connection(RuleBasedStateMachine):
-    """Both ends of a connection, from the client's construction on."""
+    """Both ends of a connection, from the construction of the client on."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Connection(RuleBasedStateMachine):
         self._reactor = core.reactor
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """`work`, in one task, so that no other is but the connection's own."""
+        """Run `work` in a single task, so that all other tasks belong to the connection."""
         task = self.loop.create_task(work)
         late = self.loop.call_later(PATIENCE, task.cancel)
         try:
@@ -138,7 +138,7 @@ class Connection(RuleBasedStateMachine):
         pulls: tuple[bool, bool],
         at_once: bool,
     ) -> None:
-        """The kinds of loop and transports, options, and whether each end has listeners or iterates."""
+        """Choose the loop, the transports and the options, and whether each end has listeners or iterates."""
         if uvloop and sys.platform != "win32":
             import uvloop as library
 
@@ -170,7 +170,7 @@ class Connection(RuleBasedStateMachine):
             await client.wait_open()
 
     def call(self, end: str, act: Callable[[End], Any]) -> None:
-        """A call in the loop, where it and its ends are; without effect where there is no such end yet."""
+        """Make a call on one end within the loop; it does nothing if that end does not exist yet."""
 
         async def calling() -> None:
             if end in self.ends:
@@ -178,7 +178,7 @@ class Connection(RuleBasedStateMachine):
 
         self.run(calling())
 
-    # What a program may do ----------------------------------------------------------------------
+    # Calls of a program -------------------------------------------------------------------------
 
     @rule(end=ends, message=data, compress=st.sampled_from([None, True, False]))
     def send(self, end: str, message: Data, compress: bool | None) -> None:
@@ -250,7 +250,7 @@ class Connection(RuleBasedStateMachine):
 
         self.run(ticks())
 
-    # What holds ---------------------------------------------------------------------------------
+    # Invariants ---------------------------------------------------------------------------------
 
     @invariant()
     def everything_is_in_order(self) -> None:

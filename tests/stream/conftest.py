@@ -1,4 +1,4 @@
-"""Streams for the tests: over a server's WebSocket, and between two."""
+"""Streams for the tests: one over a server's WebSocket, and two that are connected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def pair(serve: Serve) -> Any:
 
 
 async def streams(serve: Serve, **options: Any) -> tuple[Any, Any]:
-    """A client's stream and the server's."""
+    """A client's stream and the server's stream of the same connection."""
     server = await serve()
     connection = listen(server, "connection")
     client = create_websocket_stream(WebSocket(server.url), options)

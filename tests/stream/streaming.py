@@ -1,7 +1,7 @@
-"""A program: echoes so many MiB over two streams, to a slow reader, and prints how much memory grew.
+"""A program that echoes some MiB over two streams, to a slow reader, and prints how much memory grew.
 
-`python -m tests.stream.streaming MIB LOOP [objects]` prints KiB of growth of the process, in which both ends
-are. A process of its own, because only the peak of a whole life tells what it took.
+`python -m tests.stream.streaming MIB LOOP [objects]` prints by how many KiB the process, which has both ends,
+has grown. It is a process of its own, because only the peak of a whole process can be read.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ PATIENCE = 600.0
 
 
 def peak() -> int:
-    """The most memory that this process ever had, in KiB."""
+    """The peak memory of this process, in KiB."""
     if sys.platform.startswith("linux"):
-        # Not ru_maxrss: that begins with the parent's.
+        # ru_maxrss would begin with the parent's value.
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.split("VmHWM:")[1].split()[0])
     import resource
@@ -30,7 +30,7 @@ def peak() -> int:
 
 
 async def write(stream: Any, chunks: int) -> int:
-    """Write `chunks` different chunks, then end; returns their checksum."""
+    """Write `chunks` different chunks, then end; return their checksum."""
     body = bytes(range(256)) * (CHUNK // 256 - 1)
     check = 0
     for number in range(chunks):
@@ -42,7 +42,7 @@ async def write(stream: Any, chunks: int) -> int:
 
 
 async def read(stream: Any, chunks: int, objects: bool) -> int:
-    """Read as much, pausing for a millisecond after each MiB; returns the checksum."""
+    """Read as much, pausing for a millisecond after each MiB; return the checksum."""
     check = got = 0
     while got < chunks * CHUNK:
         data = await stream.read() if objects else await stream.read(CHUNK)
@@ -61,7 +61,7 @@ async def echo(stream: Any, objects: bool) -> None:
 
 
 async def run(mib: int, objects: bool) -> int:
-    """Echo `mib` MiB; returns the growth in KiB."""
+    """Echo `mib` MiB; return the growth in KiB."""
     ends: list[asyncio.Task[None]] = []
 
     def connected(ws: wsrs.WebSocket, request: Any) -> None:

@@ -1,4 +1,4 @@
-"""The buffer of a stream against a plain bytes or str, with random operations."""
+"""The buffer of a stream, compared with plain bytes or a str under random operations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def first_end(plain: Any, separators: list[Any], offset: int) -> tuple[int, int]
 
 @pytest.mark.parametrize("is_text", [False, True], ids=["bytes", "str"])
 @given(operations=OPERATIONS)
-def test_the_buffer_is_what_a_plain_one_is(is_text: bool, operations: list[Any]) -> None:
+def test_the_buffer_behaves_like_plain_bytes_or_str(is_text: bool, operations: list[Any]) -> None:
     def of(text: str) -> Any:
         return text if is_text else text.encode()
 
@@ -55,7 +55,7 @@ def test_the_buffer_is_what_a_plain_one_is(is_text: bool, operations: list[Any])
         assert buffer.size == len(buffer) == len(plain)
 
 
-def test_a_lone_message_is_given_uncopied() -> None:
+def test_a_lone_message_is_returned_uncopied() -> None:
     message = b"x" * 1000
     buffer = Buffer(b"")
     buffer.put(message)

@@ -1,4 +1,4 @@
-"""Backpressure of a stream, both ways: who is slow stops who is fast, and memory stays flat."""
+"""Backpressure of a stream in both directions: a slow end stops a fast one, and memory stays flat."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[2]
 CHUNK = b"x" * 65_536
 MIB = 1024 * 1024
 GROWTH = 32 * 1024
-"""KiB of memory that a process may grow by while it streams."""
+"""By how many KiB a process may grow while it streams."""
 
 
 async def grown(mib: int, *how: str, patience: float = 60) -> int:
-    """KiB by which a process grows that streams `mib` MiB."""
+    """By how many KiB a process grows that streams `mib` MiB."""
     command = (sys.executable, "-m", "tests.stream.streaming", str(mib), *how)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     try:
@@ -40,14 +40,14 @@ def loop_name() -> str:
     return "uvloop" if module.startswith("uvloop") else "asyncio"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the peak of a process's memory is asked of Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="the peak of a process's memory is read on Unix alone")
 class TestMemory:
     @pytest.mark.parametrize("mode", [[], ["objects"]], ids=["bytes", "objects"])
-    async def test_stays_flat_under_64_mib_each_way(self, mode: list[str]) -> None:
+    async def test_memory_stays_flat_under_64_mib_each_way(self, mode: list[str]) -> None:
         assert await grown(64, loop_name(), *mode) < GROWTH
 
     @pytest.mark.slow
-    async def test_stays_flat_under_1_gib_each_way(self, record_property: Any) -> None:
+    async def test_memory_stays_flat_under_1_gib_each_way(self, record_property: Any) -> None:
         growth = await grown(1024, loop_name(), patience=600)
         record_property("growth_kib", growth)
         print(f"1 GiB each way: {growth} KiB of growth")
@@ -55,7 +55,7 @@ class TestMemory:
 
 
 class TestReading:
-    async def test_reading_stops_at_the_mark_and_goes_on_with_the_reader(self, serve: Serve) -> None:
+    async def test_reading_stops_at_the_mark_and_resumes_with_the_reader(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         peer = await raw_client(server)
@@ -78,7 +78,7 @@ class TestReading:
         await within(flooding)
         await peer.close()
 
-    async def test_many_small_messages_that_came_at_once(self, serve: Serve) -> None:
+    async def test_many_small_messages_that_came_at_once_are_read_in_order(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         peer = await raw_client(server)
@@ -121,7 +121,7 @@ class TestWriting:
     async def test_drain_does_not_wait_below_the_mark(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
-        peer = await raw_client(server)  # which reads nothing
+        peer = await raw_client(server)  # it reads nothing
         ws, _ = await within(connection)
         stream = create_websocket_stream(ws, writable_high_water_mark=64 * 1024 * 1024)
         stream.write(bytes(32 * 1024 * 1024))

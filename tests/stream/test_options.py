@@ -1,4 +1,4 @@
-"""The options of `create_websocket_stream`: each works or is refused by its name."""
+"""The options of `create_websocket_stream`: each works, or is refused with its name."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class TestRefusals:
         with pytest.raises(error, match=said):
             create_websocket_stream(ws, options)
 
-    async def test_a_stream_over_what_is_no_websocket(self) -> None:
+    async def test_a_stream_needs_a_websocket(self) -> None:
         nothing: Any = object()
         with pytest.raises(TypeError, match="websocket must be a WebSocket, not object"):
             create_websocket_stream(nothing)
@@ -81,7 +81,9 @@ class TestRefusals:
 
 class TestEncoding:
     @pytest.mark.parametrize(("encoding", "codec"), [("utf8", "utf-8"), ("utf16le", "utf-16-le")])
-    async def test_characters_that_messages_cut_in_two(self, ws: Any, encoding: str, codec: str) -> None:
+    async def test_characters_cut_by_messages_are_decoded_whole(
+        self, ws: Any, encoding: str, codec: str
+    ) -> None:
         stream = create_websocket_stream(ws, {"encoding": encoding})
         for byte in "Grüße 🚀\nzwei".encode(codec):
             ws.peer.write(frame(2, bytes([byte])))
@@ -91,12 +93,12 @@ class TestEncoding:
         assert await within(stream.read()) == "zwei"
         assert await within(stream.read()) == ""
 
-    async def test_what_is_not_that_encoding_becomes_ufffd(self, ws: Any) -> None:
+    async def test_bytes_that_cannot_be_decoded_become_ufffd(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, encoding="utf-8")
         ws.peer.hang_up(frame(2, b"a\xffb\xe2\x82") + close_frame(1000))
         assert await within(stream.read()) == "a\ufffdb\ufffd"
 
-    async def test_separators_are_str_then(self, ws: Any) -> None:
+    async def test_with_an_encoding_separators_are_str(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, encoding="utf-8")
         with pytest.raises(TypeError, match="a separator must be str, not bytes"):
             await stream.readuntil(b"--")
@@ -121,7 +123,7 @@ class TestStrings:
 
 
 class TestHalfOpen:
-    async def test_by_default_the_writing_is_left_to_the_program(self, ws: Any) -> None:
+    async def test_by_default_the_program_ends_the_writing(self, ws: Any) -> None:
         stream = create_websocket_stream(ws)
         ws.peer.hang_up(close_frame(1000))
         assert await within(stream.read()) == b""
@@ -181,7 +183,7 @@ class TestObjectMode:
             stream.write(None)
         assert stream.transport.get_write_buffer_size() <= 1
 
-    async def test_object_mode_has_no_bytes_to_count(self, ws: Any) -> None:
+    async def test_object_mode_takes_no_number_of_bytes(self, ws: Any) -> None:
         stream = create_websocket_stream(ws, object_mode=True)
         with pytest.raises(ValueError, match="takes no number of bytes: 5"):
             await stream.read(5)

@@ -1,4 +1,4 @@
-"""The reading end of a stream, as asyncio's streams read."""
+"""The reading end of a stream, which behaves like asyncio's `StreamReader`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_stream_after_a_first_recv_reads_the_rest(serve: Serve) -> None:
 
 
 class TestReading:
-    async def test_bytes_do_not_know_the_bounds_of_messages(self, pair: Pair) -> None:
+    async def test_reads_do_not_depend_on_the_bounds_of_messages(self, pair: Pair) -> None:
         stream, peer = pair
         peer.write(frame(TEXT, b"one\ntwo") + frame(BINARY, b"") + frame(BINARY, b"\nthree"))
         assert await within(stream.readline()) == b"one\n"
@@ -46,7 +46,7 @@ class TestReading:
         assert await within(stream.readexactly(0)) == b""
         assert await within(stream.read(100)) == b"hree"
 
-    async def test_a_separator_cut_in_two(self, pair: Pair) -> None:
+    async def test_a_separator_cut_in_two_is_found(self, pair: Pair) -> None:
         stream, peer = pair
         for piece in (b"a\r", b"\n", b"b\r\r\nc"):
             peer.write(frame(BINARY, piece))
@@ -85,7 +85,7 @@ class TestReading:
         peer.hang_up(close_frame(None))
         assert await within(reading) == data
 
-    async def test_more_than_the_mark_at_once(self, pair: Pair) -> None:
+    async def test_a_read_may_exceed_the_mark(self, pair: Pair) -> None:
         stream, peer = pair
         data = bytes(range(256)) * 2000
         for place in range(0, len(data), 1000):
@@ -107,7 +107,7 @@ class TestReading:
         server.write(b"z\n")
         assert await within(client.readline()) == b"z\n"
 
-    async def test_arguments_of_reads_that_mean_nothing(self, pair: Pair) -> None:
+    async def test_bad_arguments_of_reads_are_errors(self, pair: Pair) -> None:
         stream, peer = pair
         with pytest.raises(ValueError, match="at least 0, not -1"):
             await stream.readexactly(-1)
@@ -134,7 +134,7 @@ class TestReading:
         peer.write(frame(BINARY, b"2"))
         assert await within(stream.readexactly(2)) == b"12"
 
-    async def test_what_came_before_there_was_a_stream(self, serve: Serve) -> None:
+    async def test_messages_that_came_before_the_stream_are_read(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         peer = await raw_client(server, then=frame(BINARY, b"1") + frame(PING))

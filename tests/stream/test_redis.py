@@ -1,6 +1,6 @@
-"""A library on asyncio's streams over ours: redis.asyncio, through a WebSocket, to a real redis-server.
+"""redis.asyncio, written for asyncio's streams, on our streams: through a WebSocket to a real redis-server.
 
-Without redis-server (requirements/system.txt) these tests say that they could not run.
+Without redis-server (requirements/system.txt) these tests are skipped or fail, as `presence.absent` decides.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Redis:
             while line := await within(process.stdout.readline(), 30):
                 if b"Ready to accept connections" in line:
                     return cls(process, port)
-            await process.wait()  # somebody was faster with the port
+            await process.wait()  # another process took the port first
         raise AssertionError("redis-server does not start")
 
     async def stop(self) -> None:
@@ -54,7 +54,7 @@ class Redis:
 
 
 async def copy(reader: Any, writer: Any) -> None:
-    """From one end to the other, then the end itself."""
+    """Copy from one end to the other, then pass on the end of the stream."""
     try:
         while data := await reader.read(65_536):
             writer.write(data)
@@ -147,14 +147,14 @@ async def test_publish_and_subscribe(client: Any) -> None:
             assert (message["type"], message["data"]) == ("message", b"%d" % number)
 
 
-async def test_a_wait_that_times_out_and_one_that_does_not(client: Any) -> None:
+async def test_a_blocking_pop_may_time_out_or_not(client: Any) -> None:
     assert await within(client.blpop("queue", timeout=0.05)) is None
     waiting = asyncio.ensure_future(client.blpop("queue", timeout=5))
     await within(client.rpush("queue", "job"))
     assert await within(waiting) == (b"queue", b"job")
 
 
-async def test_errors_of_redis_are_errors_of_redis(client: Any) -> None:
+async def test_errors_of_the_redis_server_are_redis_errors(client: Any) -> None:
     await within(client.set("text", "no number"))
     with pytest.raises(redis_client.ResponseError, match="not an integer"):
         await within(client.incr("text"))

@@ -1,4 +1,4 @@
-"""`create_websocket_stream`: what it is made over, how it ends, and what fails."""
+"""`create_websocket_stream`: the states of its WebSocket, its ends, and its errors."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TestEnding:
             stream.writelines([b"more"])
         assert [(await peer.frame())[:2] for _ in range(2)] == [(BINARY, b"last"), (CLOSE, b"")]
         await within(stream.drain())
-        # The other direction goes on until the peer has answered.
+        # The peer may still send until it has answered.
         peer.write(frame(BINARY, b"still"))
         assert await within(stream.read(100)) == b"still"
         peer.hang_up(frame(BINARY, b" here") + close_frame(None))
@@ -60,7 +60,7 @@ class TestEnding:
         assert await within(client.read()) == b"greeting"
         await within(asyncio.gather(client.wait_closed(), server.wait_closed()))
 
-    async def test_close_sends_what_is_written_and_drops_what_comes(self, pair: Pair) -> None:
+    async def test_close_sends_written_data_and_drops_what_arrives(self, pair: Pair) -> None:
         stream, peer = pair
         peer.write(frame(BINARY, b"x" * 200_000) + frame(PING))
         stream.websocket.pause()
@@ -131,7 +131,7 @@ class TestEnding:
             with pytest.raises(wsrs.ConnectionClosed, match=r"4000.*why"):
                 await within(wait)
 
-    async def test_a_stream_gets_what_still_waits_in_the_websocket(self, serve: Serve) -> None:
+    async def test_a_stream_gets_messages_that_wait_in_the_websocket(self, serve: Serve) -> None:
         server = await serve()
         connection = listen(server, "connection")
         peer = await raw_client(server)
@@ -144,7 +144,7 @@ class TestEnding:
 
 class TestErrors:
     @pytest.mark.parametrize("code", [1002, 1011, 4000])
-    async def test_a_close_that_is_none_of_order_is_no_end_of_file(self, pair: Pair, code: int) -> None:
+    async def test_a_disorderly_close_is_no_end_of_file(self, pair: Pair, code: int) -> None:
         stream, peer = pair
         peer.hang_up(frame(BINARY, b"all") + frame(BINARY, b"that came") + close_frame(code, b"why"))
         await within(stream.websocket.wait_closed())
@@ -185,7 +185,7 @@ class TestErrors:
         assert (await peer.frame()).opcode == PONG
         assert await peer.at_end()
 
-    async def test_nothing_is_reported_that_somebody_can_still_learn(
+    async def test_an_error_that_a_read_can_still_raise_is_not_reported(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         ws = WebSocket(raw_server.url)

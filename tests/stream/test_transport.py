@@ -1,4 +1,4 @@
-"""The transport of a stream: what it says of the socket, and its limits."""
+"""The transport of a stream: its information about the socket, its writing, and its limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conftest import Pair, streams
 
 
 class TestTransport:
-    async def test_the_transport_says_what_the_socket_is(self, serve: Serve) -> None:
+    async def test_the_transport_has_the_extra_info_of_the_socket(self, serve: Serve) -> None:
         client, server = await streams(serve)
         await within(client.websocket.wait_open())
         for stream, other in ((client, server), (server, client)):

@@ -1,4 +1,4 @@
-"""The writing end of a stream, as asyncio's streams write."""
+"""The writing end of a stream, which behaves like asyncio's `StreamWriter`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TestWriting:
             with pytest.raises(TypeError, match="must be bytes-like or a str"):
                 stream.write(wrong)
 
-    async def test_while_connecting_it_waits_for_the_opening(self, raw_server: RawServer) -> None:
+    async def test_writes_while_connecting_wait_for_the_opening(self, raw_server: RawServer) -> None:
         stream = create_websocket_stream(WebSocket(raw_server.url))
         data = bytearray(b"1")
         stream.write(data)
@@ -49,9 +49,7 @@ class TestWriting:
         assert [(await peer.frame()).payload for _ in range(2)] == [b"1", b"23"]
         assert stream.get_extra_info("peername") == ("127.0.0.1", raw_server.port)
 
-    async def test_a_write_fails_where_the_opening_does(
-        self, raw_server: RawServer, reports: Reports
-    ) -> None:
+    async def test_writes_fail_if_the_opening_fails(self, raw_server: RawServer, reports: Reports) -> None:
         stream = create_websocket_stream(WebSocket(raw_server.url), writable_high_water_mark=0)
         stream.write(b"1")
         tasks = [
@@ -68,7 +66,7 @@ class TestWriting:
         with pytest.raises(wsrs.HandshakeError, match="403"):
             await within(stream.drain())
 
-    async def test_to_an_ended_connection_only_drain_raises(self, pair: Pair) -> None:
+    async def test_of_writes_to_an_ended_connection_only_drain_raises(self, pair: Pair) -> None:
         stream, peer = pair
         peer.hang_up(close_frame(1000, b"bye"))
         await within(stream.websocket.wait_closed())
@@ -80,7 +78,7 @@ class TestWriting:
         assert isinstance(caught.value, wsrs.ConnectionClosed)
         await within(stream.wait_closed())
 
-    async def test_drain_raises_for_an_unwritten_rest(self, pair: Pair) -> None:
+    async def test_drain_raises_if_data_was_not_written(self, pair: Pair) -> None:
         stream, peer = pair
         stream.write(b"x" * 50_000_000)
         draining = asyncio.ensure_future(stream.drain())

@@ -1,1 +1,1 @@
-"""What has gone wrong in implementations of WebSocket: each class is a test here, in `table.py`'s order."""
+"""Faults that implementations of WebSocket have had: each class of them is in `table.py`, with its tests."""

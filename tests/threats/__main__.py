@@ -1,4 +1,4 @@
-"""`python -m tests.threats`: writes docs/security.md anew from the table."""
+"""`python -m tests.threats` renders docs/security.md from the table."""
 
 from __future__ import annotations
 

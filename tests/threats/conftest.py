@@ -1,4 +1,4 @@
-"""Both roles and both kinds of transport, for each test that asks for them."""
+"""Fixtures that run a test in both roles and on both kinds of transport."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ..core.harness import frame as memory_frame
 from ..peers import MASK, Peer, RawServer, frame, listen, raw_client, within
 
 if sys.platform == "win32":
-    # They need forks, limits of descriptors, and memory that can be asked for.
+    # These tests need forks, limits on descriptors, and a system that reports memory.
     collect_ignore = ["test_ends.py", "test_floods.py", "test_frames.py"]
 
 KINDS = ["engine", "loop"] if wsrs.backend == "core" else ["loop"]
-"""The transports that a connection may run on. The pure core has none of its own."""
+"""The transports that a connection may run on; the pure core has only the loop's."""
 
 
 def resident() -> int:
-    """Bytes of memory that the process holds; where the system does not say, the most it ever held."""
+    """Bytes of memory that the process holds or, if the system does not say, has held at most."""
     try:
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -40,21 +40,21 @@ def resident() -> int:
 
 @pytest.fixture(params=KINDS)
 def transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Which transports everything in the test runs on: the engine's, or the loop's as on Windows."""
+    """The transports that all connections of a test run on: the engine's, or the loop's as on Windows."""
     if request.param == "loop":
         monkeypatch.setattr(core, "reactor", lambda loop: None)
     return str(request.param)
 
 
 class Attacked(NamedTuple):
-    """A WebSocket of ours and the peer that attacks it by bytes."""
+    """A WebSocket of ours, and the peer that attacks it with bytes."""
 
     ws: Any
     peer: Peer
     mask: bytes | None
 
     def frame(self, opcode: int, payload: bytes = b"", **how: Any) -> bytes:
-        """A frame as the peer's role has to send it."""
+        """A frame as the peer's role must send it."""
         return frame(opcode, payload, mask=self.mask, **how)
 
 
@@ -65,7 +65,7 @@ Attack = Callable[..., Awaitable[Attacked]]
 async def attack(
     request: pytest.FixtureRequest, transports: str, serve: Serve, raw_server: RawServer, reports: Reports
 ) -> AsyncIterator[Attack]:
-    """Makes an open WebSocket of ours in each role: `await attack(**options)`."""
+    """`await attack(**options)` makes an open WebSocket of ours; the test runs in each role."""
     peers: list[Peer] = []
 
     async def make(**options: Any) -> Attacked:
@@ -89,7 +89,7 @@ async def attack(
 
 
 class Bytes:
-    """One side of a connection on a transport of memory, in each role, on the suite's backend."""
+    """One side of a connection on an in-memory transport, on the core that the suite runs on."""
 
     def __init__(self, loop: Any, is_server: bool) -> None:
         self.loop = loop
@@ -107,13 +107,13 @@ class Bytes:
         return Side(core, self.loop, self.is_server, **options)
 
     def frame(self, opcode: int, payload: bytes = b"", **how: Any) -> bytes:
-        """A frame of the peer's role."""
+        """A frame as the peer's role sends it."""
         return memory_frame(opcode, payload, **{"key": self.key, **how})
 
 
 @pytest.fixture(params=["server", "client"])
 def role(request: pytest.FixtureRequest) -> Iterator[Bytes]:
-    """Connections of memory in each role."""
+    """In-memory connections in each role."""
     loop = asyncio.new_event_loop()
     yield Bytes(loop, request.param == "server")
     loop.close()

@@ -17,12 +17,12 @@ from ..peers import BINARY, CLOSE, TEXT, RawServer, listen, within
 from .conftest import Attack, Attacked
 
 MOMENTS = range(9)
-"""Ticks of the loop from the beginning of a call to its cancellation: more than a call needs on loopback."""
+"""Ticks between the beginning of a call and its cancellation, up to more than it needs on loopback."""
 
 
 @pytest_asyncio.fixture(autouse=True)
 async def nothing_left(reports: Reports) -> AsyncIterator[None]:
-    """Every task that the test's calls began ends by itself."""
+    """True once every task that the test's calls began has ended by itself."""
     before = asyncio.all_tasks()
     yield
     left = asyncio.all_tasks() - before - {asyncio.current_task()}
@@ -37,7 +37,8 @@ async def ticks(count: int) -> None:
 
 
 async def cancelled(call: Callable[[], Awaitable[Any]], moment: int) -> tuple[bool, Any]:
-    """Begin `call`, cancel it `moment` ticks later: whether it was cancelled, and what it gave where not."""
+    """Begin `call` and cancel it `moment` ticks later; return whether it was cancelled, and else its
+    result."""
 
     async def run() -> Any:
         return await call()
@@ -52,7 +53,7 @@ async def cancelled(call: Callable[[], Awaitable[Any]], moment: int) -> tuple[bo
 
 
 @pytest.mark.parametrize("how", ["recv", "__anext__", "async for"])
-async def test_no_message_is_lost_with_its_receiver(attack: Attack, how: str) -> None:
+async def test_cancelling_a_receiver_loses_no_message(attack: Attack, how: str) -> None:
     ws, peer, _ = attacked = await attack()
     received: list[str] = []
 
@@ -63,7 +64,7 @@ async def test_no_message_is_lost_with_its_receiver(attack: Attack, how: str) ->
     sent = 0
     for gap in range(3):
         for moment in MOMENTS:
-            # Sent before the call, and while it waits.
+            # One message is sent before the call, and one while it waits.
             for _ in range(2):
                 peer.write(attacked.frame(TEXT, str(sent).encode()))
                 sent += 1
@@ -78,15 +79,15 @@ async def test_no_message_is_lost_with_its_receiver(attack: Attack, how: str) ->
     assert received == [str(number) for number in range(sent)]
 
 
-async def test_no_frame_is_torn_or_lost_with_its_sender(attack: Attack) -> None:
-    """`send` does its work when it is called: who is cancelled has only stopped waiting."""
+async def test_cancelling_a_sender_neither_cuts_nor_loses_a_frame(attack: Attack) -> None:
+    """`send` does its work when it is called: a cancelled task has only stopped waiting."""
     ws, peer, _ = attacked = await attack(high_water_mark=1)
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
     sent: list[bytes] = []
     outcomes = []
 
     def send(call: Callable[[bytes], Awaitable[None]], size: int) -> Awaitable[None]:
-        # Not where the task is cancelled before it has begun.
+        # This does not run if the task is cancelled before it has begun.
         sent.append(len(sent).to_bytes(2, "big") + bytes(size))
         return call(sent[-1])
 
@@ -104,7 +105,7 @@ async def test_no_frame_is_torn_or_lost_with_its_sender(attack: Attack) -> None:
 
 
 @pytest.mark.parametrize("enter", [True, False], ids=["async with", "wait_open"])
-async def test_a_client_that_is_given_up_while_it_connects(
+async def test_a_client_may_be_cancelled_while_it_connects(
     transports: str, serve: Serve, reports: Reports, enter: bool
 ) -> None:
     server = await serve()
@@ -113,7 +114,7 @@ async def test_a_client_that_is_given_up_while_it_connects(
         ws = wsrs.WebSocket(server.url)
         was_cancelled, _ = await cancelled(ws.__aenter__ if enter else ws.wait_open, moment)
         if not enter:
-            # Who waits for the opening is not who connects: that goes on.
+            # The waiting task does not do the connecting: that goes on.
             await within(ws.wait_open())
             assert ws.ready_state == wsrs.OPEN
         elif was_cancelled:
@@ -124,7 +125,7 @@ async def test_a_client_that_is_given_up_while_it_connects(
         await within(ws.wait_closed())
     while server.clients:
         await within(next(iter(server.clients)).wait_closed())
-    # A cancelled entry is told by the CancelledError alone.
+    # For a cancelled `async with`, the CancelledError is the only report.
     assert reports == []
 
 
@@ -144,14 +145,14 @@ async def test_a_handshake_given_up_leaves_no_socket(
 
 
 async def answer_close(attacked: Attacked) -> None:
-    """The peer's part of an orderly end."""
+    """Do the peer's part of an orderly end."""
     while (frame := await attacked.peer.frame()).opcode != CLOSE:
         pass
     attacked.peer.hang_up(attacked.frame(CLOSE, frame.payload))
 
 
 @pytest.mark.parametrize("how", ["leave", "wait_closed", "recv", "drain"])
-async def test_an_end_goes_on_without_who_waited_for_it(attack: Attack, how: str) -> None:
+async def test_an_end_goes_on_if_the_task_that_waits_is_cancelled(attack: Attack, how: str) -> None:
     for moment in MOMENTS:
         attacked = await attack()
         ws = attacked.ws
@@ -170,14 +171,14 @@ async def test_an_end_goes_on_without_who_waited_for_it(attack: Attack, how: str
             ws.close(1000)
         await within(asyncio.gather(answer_close(attacked), closed))
         assert closed.result() == (1000, b"")
-        # Others who wait are told all the same, and so is who comes later.
+        # Other waiting tasks are still woken, and a later wait returns at once.
         await within(ws.wait_closed())
         with pytest.raises(wsrs.ConnectionClosed):
             await within(ws.recv())
 
 
 @pytest.mark.parametrize("how", ["shutdown", "leave", "wait_closed", "serve_forever"])
-async def test_a_server_s_end_goes_on_without_who_waited_for_it(
+async def test_a_servers_end_goes_on_if_the_task_that_waits_is_cancelled(
     transports: str, reports: Reports, how: str
 ) -> None:
     for moment in MOMENTS:
@@ -200,7 +201,7 @@ async def test_a_server_s_end_goes_on_without_who_waited_for_it(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_server_given_up_while_it_begins_to_listen(
+async def test_a_server_may_be_cancelled_while_it_begins_to_listen(
     transports: str, reports: Reports, host: str
 ) -> None:
     for moment in MOMENTS:
@@ -210,7 +211,7 @@ async def test_a_server_given_up_while_it_begins_to_listen(
         assert server.address() is None
 
 
-async def test_a_stream_that_is_cancelled_reads_and_writes_on(attack: Attack) -> None:
+async def test_a_stream_reads_and_writes_on_after_a_cancellation(attack: Attack) -> None:
     ws, peer, _ = attacked = await attack(high_water_mark=1)
     stream = wsrs.create_websocket_stream(ws)
     expected = b""

@@ -45,7 +45,7 @@ async def test_a_reset_in_mid_write(attack: Attack) -> None:
     await asyncio.sleep(0)
     peer.reset()
     await within(ws.wait_closed())
-    # What could not be written is told to whoever waits for it.
+    # Tasks that wait for unwritten data get the error.
     with pytest.raises(wsrs.ConnectionClosed):
         await within(waiting)
     assert [event for event in events if event != "error"] == [1006]
@@ -74,7 +74,7 @@ async def test_a_reset_during_the_handshake(
     assert events == ["error", 1006]
 
 
-async def test_a_peer_that_never_answers_a_close(attack: Attack) -> None:
+async def test_a_peer_that_never_answers_a_close_is_cut_off(attack: Attack) -> None:
     ws, peer, _ = await attack(close_timeout=0.1)
     events = record(ws)
     ws.close(1000)
@@ -92,7 +92,7 @@ async def test_without_descriptors_accepting_pauses_and_recovers(
     probe = os.open(os.devnull, os.O_RDONLY)
     os.close(probe)
     clients = [asyncio.ensure_future(connect(server)) for _ in range(3)]
-    # Room for the client's ends, and for none of the server's.
+    # There are descriptors for the clients' ends, and none for the server's.
     resource.setrlimit(resource.RLIMIT_NOFILE, (probe + 3, hard))
     try:
         done, _ = await asyncio.wait(clients, timeout=5)
@@ -100,8 +100,8 @@ async def test_without_descriptors_accepting_pauses_and_recovers(
         await asyncio.sleep(0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    # asyncio tries again by one timer for each accept that failed, up to the backlog, and reports
-    # those that find the server closed. This one is later than all of them.
+    # asyncio retries by one timer for each accept that failed, up to the backlog, and reports those that find
+    # the server closed. This sleep is longer than all of them.
     retried = asyncio.ensure_future(asyncio.sleep(ACCEPT_RETRY_DELAY))
     await (await raw_client(server)).close()
     await retried
@@ -122,7 +122,7 @@ async def test_masks_differ_from_frame_to_frame_and_between_connections(
         for _ in range(100):
             ws.send(b"x")
             keys.add((await within(peer.reader.readexactly(7)))[2:6])
-    # 300 of 2^32: two alike once in 100,000 runs.
+    # These are 300 of 2^32 keys: two are equal once in 100,000 runs.
     assert len(keys) >= 299
 
 
@@ -148,7 +148,7 @@ async def main():
     assert await client.recv() == b"before"
     child = os.fork()
     if child == 0:
-        # The child forgets what it has, as a worker of `multiprocessing` does.
+        # The child drops the objects that it inherited, as a worker of `multiprocessing` does.
         del server, client
         os._exit(0)
     await asyncio.get_running_loop().run_in_executor(None, os.waitpid, child, 0)

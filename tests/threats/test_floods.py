@@ -1,4 +1,4 @@
-"""A peer that sends more than it lets us answer, or nothing but pieces: memory stays flat."""
+"""Peers that send more than they let us answer, or nothing but fragments: memory stays flat."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MIB = 1024 * 1024
 
 
 async def push(peer: Peer, data: bytes, times: int = 1) -> None:
-    """Write as fast as it is taken, until it is not taken any more."""
+    """Write as fast as the other side reads, until it stops reading."""
     try:
         for _ in range(times):
             peer.write(data)
@@ -30,7 +30,7 @@ async def push(peer: Peer, data: bytes, times: int = 1) -> None:
 
 @pytest.mark.parametrize("payload", [b"x", b""], ids=["one byte", "empty"])
 @pytest.mark.measures
-async def test_200_000_fragments_without_an_end(attack: Attack, payload: bytes) -> None:
+async def test_200_000_fragments_without_an_end_are_refused(attack: Attack, payload: bytes) -> None:
     ws, peer, _ = attacked = await attack()
     error = listen(ws, "error")
     before = resident()
@@ -45,7 +45,7 @@ async def test_200_000_fragments_without_an_end(attack: Attack, payload: bytes) 
 
 
 @pytest.mark.measures
-async def test_24_mib_of_pings_whose_pongs_are_never_read(attack: Attack) -> None:
+async def test_24_mib_of_pings_with_unread_pongs_keep_memory_flat(attack: Attack) -> None:
     ws, peer, _ = attacked = await attack()
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
     heard = asyncio.Event()
@@ -63,8 +63,8 @@ async def test_24_mib_of_pings_whose_pongs_are_never_read(attack: Attack) -> Non
 
 
 @pytest.mark.measures
-async def test_requests_faster_than_the_peer_reads_answers(attack: Attack) -> None:
-    """A program that awaits its sends reads no more while its answers wait."""
+async def test_requests_faster_than_the_peer_reads_answers_stop_the_reading(attack: Attack) -> None:
+    """A program that awaits its sends stops reading while its answers wait."""
     ws, peer, _ = attacked = await attack(high_water_mark=64 * 1024)
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
     most = 0
@@ -91,19 +91,19 @@ async def test_requests_faster_than_the_peer_reads_answers(attack: Attack) -> No
         await within(task)
 
 
-async def test_buffered_amount_says_what_a_program_that_does_not_await_has_queued(attack: Attack) -> None:
+async def test_buffered_amount_counts_what_a_program_queued_without_awaiting(attack: Attack) -> None:
     ws, peer, _ = await attack()
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
     for _ in range(100):
         ws.send(bytes(128 * 1024))
-    # The kernel and asyncio's reader take some.
+    # The kernel and asyncio's reader take some of it.
     assert 4 * MIB < ws.buffered_amount <= 100 * (128 * 1024 + 14)
     ws.terminate()
     await within(ws.wait_closed())
 
 
 @pytest.mark.measures
-async def test_a_bomb_is_refused_with_1009(attack: Attack) -> None:
+async def test_a_decompression_bomb_is_refused_with_1009(attack: Attack) -> None:
     squeeze = zlib.compressobj(wbits=-15)
     bomb = (squeeze.compress(bytes(32 * MIB)) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
     ws, peer, _ = attacked = await attack(per_message_deflate=True, max_payload=MIB)
@@ -118,7 +118,7 @@ async def test_a_bomb_is_refused_with_1009(attack: Attack) -> None:
 
 
 @pytest.mark.measures
-async def test_idle_connections_own_no_buffer_of_what_they_had(
+async def test_idle_connections_keep_no_buffer_of_past_messages(
     transports: str, serve: Serve, reports: Reports
 ) -> None:
     size = 512 * 1024
@@ -141,7 +141,7 @@ async def test_idle_connections_own_no_buffer_of_what_they_had(
         peer.write(frame)
         await within(done.wait())
     gc.collect()
-    # 20 MiB, if each kept its message.
+    # It would be 20 MiB if each connection kept its message.
     assert resident() - before < 8 * MIB
     for peer in peers:
         await peer.close()

@@ -1,4 +1,4 @@
-"""Frames that lie about their length, go beyond a limit, or break a rule: both roles, both backends."""
+"""Frames that lie about their length, exceed a limit or break a rule, in both roles and on both cores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def deflated(data: bytes) -> bytes:
 
 
 def verdict(side: Any) -> tuple[str, int]:
-    """Name and close code of the only thing that happened."""
+    """The name and close code of the fault, which must be the only event."""
     ((kind, name, close_code, _),) = side.events
     assert kind == "fail"
     return name, close_code
@@ -32,7 +32,7 @@ def header(role: Bytes, length: int) -> bytes:
 
 
 @pytest.mark.parametrize("length", [2**53, 2**63 - 1, 2**63, 2**64 - 1])
-def test_a_length_that_cannot_be_is_refused_when_its_header_is_read(role: Bytes, length: int) -> None:
+def test_an_impossible_length_is_refused_when_its_header_is_read(role: Bytes, length: int) -> None:
     side = role.side(max_payload=0)
     side.feed(header(role, length))
     assert verdict(side) == ("WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH", 1009)
@@ -45,7 +45,7 @@ def test_a_length_beyond_the_limit_is_refused_when_its_header_is_read(role: Byte
 
 
 @pytest.mark.measures
-def test_a_gibibyte_that_is_declared_and_dribbled_costs_what_came(role: Bytes) -> None:
+def test_a_declared_gibibyte_costs_only_the_bytes_that_arrived(role: Bytes) -> None:
     before = resident()
     sides = [role.side(max_payload=0) for _ in range(10)]
     for side in sides:
@@ -53,7 +53,7 @@ def test_a_gibibyte_that_is_declared_and_dribbled_costs_what_came(role: Bytes) -
         for _ in range(200):
             side.feed(b"x" * 1000)
         assert side.events == []
-    # 2 MB came.
+    # 2 MB have arrived.
     assert resident() - before < 16 * MIB
 
 
@@ -61,7 +61,7 @@ def test_a_gibibyte_that_is_declared_and_dribbled_costs_what_came(role: Bytes) -
 @pytest.mark.parametrize(
     "how", ["one frame", "many frames", "single bytes", "compressed", "compressed bytes"]
 )
-def test_limits_hold_at_one_under_and_one_over(role: Bytes, how: str, size: int) -> None:
+def test_limits_hold_exactly(role: Bytes, how: str, size: int) -> None:
     data = b"m" * size
     compressed = "compressed" in how
     payload = deflated(data) if compressed else data
@@ -86,7 +86,7 @@ def test_limits_hold_at_one_under_and_one_over(role: Bytes, how: str, size: int)
 
 @pytest.mark.parametrize("fragments", [False, True])
 @pytest.mark.measures
-def test_a_bomb_costs_the_limit_and_no_more(role: Bytes, fragments: bool) -> None:
+def test_a_decompression_bomb_costs_no_more_than_the_limit(role: Bytes, fragments: bool) -> None:
     bomb = deflated(bytes(64 * MIB))
     step = 100 if fragments else len(bomb)
     parts = [bomb[at : at + step] for at in range(0, len(bomb), step)]
@@ -101,14 +101,14 @@ def test_a_bomb_costs_the_limit_and_no_more(role: Bytes, fragments: bool) -> Non
         if not side.events:
             side.loop.call_later(0.001, look)
 
-    # A thread inflates it: meanwhile, too, it must not have more.
+    # A thread inflates it, and must not hold more meanwhile either.
     look()
     side.wait()
     assert verdict(side) == ("WS_ERR_UNSUPPORTED_MESSAGE_LENGTH", 1009)
     assert max(*held, resident()) - before < 8 * MIB
 
 
-# RSV1 on the first frame of a message is what the extension is for.
+# RSV1 is allowed on the first frame of a message: permessage-deflate defines it.
 RESERVED = [
     (opcode, rsv, deflate)
     for opcode in (0, 1, 2, 8, 9, 10)
@@ -119,7 +119,9 @@ RESERVED = [
 
 
 @pytest.mark.parametrize(("opcode", "rsv", "deflate"), RESERVED)
-def test_reserved_bits_that_nobody_agreed_on(role: Bytes, opcode: int, rsv: int, deflate: bool) -> None:
+def test_reserved_bits_without_an_extension_are_refused(
+    role: Bytes, opcode: int, rsv: int, deflate: bool
+) -> None:
     side = role.side(deflate=deflate)
     if opcode == 0:
         side.feed(role.frame(2, fin=False))
@@ -128,7 +130,7 @@ def test_reserved_bits_that_nobody_agreed_on(role: Bytes, opcode: int, rsv: int,
     assert verdict(side) == (name, 1002)
 
 
-def test_every_other_rule_of_a_frame(role: Bytes) -> None:
+def test_every_other_rule_of_a_frame_is_enforced(role: Bytes) -> None:
     other = b"\x12\x34\x56\x78" if role.key is None else None
     mask = "WS_ERR_UNEXPECTED_MASK" if role.key is None else "WS_ERR_EXPECTED_MASK"
     start = role.frame(2, b"a", fin=False)
@@ -153,8 +155,8 @@ def test_every_other_rule_of_a_frame(role: Bytes) -> None:
         assert verdict(side) == (name, close_code), data
 
 
-def test_every_close_code(role: Bytes) -> None:
-    """RFC 6455 7.4: 1000 to 1003, 1007 to 1014 and 3000 to 4999 may be sent."""
+def test_every_close_code_is_taken_or_refused_as_the_rfc_says(role: Bytes) -> None:
+    """RFC 6455 section 7.4: 1000 to 1003, 1007 to 1014 and 3000 to 4999 may be sent."""
     allowed = {*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)}
     for code in [*range(5100), *range(5100, 65536, 97), 65535]:
         side = role.side()
@@ -177,7 +179,7 @@ def test_a_bad_deflate_stream_ends_with_an_error(role: Bytes, bad: bytes) -> Non
 
 @pytest.mark.measures
 def test_single_bytes_of_a_long_frame_take_linear_time_and_twice_its_memory(role: Bytes) -> None:
-    """64 KiB against 512 KiB, each byte a read of its own."""
+    """Compare 64 KiB with 512 KiB, where each byte comes in a read of its own."""
 
     def seconds(size: int) -> float:
         data = role.frame(2, bytes(size))
@@ -238,7 +240,7 @@ def test_a_ping_carries_exactly_the_bytes_of_its_data(role: Bytes, data: Any) ->
 
 
 @pytest.mark.parametrize("data", [b"x" * 126, True, object(), 3.0j, {}, [256], [-1]])
-def test_what_is_no_data_for_a_ping_is_an_error_and_sends_nothing(role: Bytes, data: Any) -> None:
+def test_bad_data_for_a_ping_is_an_error_and_sends_nothing(role: Bytes, data: Any) -> None:
     side = role.side()
     with pytest.raises((TypeError, ValueError)):
         side.connection.ping(data)

@@ -1,4 +1,4 @@
-"""Heads that are long, many, slow, or mean two things; and what our own caller could slip into one."""
+"""Heads that are long, many, slow or ambiguous; and header injection through our own caller."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_20_mb_of_head_are_refused_at_16_kib(transports: str, serve: Serve
     assert await status(server, upgrade_request(x="y" * 15_000)) == 101
 
 
-async def test_byte_by_byte_up_to_16_kib_and_no_further(transports: str, serve: Serve) -> None:
+async def test_a_head_sent_byte_by_byte_is_refused_at_16_kib(transports: str, serve: Serve) -> None:
     server = await serve()
     peer = await connect(server)
     begin = time.process_time()
@@ -60,7 +60,7 @@ async def test_byte_by_byte_up_to_16_kib_and_no_further(transports: str, serve: 
 
 @pytest.mark.parametrize("unit", [" ", ",", "\\", "a;", '"'])
 @pytest.mark.parametrize("field", ["sec_websocket_extensions", "sec_websocket_protocol"])
-async def test_64_k_of_separators_are_answered_at_once(
+async def test_a_header_of_64_k_separators_is_answered_at_once(
     transports: str, serve: Serve, field: str, unit: str
 ) -> None:
     server = await serve(per_message_deflate=True, max_header_bytes=128 * 1024)
@@ -70,7 +70,7 @@ async def test_64_k_of_separators_are_answered_at_once(
     assert time.process_time() - begin < 2
 
 
-async def test_a_client_refuses_the_answer_too(
+async def test_a_client_refuses_an_answer_with_the_same_faults(
     transports: str, raw_server: RawServer, reports: Reports
 ) -> None:
     for value in ('permessage-deflate; x="', "permessage-deflate; " * 300, "foo", ",", "\\" * 8000):
@@ -97,7 +97,7 @@ async def test_a_client_refuses_the_answer_too(
     ],
     ids=["many", "no upgrade", "no version", "two keys", "folded", "spaced", "length", "chunked", "bare LF"],
 )
-async def test_what_could_be_read_in_two_ways(
+async def test_an_ambiguous_request_is_refused(
     transports: str, serve: Serve, head: bytes, expected: int
 ) -> None:
     server = await serve(max_header_bytes=64 * 1024)
@@ -106,7 +106,7 @@ async def test_what_could_be_read_in_two_ways(
     await (await raw_client(server)).close()
 
 
-async def test_a_second_request_behind_an_upgrade_is_frames(
+async def test_a_second_request_behind_an_upgrade_is_read_as_frames(
     transports: str, serve: Serve, reports: Reports
 ) -> None:
     error = asyncio.get_running_loop().create_future()
@@ -129,7 +129,7 @@ BAD = ["a\r\nX: y", "a\nb", "a\0b", "a\rb"]
 
 
 @pytest.mark.parametrize("bad", BAD)
-async def test_nothing_of_our_callers_breaks_out_of_its_line(
+async def test_no_option_of_a_client_breaks_out_of_its_header_line(
     transports: str, raw_server: RawServer, reports: Reports, bad: str
 ) -> None:
     options: list[dict[str, Any]] = [
@@ -144,7 +144,7 @@ async def test_nothing_of_our_callers_breaks_out_of_its_line(
 
 
 @pytest.mark.parametrize("bad", BAD)
-async def test_nor_out_of_the_servers_answer(
+async def test_no_value_of_a_hook_breaks_out_of_the_servers_answer(
     transports: str, serve: Serve, reports: Reports, bad: str
 ) -> None:
     server = await serve(handle_protocols=lambda protocols, request: bad)
@@ -181,7 +181,7 @@ async def test_a_slow_request_ends_at_its_deadline(transports: str, serve: Serve
     await peer.close()
 
 
-async def test_half_of_a_tls_hello_ends_at_the_deadline_too(serve: Serve, reports: Reports) -> None:
+async def test_half_of_a_tls_hello_ends_at_the_deadline(serve: Serve, reports: Reports) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(CERTIFICATE)
     server = await serve(handshake_timeout=0.2, ssl=context)

@@ -1,4 +1,4 @@
-"""What a peer sends is quoted where it gets into errors and logs: it begins no line, steers no terminal."""
+"""Text from a peer is quoted in errors and logs: it cannot begin a line or control a terminal."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..peers import CLOSE, Peer, RawServer, connect, upgrade_request, within
 from .conftest import Attack
 
 STEERS = "\r\nINFO forged\x1b[2J\x9b31m\x85\u2028\u202e\x07\x7f"
-"""Line ends of several kinds, escape sequences of 7 and of 8 bits, a change of the writing's direction."""
+"""Line ends of several kinds, escape sequences of 7 and of 8 bits, and a change of the text direction."""
 
 
 def harmless(text: str) -> bool:
-    """Whether `text` has no character that ends a line or steers a terminal."""
+    """True if `text` has no character that ends a line or controls a terminal."""
     return not any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp") for character in text)
 
 
-async def test_a_reason_is_quoted(attack: Attack) -> None:
+async def test_a_close_reason_is_quoted(attack: Attack) -> None:
     ws, peer, _ = attacked = await attack()
     peer.hang_up(attacked.frame(CLOSE, b"\x0f\xa0" + STEERS.encode()))
     with pytest.raises(wsrs.ConnectionClosed) as raised:
@@ -35,7 +35,7 @@ async def test_a_reason_is_quoted(attack: Attack) -> None:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Every line that reached the logs, those of tracebacks included."""
+    """Every line of the logs, including those of tracebacks."""
     formatter = logging.Formatter("%(message)s")
     return [line for record in caplog.records for line in formatter.format(record).split("\n")]
 
@@ -44,7 +44,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     "field", ["origin", "cookie", "sec-websocket-protocol", "user-agent", "request target"]
 )
 @pytest.mark.parametrize("steers", [STEERS.replace("\r\n", ""), "\x9b31m\x85", "\x1b]0;x\x07"])
-async def test_a_request_that_our_own_hooks_fail_on(
+async def test_a_request_on_which_our_hooks_fail_is_quoted(
     serve: Serve, caplog: pytest.LogCaptureFixture, field: str, steers: str
 ) -> None:
     asyncio.get_running_loop().set_exception_handler(None)
@@ -104,10 +104,10 @@ async def answered(peer: Peer, answer: str) -> None:
         "Sec-WebSocket-Accept: \x9b31m\r\n\r\n",
     ],
 )
-async def test_an_answer_that_fails_the_handshake(
+async def test_an_answer_that_fails_the_handshake_is_quoted(
     transports: str, raw_server: RawServer, reports: Reports, caplog: pytest.LogCaptureFixture, answer: str
 ) -> None:
-    """Nobody listens: the error goes to the loop's exception handler, and by that to the log."""
+    """There is no listener: the error goes to the loop's exception handler, which logs it."""
     loop = asyncio.get_running_loop()
     told: asyncio.Future[None] = loop.create_future()
 
@@ -121,4 +121,4 @@ async def test_an_answer_that_fails_the_handshake(
     await within(told)
     for line in [repr(ws), *logged(caplog)]:
         assert harmless(line), line
-        assert "word@" not in line, "a password does not belong into a log"
+        assert "word@" not in line, "a password does not belong in a log"

@@ -19,7 +19,7 @@ SHORT = 0.05
 
 
 async def until_pong(peer: Peer, payload: bytes) -> int:
-    """Reads up to the pong with `payload`: how many other pongs there were."""
+    """Read up to the pong with `payload`; return how many other pongs there were."""
     others = 0
     while (frame := await peer.frame())[:2] != (PONG, payload):
         others += frame.opcode == PONG
@@ -42,19 +42,19 @@ async def test_a_silent_peer_is_pinged_and_given_up(attack: Attack) -> None:
 async def test_interval_and_timeout_may_differ(attack: Attack) -> None:
     ws, peer, _ = await attack(heartbeat=(SHORT, 60.0))
     assert (await peer.frame()).opcode == PING
-    # The second ping shows that nobody was given up in between.
+    # The second ping shows that the peer was not given up in between.
     peer.write(attack_pong(ws, peer))
     assert (await peer.frame()).opcode == PING
     assert ws.ready_state == wsrs.OPEN
 
 
 def attack_pong(ws: Any, peer: Peer) -> bytes:
-    """An unasked pong of the peer's role."""
+    """An unsolicited pong as the peer's role sends it."""
     attacked = Attacked(ws, peer, None if ws.url else b"\x00\x00\x00\x00")
     return attacked.frame(PONG)
 
 
-async def test_any_byte_is_a_sign_of_life(attack: Attack) -> None:
+async def test_any_byte_proves_that_the_peer_is_there(attack: Attack) -> None:
     ws, peer, _ = attacked = await attack(heartbeat=(SHORT, 10 * SHORT))
     message = listen(ws, "message")
     data = attacked.frame(TEXT, b"dribbled")
@@ -66,7 +66,7 @@ async def test_any_byte_is_a_sign_of_life(attack: Attack) -> None:
     assert ws.ready_state == wsrs.OPEN
 
 
-async def test_off_by_default_and_no_timer_is_left(attack: Attack) -> None:
+async def test_the_heartbeat_is_off_by_default_and_leaves_no_timer(attack: Attack) -> None:
     await attack()
     assert not heartbeat._wheels
     ws, *_ = await attack(heartbeat=60)
@@ -118,7 +118,7 @@ async def test_a_pause_is_not_taken_for_silence(attack: Attack) -> None:
 
     held.ws.on("message", came)
     held.ws.pause()
-    # More than is read ahead, and then nothing.
+    # The peer sends more than is read ahead, and then nothing.
     held.peer.write(held.frame(TEXT, b"x" * 5000) * 40)
     for _ in range(6):
         while (await other.peer.frame()).opcode != PING:
@@ -131,7 +131,7 @@ async def test_a_pause_is_not_taken_for_silence(attack: Attack) -> None:
         pass
 
 
-async def test_a_longer_timeout_is_waited_for_in_intervals_and_any_sign_ends_it(attack: Attack) -> None:
+async def test_a_long_timeout_spans_intervals_and_any_byte_ends_it(attack: Attack) -> None:
     attacked = await attack(heartbeat=(0.03, 0.2))
     ws, peer, _ = attacked
     closed = listen(ws, "close")
@@ -142,7 +142,7 @@ async def test_a_longer_timeout_is_waited_for_in_intervals_and_any_sign_ends_it(
     assert await peer.rest_or_reset() == b""
 
 
-async def test_none_is_sent_while_closing(attack: Attack) -> None:
+async def test_no_ping_is_sent_while_closing(attack: Attack) -> None:
     ws, peer, _ = await attack(heartbeat=0.02, close_timeout=0.15)
     closed = listen(ws, "close")
     ws.close()

@@ -1,4 +1,4 @@
-"""`slow_peer`: what becomes of messages for a peer that does not read."""
+"""`slow_peer`: what happens to messages for a peer that does not read."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ HEADER = 14
 
 
 def flood(ws: Any) -> tuple[int, list[Any]]:
-    """Sends until eight messages were refused, in one tick: how many were sent, and what `send` returned."""
+    """In one tick, send until eight messages were refused; return the number sent and the results of
+    `send`."""
     outcomes = []
     refused = 0
-    # What the system takes for a peer that does not read, on any system, is far less than 400 MB.
+    # For a peer that does not read, every system takes far less than 400 MB.
     for number in range(8000):
         outcomes.append(ws.send(b"%06d" % number + b"x" * (SIZE - 6)))
         assert ws.buffered_amount <= MARK + SIZE + HEADER
@@ -47,7 +48,7 @@ async def test_drop_keeps_the_queue_under_the_mark_and_one_message(attack: Attac
     ws.send(b"one more", callback=told.set_result)
     assert isinstance(await within(told), wsrs.SlowPeer)
     assert ws.dropped_messages == ws.droppedMessages == 9
-    # The peer reads again: it gets what was not refused, whole and in order, and what comes now.
+    # The peer reads again: it gets the messages that were not refused, whole and in order, and new ones.
     assert await numbers(peer, sent - 8) == list(range(sent - 8))
     await within(ws.send("and on"))
     assert (await peer.frame())[:2] == (TEXT, b"and on")
@@ -83,7 +84,7 @@ async def test_a_peer_that_never_reads_is_cut_off_after_close_timeout(attack: At
     assert isinstance(raised.value.__cause__, wsrs.SlowPeer)
 
 
-async def test_many_messages_at_once_are_no_slow_peer(attack: Attack) -> None:
+async def test_many_messages_at_once_do_not_make_a_peer_slow(attack: Attack) -> None:
     for policy in ("drop", "close"):
         ws, peer, _ = await attack(slowPeer=policy, high_water_mark=1)
         for _ in range(200):
@@ -109,7 +110,7 @@ async def test_pause_is_the_default_and_refuses_nothing(attack: Attack) -> None:
         (1, TypeError, "must be a str, not int"),
     ],
 )
-async def test_what_is_no_policy(value: Any, error: type[Exception], text: str) -> None:
+async def test_a_bad_slow_peer_policy_is_an_error(value: Any, error: type[Exception], text: str) -> None:
     for name in ("slow_peer", "slowPeer"):
         options: Any = {"no_server": True, name: value}
         with pytest.raises(error, match=f"{name} must be {text.removeprefix('must be ')}"):

@@ -1,4 +1,4 @@
-"""The page says what the table says, and the table names tests that there are."""
+"""The page is rendered from the table, and the table names tests that exist."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What type checkers must take, and know: run by mypy and pyright, never by Python.
+"""Code that type checkers must accept, with the types that they must infer. Python never runs it.
 
-A line that they refuse, or an `assert_type` that does not hold, fails `make check` and `test_checkers.py`.
+A line that mypy or pyright refuses, or an `assert_type` that does not hold, fails `make check` and
+`test_checkers.py`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Mine(WebSocket):
-    """A class of one's own, as the option `web_socket` takes it."""
+    """A subclass for the option `web_socket`."""
 
     name = "mine"
 

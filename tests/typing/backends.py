@@ -1,4 +1,5 @@
-"""Both cores keep the protocols of the seam: what the API may call is there, with these types."""
+"""Both cores implement the protocols of the contract: everything that the API calls exists with these
+types."""
 
 from __future__ import annotations
 

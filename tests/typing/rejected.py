@@ -1,4 +1,4 @@
-"""What type checkers must refuse: every `type: ignore` here is needed, or both report it as unused."""
+"""Code that type checkers must refuse: both would report a `type: ignore` that is not needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What type checkers say: `accepted.py` is clean, and each `type: ignore` of `rejected.py` is needed."""
+"""The type checkers find no error in `accepted.py`, and need each `type: ignore` of `rejected.py`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECKERS = {"mypy": ("mypy", "--no-error-summary", "tests/typing"), "pyright": (
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_both_know_the_types(checker: str) -> None:
+def test_both_checkers_infer_the_types(checker: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *CHECKERS[checker]], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -25,7 +25,7 @@ def test_both_know_the_types(checker: str) -> None:
 
 
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_both_say_what_is_wrong(checker: str, tmp_path: Path) -> None:
+def test_both_checkers_refuse_each_wrong_line(checker: str, tmp_path: Path) -> None:
     """Without its comments, every line of `rejected.py` that had one is an error, and no other line is."""
     source = (HERE / "rejected.py").read_text()
     wrong = {place for place, line in enumerate(source.split("\n"), 1) if "# type: ignore[" in line}
@@ -42,5 +42,5 @@ def test_both_say_what_is_wrong(checker: str, tmp_path: Path) -> None:
     assert found == wrong, done.stdout + done.stderr
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert (Path(wsrs.__file__).with_name("py.typed")).is_file()

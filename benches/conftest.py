@@ -1,1 +1,1 @@
-"""Lying here, it lets pytest find the package `harness`."""
+"""This file makes pytest put its folder on the path, so that tests find the package `harness`."""

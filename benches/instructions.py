@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Count the instructions of a message on both cores, by callgrind. See README.md.
+"""Count the instructions per message on both cores, by callgrind. See README.md.
 
-Writes `results/instructions.json` and renders the pages. Exits with 1 where valgrind or a server is missing.
+Writes `results/instructions.json` and renders the pages. Exits with 1 if valgrind or a server is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.surroundings import surroundings
 
 
 def main() -> int:
-    """Count, and keep what was counted."""
+    """Count the instructions and write the results."""
     end_in_order()
     argparse.ArgumentParser(description=__doc__).parse_args()
     places = Places(Path(__file__).resolve().parent.parent)

@@ -1,10 +1,10 @@
-"""How long the event loop is held while one long compressed message comes in, or goes out.
+"""Measures how long one long compressed message holds up the event loop, incoming and outgoing.
 
     .venv/bin/python benches/latency.py [--size MiB] [--loop uvloop]
 
-A server gets a message of 100 MiB (and then sends one back) while a task of the same loop asks for a turn
-every millisecond. Printed are the pauses between its turns: median, 99th percentile, most; and how long
-zlib alone takes to inflate or compress the message in one go: what the loop would have been held for.
+A server gets a message of 100 MiB, and then sends one back, while a task of the same loop asks for a turn
+every millisecond. The program prints how late these turns came (median, 99th percentile, maximum), and how
+long zlib alone takes to inflate or compress the message at once: so long would the loop be held otherwise.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ MIB = 1024 * 1024
 
 
 def record(number: int) -> bytes:
-    """One line of JSON, like its neighbours but for the numbers."""
+    """One line of JSON, which differs from the others only in its numbers."""
     value = {"id": number, "user": f"user{number * 7919 % 100_003}", "score": number * 31 % 997, "ok": True}
     return json.dumps(value).encode() + b"\n"
 
 
 def documents(size: int) -> bytes:
-    """JSON lines: 100 MiB of them get 5.7 times shorter by zlib at level 2."""
+    """JSON lines; zlib at level 2 makes 100 MiB of them 5.7 times shorter."""
     lines = b"".join(record(number) for number in range(100_000))
     return (lines * (size // len(lines) + 1))[:size]
 
 
 class Turns:
-    """A task that asks for a turn every millisecond, and writes down how much later it came."""
+    """A task that asks for a turn every millisecond, and records how late it came."""
 
     def __init__(self) -> None:
         self.pauses: list[float] = []
@@ -58,7 +58,7 @@ class Turns:
 
 
 def peer(url: str, data: bytes, answered: Any) -> None:
-    """The other end, with a loop and a thread of its own: it sends, and takes the answer."""
+    """The other end, in a thread with a loop of its own: it sends the message and reads the answer."""
 
     async def talk() -> None:
         async with wsrs.WebSocket(url, per_message_deflate=True, max_payload=0) as ws:
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100, help="MiB")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     given = parser.parse_args()
-    # The peer's Python is in this process: it shall not keep the GIL for longer than the pauses looked for.
+    # The peer runs in this process: it must not hold the GIL for longer than the pauses to be found.
     sys.setswitchinterval(0.0005)
     print(f"wsrs {wsrs.backend}, {given.loop}, {given.size} MiB, {os.cpu_count()} cores")
     if given.loop == "uvloop":

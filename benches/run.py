@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measure wsrs, its floor and its peers side by side, and judge the budgets. See README.md.
 
-Exits with 0 if all was measured, with 1 on errors (a server of ours that cannot be had, a run that failed),
-with 2 if, under `--strict`, a budget was missed or could not be measured.
+Exits with 0 if everything was measured, with 1 on errors (one of our servers is not available, or a run
+failed), and with 2 if, under `--strict`, a budget was missed or could not be measured.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUICK_IDLE_ROUNDS = 1
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the benches as the command line says."""
     end_in_order()
     options = _options()
     quick = options.quick or bool(os.environ.get("QUICK"))

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure one server process with very many connections. See README.md.
 
-Writes `results/scale-CONNECTIONS.json` and renders the pages. Exits with 1 where descriptors do not suffice.
+Writes `results/scale-CONNECTIONS.json` and renders the pages. Exits with 1 if there are too few descriptors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.surroundings import surroundings
 
 
 def main() -> int:
-    """Measure, and keep what was measured."""
+    """Measure, and write the results."""
     end_in_order()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=50_000)

@@ -1,12 +1,12 @@
 """`make soak MINUTES=n`: mixed traffic for minutes; memory, descriptors and tasks must stay flat.
 
-One process is the server, in asyncio's debug mode; this one holds the clients. Each client lives as it draws:
-it sends tiny and large messages, plain or compressed, reads slowly, closes, is cut off, is reset. Each answer
-is compared. What counts is the server: its resident memory and its descriptors are taken each 10 s, and their
-slope over the second half of the run is reported. That slope has the noise of what is on its way in it; so
-traffic rests every few minutes, all connections end, and what the server holds then is counted, its heap to
-the byte. Exit code 1 where a message was wrong, where memory, the heap at rest or descriptors grow, where
-tasks are left, or where anything was reported or warned of.
+One process is the server, in asyncio's debug mode; this one has the clients. Each client draws its behaviour:
+it sends tiny and large messages, plain or compressed, reads slowly, closes, is cut off, or is reset. Each
+answer is compared. The server is what is measured: its resident memory and its descriptors are read every 10
+s, and their slope over the second half of the run is reported. Data in flight adds noise to that slope.
+Therefore traffic rests every few minutes: all connections end, and what the server still holds is counted,
+its heap to the byte. The exit code is 1 if a message was wrong, if memory, the heap at rest or descriptors
+grow, if tasks are left, or if anything was reported or warned of.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ import wsrs
 from harness.heap import Held, descriptors, held, resident
 
 MEMORY = 0.02
-"""What memory may grow by in a minute, as a part of what it is; and at least `LEAST`."""
+"""The fraction by which memory may grow in a minute, or `LEAST` if that is more."""
 LEAST = 512 * 1024
-"""Bytes a minute that are noise of the allocator."""
+"""Bytes per minute that are noise of the allocator."""
 DESCRIPTORS = 0.01
-"""What descriptors may grow by in a minute, as a part of the connections."""
+"""By how much descriptors may grow in a minute, as a fraction of the connections."""
 LEFT_BEHIND = 1.0
-"""Bytes of the heap that a connection may leave behind, between two rests: a leak has more, noise less."""
+"""Bytes of the heap that a connection may leave behind between two rests: a leak leaves more, noise less."""
 
 
 def raise_limit() -> int:
-    """Allow as many descriptors as the system lets us."""
+    """Raise the limit of descriptors as far as the system allows."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
 
 
 def slope(points: list[tuple[float, float]]) -> float:
-    """Least squares: how much a figure grows in a minute."""
+    """By how much a figure grows in a minute, by least squares."""
     if len(points) < 3:
         return 0.0
     middle = sum(at for at, _ in points) / len(points)
@@ -60,7 +60,7 @@ def slope(points: list[tuple[float, float]]) -> float:
 
 
 class Complaints(logging.Handler):
-    """What asyncio logs, but for callbacks that took long: with debugging on a busy machine, some do."""
+    """Everything that asyncio logs except slow callbacks: in debug mode on a busy machine, some are slow."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -114,7 +114,7 @@ async def serve(pipe: Connection, loop_debug: bool) -> None:
 
 
 async def at_rest(server: wsrs.WebSocketServer) -> tuple[Held, int]:
-    """What is held when the last connection has ended, and how many there were."""
+    """What the server holds once the last connection has ended, and how many connections there were."""
     while server.stats().open:  # noqa: ASYNC110 -- what ends the last one is a peer, and deadlines
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.2)
@@ -128,7 +128,7 @@ def server_process(pipe: Connection, loop_debug: bool) -> None:
 
 
 class Clients:
-    """As many clients at once as wished, each replaced when it ends."""
+    """A given number of clients at a time, each of which is replaced when it ends."""
 
     def __init__(self, port: int, seed: int) -> None:
         self.port = port
@@ -150,7 +150,7 @@ class Clients:
             self.ends[kind] += 1
 
     async def _socket(self) -> socket.socket:
-        """A connected socket, which `SO_LINGER` can make a reset of."""
+        """A connected socket, which `SO_LINGER` lets us reset."""
         sock = socket.socket()
         sock.setblocking(False)
         try:
@@ -166,7 +166,7 @@ class Clients:
         if kind == "reset":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         ws = wsrs.WebSocket(self.url, per_message_deflate=compressed, socket=sock)
-        aiter(ws)  # from here on messages wait for `recv`: none is dropped
+        aiter(ws)  # from here on messages wait for `recv`, and none is dropped
         await ws.wait_open()
         with contextlib.suppress(wsrs.ConnectionClosed):
             for _ in range(self.chance.randrange(1, 12)):
@@ -199,7 +199,7 @@ class Clients:
             for message in sent:
                 await ws.send(message)
 
-        # Beside the receiving: else client and server could each wait for the other to read.
+        # Send while receiving: otherwise client and server could each wait for the other to read.
         sending = asyncio.create_task(send())
         try:
             await asyncio.sleep(pause)
@@ -217,20 +217,21 @@ class Clients:
 
 @dataclass
 class Taken:
-    """The server's figures: each with the seconds since the beginning."""
+    """The server's figures, each with the seconds since the beginning."""
 
     begun: float = field(default_factory=time.monotonic)
     memory: list[tuple[float, float]] = field(default_factory=list)
     descriptors: list[tuple[float, float]] = field(default_factory=list)
     rests: list[tuple[Held, int]] = field(default_factory=list)
-    """What was held at each rest, and how many connections there had been."""
+    """What the server held at each rest, and how many connections there had been."""
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.begun
 
     def left_behind(self) -> float:
-        """Bytes of the heap by connection, from the middle rest, when all pools are full, to the last."""
+        """Bytes of the heap per connection, from the middle rest, when all pools are full, to the last
+        rest."""
         (first, before), (last, after) = self.rests[len(self.rests) // 2], self.rests[-1]
         if first.heap is None or last.heap is None or after == before:
             return 0.0
@@ -240,7 +241,7 @@ class Taken:
 async def traffic(
     pipe: Connection, clients: Clients, connections: int, until: float, every: float, taken: Taken
 ) -> None:
-    """Clients until then, figures meanwhile, and a rest."""
+    """Run clients until a given time, read figures meanwhile, then let the server rest."""
     loop = asyncio.get_running_loop()
     clients.ending = False
     tasks = [asyncio.create_task(clients.live()) for _ in range(connections)]
@@ -270,7 +271,7 @@ async def traffic(
 
 
 async def run(pipe: Connection, options: argparse.Namespace) -> dict[str, Any]:
-    """The traffic, and what the figures of the server say."""
+    """Run the traffic, and judge the figures of the server."""
     clients = Clients(pipe.recv(), options.seed)
     taken = Taken()
     periods = max(1, round(options.minutes / options.rest))
@@ -292,7 +293,7 @@ def report(
     closes: dict[int, int],
     errors: dict[str, int],
 ) -> dict[str, Any]:
-    """What was seen, and which of it must not be."""
+    """Print the findings, and return those that must not be."""
     half = taken.memory[-1][0] / 2
     growth = slope([point for point in taken.memory if point[0] > half])
     files_growth = slope([point for point in taken.descriptors if point[0] > half])
@@ -330,16 +331,16 @@ def report(
 
 
 def main() -> int:
-    """1 if something is not flat, not right or not silent."""
+    """Return 1 if something grew, was wrong, or was reported."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--connections", type=int, default=2000)
-    parser.add_argument("--every", type=float, default=10.0, help="seconds from figure to figure")
-    parser.add_argument("--rest", type=float, default=5.0, help="minutes from rest to rest")
+    parser.add_argument("--every", type=float, default=10.0, help="seconds between two figures")
+    parser.add_argument("--rest", type=float, default=5.0, help="minutes between two rests")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--no-debug", action="store_true", help="without asyncio's debug mode in the server")
+    parser.add_argument("--no-debug", action="store_true", help="run the server without asyncio's debug mode")
     options = parser.parse_args()
     limit = raise_limit()
     if options.connections + 200 > limit:

@@ -1,1 +1,1 @@
-"""The runner: what is measured (rows, servers), how (setup, measure, suite), and what comes of it."""
+"""The runner: what it measures (rows, servers), how (setup, measure, suite), and what it renders (pages)."""

@@ -1,8 +1,8 @@
 """The chart: one SVG, drawn from the same results as the tables, readable on light and on dark pages.
 
-A panel a row, a bar a server; bars of one panel have one scale, which begins at 0. The bars of wsrs are
-coloured, the floor is outlined. An image cannot ask its page for colours: it has a background of
-its own and follows the reader's preference (`prefers-color-scheme`).
+Each row has a panel and each server a bar; the bars of a panel share a scale, which begins at 0. The bars of
+wsrs are coloured, and the floor is outlined. An image cannot ask its page for colours, so it has a background
+of its own and follows the reader's preference (`prefers-color-scheme`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from harness.results import RowResult
 from harness.rows import Row
 
 ROWS = ("lockstep-100", "lockstep-1000", "pipelined", "large-64-kib", "deflate-2-kib", "idle-10000")
-"""What is drawn, in this order, as far as it was measured."""
+"""The rows that are drawn, in this order, if they were measured."""
 TITLES = {"deflate-2-kib": "Compressed echo, 2 KiB of JSON, 100 connections"}
-"""Where a row's own does not fit a panel."""
+"""Titles for rows whose own title does not fit a panel."""
 SERVERS = {
     "floor": "floor, no checks",
     "wsrs": "wsrs, callbacks",
@@ -62,7 +62,7 @@ class Panel:
 
     @property
     def height(self) -> int:
-        """Its height in the picture."""
+        """The height of the panel in the picture."""
         return HEAD + LINE * len(self.bars)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def number(value: float | None) -> str:
-    """Three figures, or all before the point."""
+    """The value with three significant digits, or with all digits before the point."""
     if value is None:
         return "-"
     if abs(value) >= 100:
@@ -13,5 +13,5 @@ def number(value: float | None) -> str:
 
 
 def whole(value: float | None) -> str:
-    """All before the point, and nothing after it."""
+    """The value with all digits before the point and none after it."""
     return "-" if value is None else f"{value:,.0f}"

@@ -1,4 +1,4 @@
-"""What this process holds in memory, and in descriptors. Linux alone; the heap's own count is glibc's."""
+"""The memory and descriptors that this process holds. It needs Linux, and glibc for the count of the heap."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ class _Mallinfo2(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Held:
-    """What a process holds that was left alone by its garbage collector and allocators."""
+    """What a process holds after garbage was collected and free memory given back."""
 
     resident: int
     """Bytes of memory."""
     heap: int | None
-    """Bytes that were allocated and not freed; None where the C library does not count them."""
+    """Bytes that were allocated and not freed; None if the C library does not count them."""
     blocks: int
     """Small objects of Python's own allocator."""
     descriptors: int
 
 
 def resident() -> int:
-    """Bytes of memory that are in use by this process."""
+    """Bytes of resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def descriptors() -> int:
-    """How many are open, this one to count them aside."""
+    """How many descriptors are open, without the one that is needed to count them."""
     return len(os.listdir("/proc/self/fd")) - 1
 
 
 def held() -> Held:
-    """Collects what is garbage, gives back what is free, and counts the rest."""
+    """Collect garbage, give back free memory, and count the rest."""
     gc.collect()
     libc = ctypes.CDLL(None)
     heap = None

@@ -1,7 +1,7 @@
-"""User instructions of wsrs's server for a message, counted by callgrind: they do not drift with the machine.
+"""User instructions of wsrs's server per message, counted by callgrind: they do not drift with the machine.
 
-What is counted is the difference between two runs of different length, so that start-up, the handshakes and
-the end are not in it. The kernel's work is not in it either.
+The count is the difference between two runs of different length, so it includes neither the start, the
+handshakes and the end, nor the kernel's work.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from harness.results import Surroundings, read, write
 
 NAME = "instructions.json"
 LENGTHS = (4_000, 16_000)
-"""Messages of the shorter and of the longer run."""
+"""The numbers of messages of the shorter and the longer run."""
 PATIENCE = 300.0
-"""Seconds for a start or a run: everything takes some fifty times as long."""
+"""Seconds for a start or a run: under callgrind everything takes some fifty times as long."""
 LOADS = {
     "100 connections in lockstep, callbacks": Echo(100),
     "10 connections, 64 messages in flight, callbacks": Echo(10, depth=64),
@@ -32,7 +32,7 @@ CORES = {"core": "Rust core", "pure": "pure core"}
 
 @dataclass(frozen=True)
 class Count:
-    """One line of the table; both runs are kept."""
+    """One line of the table, with both runs."""
 
     backend: str
     work: str
@@ -41,12 +41,12 @@ class Count:
 
     @property
     def per_message(self) -> float:
-        """User instructions for a message."""
+        """User instructions per message."""
         return (self.instructions[1] - self.instructions[0]) / (self.messages[1] - self.messages[0])
 
 
 def valgrind() -> str:
-    """Where it is; `SetupError` where it is not."""
+    """The path of valgrind; `SetupError` if it is not installed."""
     found = shutil.which("valgrind")
     if found is None:
         raise SetupError("valgrind is not installed (Debian: valgrind): no instructions were counted")
@@ -54,14 +54,14 @@ def valgrind() -> str:
 
 
 def count(places: Places, loadgen: Path, backend: str, work: str) -> Count:
-    """Both runs of one line."""
+    """Measure both runs of one line."""
     runs = [_run(places, loadgen, backend, LOADS[work], length) for length in LENGTHS]
     (short, little), (long, much) = runs
     return Count(backend, work, (short, long), (little, much))
 
 
 def _run(places: Places, loadgen: Path, backend: str, load: Echo, length: int) -> tuple[float, int]:
-    """Messages that were measured, and the instructions of the whole run."""
+    """The number of messages that were measured, and the instructions of the whole run."""
     out = places.logs / f"callgrind.{backend}.{load.depth}.{length}"
     out.unlink(missing_ok=True)
     peer: list[str | Path] = [places.python, places.peers / "wsrs_echo.py", "--backend", backend]
@@ -77,7 +77,7 @@ def _run(places: Places, loadgen: Path, backend: str, load: Echo, length: int) -
 
 
 def total(text: str) -> int:
-    """The instructions in a file of callgrind."""
+    """The total of instructions in a file of callgrind."""
     found = re.search(r"^(?:summary|totals): (\d+)", text, re.MULTILINE)
     if found is None:
         raise MeasureError("callgrind's file has no total")
@@ -85,12 +85,12 @@ def total(text: str) -> int:
 
 
 def save(folder: Path, counts: list[Count], around: Surroundings) -> None:
-    """Write them; what was counted before is replaced."""
+    """Write the counts in place of earlier ones."""
     write(folder / NAME, around, {"counts": [asdict(each) for each in counts]})
 
 
 def section(folder: Path) -> str | None:
-    """The part of RESULTS.md; None if nothing was counted."""
+    """The section of RESULTS.md; None if nothing was counted."""
     document = read(folder / NAME)
     if document is None:
         return None
@@ -112,10 +112,10 @@ def section(folder: Path) -> str | None:
 
 
 SAID = ("python", "uvloop", "wsrs", "rustc", "commit")
-"""What a count depends on."""
+"""The versions and build that a count depends on."""
 
 
 def tell(counts: list[Count]) -> None:
-    """Say them to the person in front of it."""
+    """Print the counts on stderr."""
     for each in counts:
         say(f"{CORES[each.backend]}, {each.work}: {each.per_message:,.0f} instructions per message")

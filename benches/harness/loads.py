@@ -1,8 +1,8 @@
-"""The loads: what the generator is told, and what is counted.
+"""The loads: the generator's options, and what is counted.
 
-A load has `deflate` (permessage-deflate is agreed on), `tls` (TLS is spoken), `counted` (what a rate is of),
-`sides` (the one that is measured, and the one that makes it work) and `rounds` (how often a full run measures
-each server).
+A load has `deflate` (whether permessage-deflate is negotiated), `tls` (whether TLS is used), `counted` (the
+unit of its rate), `sides` (the one that is measured, and the one that puts load on it) and `rounds` (how
+often a full run measures each server).
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import ClassVar
 SIDES = ("server", "generator")
 
 LONG = (0.5, 2.0)
-"""Seconds to warm up and to measure, in a full run, of what takes long to begin: few, long rounds."""
+"""Seconds to warm up and to measure, in a full run, for loads that take long to begin: few, long rounds."""
 SHORT = (0.2, 0.4)
-"""What begins at once is measured in many short rounds: a server and the one it is compared with then have
-the same share of the time in which the machine is faster or slower."""
+"""Loads that begin at once are measured in many short rounds. A server and the one that it is compared with
+then have the same share of the times in which the machine is faster or slower."""
 QUICK = (0.1, 0.3)
 
 
 @dataclass(frozen=True)
 class Echo:
-    """`connections` send messages of `size` bytes and keep `depth` of them each in flight (1: lockstep)."""
+    """`connections` send messages of `size` bytes, and each keeps `depth` in flight (1 is lockstep)."""
 
     connections: int
     depth: int = 1
@@ -35,11 +35,11 @@ class Echo:
     rounds: ClassVar[int] = 25
 
     def arguments(self, quick: bool) -> list[str]:
-        """The load generator's options, those of time included."""
+        """The load generator's options, including those of time."""
         return [*self.messages(), *times(quick, SHORT)]
 
     def messages(self) -> list[str]:
-        """The options without those of time."""
+        """The load generator's options, without those of time."""
         load = ["--connections", str(self.connections), "--depth", str(self.depth)]
         message = ["--size", str(self.size), "--kind", self.kind]
         return [*load, *message, *(["--deflate"] if self.deflate else [])]
@@ -47,7 +47,7 @@ class Echo:
 
 @dataclass(frozen=True)
 class Idle:
-    """`connections` are opened and held; with `size`, after one message of so many bytes each way."""
+    """`connections` are opened and held; with `size`, each first exchanges a message of so many bytes."""
 
     connections: int
     size: int | None = None
@@ -58,7 +58,7 @@ class Idle:
     rounds: ClassVar[int] = 5
 
     def arguments(self, quick: bool) -> list[str]:
-        """The load generator's options; a quick run is the same."""
+        """The load generator's options, which are the same in a quick run."""
         arguments = ["--idle", str(self.connections)]
         if self.size is not None:
             arguments += ["--size", str(self.size), "--kind", "text"]
@@ -67,7 +67,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class Broadcast:
-    """One of `connections` sends, `depth` messages being under way, and the server sends each to all."""
+    """One of `connections` keeps `depth` messages in flight, and the server sends each of them to all."""
 
     connections: int
     depth: int = 1
@@ -80,14 +80,14 @@ class Broadcast:
     rounds: ClassVar[int] = 5
 
     def arguments(self, quick: bool) -> list[str]:
-        """The load generator's options, those of time included."""
+        """The load generator's options, including those of time."""
         as_echo = Echo(self.connections, self.depth, self.size, self.kind, self.deflate)
         return ["--broadcast", *as_echo.messages(), *times(quick, LONG)]
 
 
 @dataclass(frozen=True)
 class Accept:
-    """`connections` at a time are opened, upgraded, closed by the closing handshake, and opened anew."""
+    """`connections` at a time are opened, upgraded, closed by the closing handshake, and opened again."""
 
     connections: int
     deflate: ClassVar[bool] = False
@@ -97,13 +97,13 @@ class Accept:
     rounds: ClassVar[int] = 5
 
     def arguments(self, quick: bool) -> list[str]:
-        """The load generator's options, those of time included."""
+        """The load generator's options, including those of time."""
         return ["--accept", "--connections", str(self.connections), *times(quick, LONG)]
 
 
 @dataclass(frozen=True)
 class Client:
-    """The other way round: a client is measured, which keeps one message in flight on each connection."""
+    """The reverse: a client is measured, which keeps one message in flight on each connection."""
 
     connections: int
     size: int = 64
@@ -114,12 +114,12 @@ class Client:
     rounds: ClassVar[int] = 25
 
     def arguments(self, quick: bool) -> list[str]:
-        """The client's options, those of time included."""
+        """The client's options, including those of time."""
         return ["--connections", str(self.connections), "--size", str(self.size), *times(quick, SHORT)]
 
 
 def times(quick: bool, full: tuple[float, float]) -> list[str]:
-    """The options of time: `full`, or the short ones of a quick run."""
+    """The options of time: those in `full`, or the shorter ones of a quick run."""
     warmup, seconds = QUICK if quick else full
     return ["--warmup", str(warmup), "--seconds", str(seconds)]
 

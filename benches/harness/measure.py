@@ -1,4 +1,4 @@
-"""Starting a server, driving it, reading the figures."""
+"""Starts a server, drives it, and reads the figures."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from typing import IO
 SERVER_CORE = 0
 GENERATOR_CORE = 1
 PATIENCE = 60.0
-"""Seconds that a server may take to start and a run to end beyond its own time."""
+"""Seconds that a server may take to start, and that a run may take beyond its own time."""
 
 Sample = dict[str, float]
-"""The load generator's JSON."""
+"""The JSON that the load generator prints."""
 
 
 class MeasureError(Exception):
-    """A server or a run failed; its text says how."""
+    """A server or a run failed; the text says how."""
 
 
 @contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """What is started within runs on `core` alone, its threads included."""
+    """Processes that are started within this context, with their threads, run on `core` alone."""
     before = os.sched_getaffinity(0)
     if core not in before:
         raise MeasureError(
@@ -50,7 +50,7 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        """Whether its process is still there."""
+        """True while its process runs."""
         return self.process.poll() is None
 
 
@@ -86,7 +86,7 @@ def _port(process: subprocess.Popen[str], log: Path, patience: float) -> int:
 
 
 def _line(stream: IO[str] | None, patience: float) -> str:
-    """A line of a pipe, or what there is of it (perhaps nothing) when the time is over."""
+    """A line from a pipe, or the part of it (possibly empty) that came in time."""
     if stream is None:
         return ""
     deadline = monotonic() + patience
@@ -107,7 +107,7 @@ def _last_line(log: Path) -> str:
 
 
 def drive(loadgen: Path, server: Running, arguments: Sequence[str], patience: float = PATIENCE) -> Sample:
-    """One run of the load generator, on its core, against `server`."""
+    """Run the load generator, on its core, against `server`."""
     return _line_of([str(loadgen), *_whom(server), *arguments], GENERATOR_CORE, patience)
 
 
@@ -115,7 +115,7 @@ def drive(loadgen: Path, server: Running, arguments: Sequence[str], patience: fl
 def holding(
     loadgen: Path, server: Running, arguments: Sequence[str], patience: float = PATIENCE
 ) -> Iterator[Sample]:
-    """An idle run, whose connections are held while the caller does something else."""
+    """Hold the connections of an idle run while the caller does something else."""
     with on_core(GENERATOR_CORE):
         process = subprocess.Popen(
             [str(loadgen), *_whom(server), *arguments],
@@ -127,7 +127,10 @@ def holding(
     try:
         line = _line(process.stdout, patience)
         if not line:
-            raise MeasureError(process.communicate(timeout=patience)[1].strip() or "no word of the idle ones")
+            raise MeasureError(
+                process.communicate(timeout=patience)[1].strip()
+                or "the load generator reported no idle connections"
+            )
         sample: Sample = json.loads(line)
         yield sample
         _, stderr = process.communicate(timeout=patience)
@@ -140,7 +143,7 @@ def holding(
 
 
 def drive_client(command: Sequence[str | Path], floor: Running, arguments: Sequence[str]) -> Sample:
-    """One run of a client, which is measured and has the measured side's core, against the floor."""
+    """Measure one run of a client against the floor; the client has the core of the measured side."""
     return _line_of([*(str(word) for word in command), *_whom(floor), *arguments], SERVER_CORE, PATIENCE)
 
 
@@ -149,12 +152,12 @@ def _whom(server: Running) -> list[str]:
 
 
 def _line_of(words: Sequence[str], core: int, patience: float) -> Sample:
-    """The line of JSON that a program prints, run on `core`."""
+    """Run a program on `core`, and return the line of JSON that it prints."""
     with on_core(core):
         process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-    # An idle run holds its connections until stdin ends: it has said all by then.
+    # An idle run holds its connections until stdin ends; it has printed everything by then.
     try:
         line = _line(process.stdout, patience)
         _, stderr = process.communicate(timeout=patience)

@@ -1,4 +1,4 @@
-"""What is rendered from the results: each file with its text."""
+"""The files that are rendered from the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from harness.summary import inserted, summary
 
 
 def pages(places: Places, published: bool) -> dict[Path, str]:
-    """RESULTS.md and the chart, and, of published results, the README; nothing if there are no results."""
+    """The texts of RESULTS.md, of the chart and, for published results, of the README; empty without
+    results."""
     folder = places.results(published)
     measured: list[Measured] = []
     for row in ROWS:
@@ -32,7 +33,7 @@ def pages(places: Places, published: bool) -> dict[Path, str]:
 
 
 def render(places: Places, published: bool) -> int:
-    """Write them; returns the exit status, 1 if there are no results."""
+    """Write the pages; return the exit status, 1 if there are no results."""
     made = pages(places, published)
     for page, text in made.items():
         page.write_text(text)

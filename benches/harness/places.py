@@ -1,4 +1,4 @@
-"""Where things are, and running the tools that make them."""
+"""Paths of the benches, and a way to run the tools that build them."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from pathlib import Path
 
 
 class SetupError(Exception):
-    """Something could not be made; its text says what and why, in a line or a few."""
+    """Something could not be built; the text says what and why, in a few lines."""
 
 
 def end_in_order() -> None:
-    """Have SIGTERM end the program by an exception: else the servers that it started would be left behind."""
+    """Make SIGTERM end the program by an exception; otherwise the servers that it started would stay
+    behind."""
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 @dataclass(frozen=True)
 class Places:
-    """Folders of the benches. Whatever is made, and may be deleted, is in `.bench`."""
+    """Paths of the benches. Everything that is built, and may be deleted, is in `.bench`."""
 
     root: Path
 
     @property
     def benches(self) -> Path:
-        """The folder of this harness."""
+        """The folder `benches`."""
         return self.root / "benches"
 
     @property
     def peers(self) -> Path:
-        """The echo servers."""
+        """The folder of the echo servers and clients."""
         return self.benches / "peers"
 
     @property
     def made(self) -> Path:
-        """What the benches make."""
+        """The folder of everything that the benches build."""
         return self.root / ".bench"
 
     @property
@@ -49,7 +50,7 @@ class Places:
 
     @property
     def socketify_python(self) -> Path:
-        """socketify's interpreter, apart from the others'."""
+        """The interpreter of socketify, which has an environment of its own."""
         return self.made / "venv-socketify" / "bin" / "python"
 
     @property
@@ -64,28 +65,28 @@ class Places:
 
     @property
     def logs(self) -> Path:
-        """What the servers write to stderr."""
+        """The folder of the servers' stderr."""
         return self.made / "logs"
 
     def results(self, published: bool) -> Path:
-        """Where results go: those of a quick or partial run are never the ones that are published."""
+        """The folder of the results; those of a quick or partial run are never published."""
         return self.benches / "results" if published else self.made / "scratch"
 
     def page(self, published: bool) -> Path:
-        """The page that is rendered from them."""
+        """The page that is rendered from the results."""
         return (self.benches if published else self.results(False)) / "RESULTS.md"
 
     def chart(self, published: bool) -> Path:
-        """The picture beside it."""
+        """The picture on that page."""
         return self.page(published).with_name("chart.svg")
 
     @property
     def readme(self) -> Path:
-        """The project's README, which has a short table between two marks."""
+        """The project's README, which has a short table between two markers."""
         return self.root / "README.md"
 
     def native(self, name: str) -> Path:
-        """A binary of the crate `wsrs-bench`, release build."""
+        """The path of a binary of the crate `wsrs-bench`, from its release build."""
         return _cargo_target(self.root) / "release" / name
 
 
@@ -96,7 +97,7 @@ def _cargo_target(root: Path) -> Path:
 
 
 def run(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None = None) -> str:
-    """Run a tool to its end and return its stdout; `SetupError` with the end of its stderr otherwise."""
+    """Run a tool and return its stdout; raise `SetupError` with the end of its stderr if it fails."""
     words = [str(word) for word in command]
     name = Path(words[0]).name
     try:
@@ -110,5 +111,5 @@ def run(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str] | None 
 
 
 def say(text: str) -> None:
-    """Tell the person in front of it how far it is, on stderr; stdout is for results."""
+    """Report progress on stderr; stdout is for results."""
     print(text, file=sys.stderr, flush=True)

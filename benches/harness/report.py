@@ -1,4 +1,4 @@
-"""Results as text: one Markdown for the file and for the terminal. Every number comes from the JSON."""
+"""Results as Markdown, for the file and for the terminal. Every number comes from the JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.suite import DISTURBED
 from harness.verdicts import Verdict, judge
 
 Measured = tuple[Row, RowResult, Surroundings]
-"""A row, and what was measured of it."""
+"""A row and its results."""
 
 HEAD = """\
 # Results
@@ -24,7 +24,7 @@ how the figures are taken and what the columns mean.
 
 
 def document(measured: Sequence[Measured], *more: str) -> str:
-    """The whole page; `more` are the sections of what is measured in other ways."""
+    """The whole page; `more` are the sections of other measurements."""
     parts = [
         HEAD,
         *_surroundings(measured),
@@ -43,7 +43,7 @@ def budgets(verdicts: Sequence[Verdict]) -> str:
 
 
 def table(row: Row, result: RowResult) -> str:
-    """One row of the benches: a line a server."""
+    """One row of the benches, with a line for each server."""
     rate = any("messages_per_second" in s for server in result.servers.values() for s in server.samples)
     heads = ["server"]
     for metric in row.metrics:
@@ -84,7 +84,7 @@ def _notes(server: ServerResult, other: str) -> list[str]:
 
 
 def _surroundings(measured: Sequence[Measured]) -> list[str]:
-    """Each different machine, build and set of versions once, with the rows that belong to it."""
+    """Each machine, build and set of versions once, with the rows that were measured on it."""
     groups: dict[str, list[str]] = {}
     for row, result, around in measured:
         pairs = {**around.machine, **around.build, **around.versions}
@@ -116,7 +116,8 @@ def _plain(text: str) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, padded (but for notes, its last column) so that it reads as plain text too."""
+    """A Markdown table, padded so that it reads well as plain text too, except for notes in the last
+    column."""
     widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
     widths[-1] = len(heads[-1])
     lines = [_joined(heads, widths), _joined(["-" * max(3, width) for width in widths], widths)]

@@ -1,4 +1,5 @@
-"""What was measured, as it is kept: one JSON file a row, samples and surroundings, no conclusions."""
+"""Measurements as they are stored: a JSON file for each row, with samples and surroundings and no
+conclusions."""
 
 from __future__ import annotations
 
@@ -12,27 +13,27 @@ from typing import Any
 from harness.measure import Sample
 
 GENERATOR_BUSY = 0.95
-"""A generator that is busier than this, and busier than the server, was what limited the rate."""
+"""A generator that is busier than this, and busier than the server, has limited the rate."""
 
 
 @dataclass
 class ServerResult:
-    """One server in one row: its samples, and, if it has none or broke off, why."""
+    """One server in one row: its samples, and the reason if it has none or broke off."""
 
     title: str
     missing: str | None
     samples: list[Sample]
 
     def figure(self, key: str) -> float | None:
-        """The median over the rounds; None where it was not (or not wholly) measured."""
+        """The median over the rounds; None if it was not measured, or not in full."""
         return self._over(key, median)
 
     def least(self, key: str) -> float | None:
-        """The smallest of the rounds."""
+        """The smallest value of the rounds."""
         return self._over(key, min)
 
     def most(self, key: str) -> float | None:
-        """The largest of the rounds."""
+        """The largest value of the rounds."""
         return self._over(key, max)
 
     def _over(self, key: str, choose: Callable[[list[float]], float]) -> float | None:
@@ -42,7 +43,7 @@ class ServerResult:
 
     @property
     def generator_limited(self) -> bool:
-        """Whether the load generator, not the server, was the busy one."""
+        """True if the load generator, and not the server, was the bottleneck."""
         generator, server = self.figure("generator_busy"), self.figure("server_busy")
         return (
             generator is not None and server is not None and generator > GENERATOR_BUSY and generator > server
@@ -51,21 +52,21 @@ class ServerResult:
 
 @dataclass(frozen=True)
 class Ratio:
-    """One server's figure by another's, over the rounds: each round gives one, of two samples.
+    """The ratios of one server's figure to another's: each round gives one, from two samples.
 
-    Ratios of medians would put a sample of the machine's fast minutes beside one of its slow minutes.
+    A ratio of medians would compare a sample of the machine's fast minutes with one of its slow minutes.
     """
 
     median: float
     low: float
-    """A quarter of the rounds is below it."""
+    """A quarter of the rounds is below this."""
     high: float
-    """A quarter of the rounds is above it."""
+    """A quarter of the rounds is above this."""
 
 
 @dataclass
 class Surroundings:
-    """Under what the samples were taken."""
+    """The conditions in which the samples were taken."""
 
     date: str
     quick: bool
@@ -76,7 +77,7 @@ class Surroundings:
 
 @dataclass
 class RowResult:
-    """One row of the benches."""
+    """The results of one row."""
 
     name: str
     title: str
@@ -84,7 +85,7 @@ class RowResult:
     servers: dict[str, ServerResult]
 
     def ratio(self, name: str, other: str, key: str) -> Ratio | None:
-        """The figure of `name` by that of `other`; None where one was not (or not wholly) measured."""
+        """The figure of `name` divided by that of `other`; None if one was not measured, or not in full."""
         both = [self.servers.get(name), self.servers.get(other)]
         if any(server is None or server.figure(key) is None for server in both):
             return None
@@ -97,7 +98,7 @@ class RowResult:
 
 
 def save(folder: Path, result: RowResult, surroundings: Surroundings) -> None:
-    """Write `NAME.json`; an earlier result of the row is replaced."""
+    """Write `NAME.json`, in place of an earlier result of the row."""
     write(folder / f"{result.name}.json", surroundings, asdict(result))
 
 
@@ -113,11 +114,11 @@ def load(folder: Path, name: str) -> tuple[RowResult, Surroundings] | None:
 
 
 def write(path: Path, around: Surroundings, found: dict[str, Any]) -> None:
-    """Write what was found, and under what; what was measured before is replaced."""
+    """Write findings and the conditions of the measurement, in place of earlier ones."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**asdict(around), **found}, indent=1) + "\n")
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """What `write` has written; None if nothing was measured."""
+    """Read what `write` has written; None if nothing was measured."""
     return json.loads(path.read_text()) if path.exists() else None

@@ -1,4 +1,4 @@
-"""What is measured: one `Row` a table in the results, with the budgets that it decides.
+"""The measurements: each `Row` becomes a table in the results, and decides its budgets.
 
 To add a row, add it to `ROWS`; to compare by something new, add a `Metric`.
 """
@@ -15,10 +15,10 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of a sample; less is better."""
+    """A figure of a sample, of which less is better."""
 
     key: str
-    """Its name in the JSON of the load generator."""
+    """The name of the figure in the load generator's JSON."""
     title: str
     unit: str
 
@@ -34,9 +34,10 @@ CLIENT = Metric("client_us_per_message", "client CPU per message", "µs")
 
 @dataclass(frozen=True)
 class Budget:
-    """What `server` must reach: `at_most` times `peer`'s figure, or being `at_least` times as good.
+    """The target of `server`: a figure of `at_most` times the `peer`'s, or one that is `at_least` times as
+    good.
 
-    Without a `peer`, `at_most` is the figure itself.
+    Without a `peer`, `at_most` is an absolute figure.
     """
 
     server: str
@@ -46,7 +47,7 @@ class Budget:
     metric: Metric = CPU
 
     def __post_init__(self) -> None:
-        """Refuse a budget that says nothing, or two things."""
+        """Refuse a budget without a target, or with two."""
         if (self.at_most is None) == (self.at_least is None):
             raise ValueError("a budget has either at_most or at_least")
         if self.peer is None and self.at_most is None:
@@ -55,7 +56,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Row:
-    """One load on all servers, the metrics to show (the first is compared) and its budgets."""
+    """One load for all servers, the metrics to show (budgets compare the first), and the budgets."""
 
     name: str
     title: str
@@ -63,11 +64,11 @@ class Row:
     metrics: tuple[Metric, ...]
     budgets: tuple[Budget, ...]
     quick: bool = False
-    """Whether a quick run has it, unless told which rows to run."""
+    """True if a quick run that names no rows includes it."""
 
     @property
     def fresh(self) -> bool:
-        """Whether each sample needs a server just started: memory does not come back by itself."""
+        """True if each sample needs a fresh server, because memory does not come back by itself."""
         return isinstance(self.load, Idle)
 
 
@@ -92,7 +93,7 @@ PURE = (
     Budget("wsrs-pure-asyncio", "websockets-pure-asyncio", at_least=1),
     Budget("wsrs-pure-iter-asyncio", "websockets-pure-asyncio", at_least=1),
 )
-"""Of the pure core: nothing is lost to the other library that can do without an extension."""
+"""Of the pure core: it is not slower than the other library that works without an extension."""
 
 ROWS: tuple[Row, ...] = (
     Row("lockstep-1", "echo 64 B, one connection in lockstep", Echo(1), (CPU,), ()),

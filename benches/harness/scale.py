@@ -18,33 +18,35 @@ from harness.report import markdown
 from harness.results import Surroundings, read, write
 
 PREFIX = "scale-"
-"""Of the names of the files: one a number of connections, since not every machine can have the larger."""
+"""The prefix of the files, one for each number of connections: not every machine can open the larger
+number."""
 ACTIVE = 1_000
 """Connections that exchange messages while the others are idle."""
 RESERVE = 200
-"""Descriptors of a process beside its connections."""
+"""Descriptors that a process needs besides those of its connections."""
 PORTS = 1_000
-"""Connections from one loopback address: of its 28,000 ports many wait out the end of earlier ones."""
+"""Connections from one loopback address: many of its 28,000 ports are still in TIME-WAIT after earlier
+runs."""
 PATIENCE = 600.0
 
 
 @dataclass
 class Scale:
-    """What was measured: a list has a figure a round."""
+    """The measurements; lists have a figure for each round."""
 
     connections: int
     alone: list[Sample] = field(default_factory=list)
-    """The active ones, with no other connection."""
+    """A run of the active connections, without any others."""
     beside: list[Sample] = field(default_factory=list)
-    """The same, with the idle ones beside."""
+    """The same, beside the idle connections."""
     held: list[Sample] = field(default_factory=list)
-    """Opening the idle ones, a message each way included."""
+    """The opening of the idle connections, including a message each way."""
     rounds: list[Sample] = field(default_factory=list)
-    """All of them exchanging messages, each waiting for its own."""
+    """A run in which all connections exchange messages in lockstep."""
 
 
 def descriptors(connections: int) -> None:
-    """Raise the limit of descriptors as far as needed; `MeasureError` where the system does not allow it."""
+    """Raise the limit of descriptors as far as needed; `MeasureError` if the system does not allow it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = connections + RESERVE
     if hard not in (resource.RLIM_INFINITY, -1) and hard < needed:
@@ -57,7 +59,7 @@ def descriptors(connections: int) -> None:
 
 
 def measure(places: Places, loadgen: Path, connections: int, rounds: int) -> Scale:
-    """All rounds, each with servers just started."""
+    """Measure all rounds, each with fresh servers."""
     if connections <= ACTIVE:
         raise MeasureError(f"--connections is above {ACTIVE:,}, of which that many are active")
     descriptors(connections)
@@ -82,12 +84,12 @@ def _server(places: Places) -> AbstractContextManager[Running]:
 
 
 def save(folder: Path, found: Scale, around: Surroundings) -> None:
-    """Write it; what was measured before of as many connections is replaced."""
+    """Write the measurements, in place of earlier ones of as many connections."""
     write(folder / f"{PREFIX}{found.connections}.json", around, asdict(found))
 
 
 def sections(folder: Path) -> list[str]:
-    """The parts of RESULTS.md, fewest connections first."""
+    """The sections of RESULTS.md, the fewest connections first."""
     documents = [document for path in folder.glob(f"{PREFIX}*.json") if (document := read(path)) is not None]
     return [_section(document) for document in sorted(documents, key=itemgetter("connections"))]
 
@@ -116,7 +118,7 @@ EMULATED = (
 
 
 def table(found: Scale) -> str:
-    """The figures, as Markdown."""
+    """The figures as a Markdown table."""
     idle = found.connections - ACTIVE
     alone, beside = (_of(each, "server_us_per_message") for each in (found.alone, found.beside))
     rows = [

@@ -1,4 +1,4 @@
-"""Who is measured. To add a peer, write its file in `peers/` and add it to `SERVERS`."""
+"""The servers that are measured. To add a peer, write its file in `peers/` and add it to `SERVERS`."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ Command = Callable[[Places], list[str | Path]]
 
 
 def _nothing(places: Places) -> None:
-    """The floor is built with the load generator."""
+    """Make nothing: the floor is built together with the load generator."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """An echo server: how it is made, how it is started (it prints `listening PORT`), what it can do."""
+    """An echo server: how to build it, how to start it (it prints `listening PORT`), and what it can do."""
 
     name: str
     title: str
     needs: tuple[Callable[[Places], None], ...]
-    """Steps that make it; each is done once, and a `SetupError` makes the server unavailable."""
+    """The steps that build it. Each is done once, and a `SetupError` makes the server unavailable."""
     command: Command
     deflate: str | None
-    """The option that turns permessage-deflate on; None where it has none."""
+    """The option that turns permessage-deflate on; None if it has none."""
     packages: tuple[str, ...] = ()
-    """Python distributions whose versions matter."""
+    """The Python distributions whose versions are recorded."""
     ours: bool = False
-    """Whether it is an error, not a circumstance, if it is not available."""
+    """True if the run fails when the server is not available."""
     broadcast: bool = False
-    """Whether it takes `--broadcast`, and then sends each message to all."""
+    """True if it takes `--broadcast`, and then sends each message to all."""
     echo: bool = True
-    """Whether it can do anything else."""
+    """True if it can do anything else than broadcasts."""
     plain: bool = False
-    """Whether it is measured in the echo rows without compression and TLS alone."""
+    """True if it is measured only in the echo rows without compression and TLS."""
     tls: bool = False
-    """Whether it takes `--tls FILE`, and then serves with the certificate and the key in it."""
+    """True if it takes `--tls FILE`, and then serves with the certificate and key in that file."""
     client: Command | None = None
-    """How its client is started, which is measured against the floor."""
+    """How to start its client, which is measured against the floor."""
 
     def takes(self, load: Load) -> bool:
-        """Whether it has a place in rows with this load."""
+        """True if it is measured in rows with this load."""
         if isinstance(load, Broadcast):
             return self.broadcast
         if isinstance(load, Client):
@@ -78,7 +78,8 @@ def _wsrs(name: str, title: str, style: str, loop: str, *options: str, **more: b
 
 
 def _wsrs_pure(style: str, loop: str) -> Server:
-    """The pure core. Its peer is the other library that is plain Python, with its own accelerator away."""
+    """The pure core. Its peer is the other library that works in plain Python, without its own
+    accelerator."""
     name = "wsrs-pure" + ("-iter" if style == "iter" else "") + ("-asyncio" if loop == "asyncio" else "")
     title = f"wsrs, pure Python, {'`async for`' if style == 'iter' else 'callbacks'}, {loop}"
     return _wsrs(name, title, style, loop, "--backend", "pure", plain=True)

@@ -1,4 +1,5 @@
-"""Making what is measured: the native tools, wsrs in release, and the peers in environments of their own."""
+"""Builds everything that is measured: the native tools, wsrs in release, and the peers in their
+environments."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ NATIVE = ("floor", "loadgen")
 
 
 def build_native(places: Places) -> dict[str, Path]:
-    """Build the floor and the load generator; returns their paths. Both refuse to run as debug builds."""
+    """Build the floor and the load generator, and return their paths. Both refuse to run as debug builds."""
     refuse_altered_release()
     say("building the floor and the load generator")
     run(["cargo", "build", "--release", "--package", "wsrs-bench"], cwd=places.root)
@@ -22,14 +23,14 @@ def build_native(places: Places) -> dict[str, Path]:
 
 
 def refuse_altered_release() -> None:
-    """A release profile that the environment has changed is not what is shipped: do not measure it."""
+    """Refuse a release profile that the environment changes: it is not the one that is shipped."""
     altered = sorted(name for name in os.environ if name.startswith("CARGO_PROFILE_RELEASE_"))
     if altered:
         raise SetupError(f"the environment changes the release build: unset {', '.join(altered)}")
 
 
 def build_wsrs(places: Places) -> None:
-    """Build wsrs by `maturin build --release` and put that wheel, and no other, into the environment."""
+    """Build wsrs by `maturin build --release`, and install that wheel and no other."""
     refuse_altered_release()
     say("building wsrs (release)")
     wheels = places.made / "wheels"
@@ -43,12 +44,12 @@ def build_wsrs(places: Places) -> None:
 
 
 def install_python(places: Places) -> None:
-    """The Python peers, and maturin."""
+    """Install the Python peers, and maturin."""
     _install(places, places.python, places.peers / "requirements.txt")
 
 
 def install_socketify(places: Places) -> None:
-    """socketify, which needs the system's libuv."""
+    """Install socketify, which needs the system's libuv."""
     _install(places, places.socketify_python, places.peers / "requirements-socketify.txt")
     try:
         run([places.socketify_python, "-c", "import socketify"], cwd=places.root)
@@ -59,7 +60,7 @@ def install_socketify(places: Places) -> None:
 
 
 def install_node(places: Places) -> None:
-    """Node's ws, with its server beside it: an ES module looks for its packages from where it lies."""
+    """Install Node's ws beside its server: an ES module looks for packages from its own folder."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         raise SetupError("node and npm are not installed")
@@ -76,7 +77,7 @@ def install_node(places: Places) -> None:
 
 
 def make_certificate(places: Places) -> None:
-    """A certificate for the TLS rows, signed by itself, whose key never leaves `.bench`."""
+    """Make a self-signed certificate for the TLS rows, whose key never leaves `.bench`."""
     if places.certificate.exists():
         return
     places.made.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def make_certificate(places: Places) -> None:
                 "-nodes",
             ),
             *("-days", "3650", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
-            # One that may sign others is refused by the generator as a server's own.
+            # The generator refuses a certificate that may sign others as that of a server.
             *("-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate),
         ],
         cwd=places.root,

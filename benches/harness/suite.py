@@ -1,4 +1,4 @@
-"""One whole run: rounds over all servers, interleaved, so that what changes with time changes for all."""
+"""One whole run: the rounds go over all servers in turn, so that changes over time affect all of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harness.servers import Server
 from harness.setup import make_certificate
 
 DISTURBED = 0.15
-"""A sample is disturbed when others used this much of a core meanwhile; it is then taken again."""
+"""A sample is disturbed if others used this much of a core meanwhile; it is then taken again."""
 TRIES = 3
 
 
 @dataclass
 class Suite:
-    """What a run needs to know, and what went wrong in it."""
+    """The settings of a run, and its errors."""
 
     places: Places
     servers: list[Server]
@@ -30,11 +30,11 @@ class Suite:
     quick: bool
     unavailable: dict[str, str] = field(default_factory=dict)
     no_tls: str | None = None
-    """Why there is no certificate for the TLS rows."""
+    """The reason why there is no certificate for the TLS rows."""
     errors: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Make every server; what cannot be made is noted, with its reason."""
+        """Build every server; record the reason for each that cannot be built."""
         outcome: dict[Callable[[Places], None], str | None] = {}
         for server in self.servers:
             for step in server.needs:
@@ -54,12 +54,12 @@ class Suite:
             step(self.places)
         except SetupError as error:
             say(f"{error}")
-            # The rest, with the names of folders in it, is for the terminal only.
+            # The rest contains names of folders, and is for the terminal only.
             return str(error).partition("\n")[0].rstrip(":")
         return None
 
     def measure(self, row: Row, rounds: int) -> RowResult:
-        """All rounds of one row."""
+        """Measure all rounds of one row."""
         say(f"{row.title}")
         there = [server for server in self.servers if server.takes(row.load)]
         results = {server.name: self._begin(row, server) for server in there}
@@ -67,7 +67,7 @@ class Suite:
         with ExitStack() as stack:
             running: dict[str, Running] = {}
             for turn in range(rounds):
-                # Another server begins each round: none is always measured after the same one.
+                # Each round begins with another server, so that none is always measured after the same one.
                 first = turn % max(1, len(wanted))
                 for server in wanted[first:] + wanted[:first]:
                     self._sample(row, server, results[server.name], running, stack)
@@ -112,7 +112,7 @@ class Suite:
         return ["--tls", str(self.places.certificate)] if row.load.tls else []
 
     def _drive(self, row: Row, server: Server, running: Running) -> Sample:
-        """A sample; of several disturbed ones, the least disturbed."""
+        """Take a sample; if several are disturbed, keep the least disturbed."""
         arguments = [*row.load.arguments(self.quick), *self._tls(row)]
         best: Sample | None = None
         for _ in range(1 if self.quick else TRIES):

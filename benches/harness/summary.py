@@ -1,4 +1,4 @@
-"""The short table of the project's README, between two marks there."""
+"""The short table in the project's README, between two markers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = (
     "deflate-2-kib",
     "idle-10000",
 )
-"""What is shown, in this order, as far as it was measured: of each the row's first metric."""
+"""The rows that are shown, in this order, if they were measured, each by its first metric."""
 SERVERS = {
     "wsrs": "wsrs",
     "wsrs-iter": "wsrs, `async for`",
@@ -31,7 +31,7 @@ END = "<!-- end of the figures -->\n"
 
 
 def summary(measured: Sequence[Measured]) -> str:
-    """The chart, the table, and what belongs to it."""
+    """The chart, the table, and the remarks on it."""
     found = {row.name: (row, result, around) for row, result, around in measured}
     lines = []
     shown = [found[name] for name in ROWS if name in found]
@@ -53,10 +53,10 @@ def summary(measured: Sequence[Measured]) -> str:
 
 
 def inserted(text: str, block: str) -> str:
-    """`text` with `block` between the marks.
+    """`text` with `block` between the markers.
 
     Raises:
-        ValueError: the marks are not there, each once and in this order.
+        ValueError: the markers are not there, each once and in this order.
     """
     before, begin, rest = text.partition(BEGIN)
     between, end, after = rest.partition(END)

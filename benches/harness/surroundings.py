@@ -1,4 +1,5 @@
-"""The machine, the versions and the build that the figures belong to. No names of hosts, users or folders."""
+"""The machine, the versions and the build that the figures belong to, without names of hosts, users or
+folders."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ _VERSIONS = (
 
 
 def surroundings(places: Places, servers: list[Server], quick: bool) -> Surroundings:
-    """What can be said of this run."""
+    """The surroundings of this run."""
     date = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     return Surroundings(date, quick, _machine(), _versions(places, servers), _build(places))
 
@@ -65,7 +66,7 @@ def _versions(places: Places, servers: list[Server]) -> dict[str, str]:
 
 def _build(places: Places) -> dict[str, str]:
     commit = _said(places, "git", "rev-parse", "--short=12", "HEAD")
-    # Results of an earlier run are no change to what is measured.
+    # The result files of an earlier run do not change what is measured.
     changes = _said(
         places, "git", "status", "--porcelain", "--", ".", ":!benches/results", ":!benches/RESULTS.md"
     )

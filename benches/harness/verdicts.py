@@ -1,4 +1,4 @@
-"""Budgets against results."""
+"""Judges the budgets by the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.rows import Budget, Row
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one budget: `passed` is None where it could not be measured."""
+    """The outcome of one budget: `passed` is None if it could not be measured."""
 
     row: Row
     budget: Budget
@@ -21,12 +21,12 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """pass, MISS, or that it was not measured."""
+        """The verdict in a word or two: pass, MISS or not measured."""
         return {True: "pass", False: "MISS", None: "not measured"}[self.passed]
 
 
 def judge(row: Row, result: RowResult) -> list[Verdict]:
-    """The verdict on each budget of a row."""
+    """The verdicts on the budgets of a row."""
     return [_judge(row, result, budget) for budget in row.budgets]
 
 

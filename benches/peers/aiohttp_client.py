@@ -10,7 +10,7 @@ from lockstep import Lockstep, parser, run
 
 
 async def talk(ws: ClientWebSocketResponse, lockstep: Lockstep) -> None:
-    """Send the next message when the last is back."""
+    """Send the next message when the last has come back."""
     await ws.send_bytes(lockstep.payload)
     async for message in ws:
         if message.type is WSMsgType.BINARY:
@@ -19,7 +19,7 @@ async def talk(ws: ClientWebSocketResponse, lockstep: Lockstep) -> None:
 
 
 async def main(lockstep: Lockstep) -> None:
-    """Open all, then measure."""
+    """Open all connections, then measure."""
     tasks = []
     async with ClientSession(connector=TCPConnector(limit=0)) as session:
         for _ in range(lockstep.connections):

@@ -1,6 +1,6 @@
 """aiohttp on uvloop: a web application with one WebSocket handler, without an access log.
 
-`decode_text=False` leaves text as bytes, aiohttp's own way to an echo without decoding and encoding.
+`decode_text=False` leaves text as bytes: aiohttp's own way to echo without decoding and encoding.
 """
 
 from __future__ import annotations

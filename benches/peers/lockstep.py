@@ -1,8 +1,9 @@
-"""What the clients share: their options, the count of echoes, the readings at the edges of the measured time.
+"""Shared by the clients: their options, the count of echoes, and the readings at both ends of the measured
+time.
 
-A client opens its connections, sends a message on each, and the next one when that has come back. What it
-prints has the names of the load generator's JSON: `server_busy` is the measured side, here the client, and
-`generator_busy` the other, here the floor.
+A client opens its connections, sends a message on each, and the next one when that has come back. Its output
+has the names of the load generator's JSON: `server_busy` is the measured side, which is the client here, and
+`generator_busy` is the other, the floor.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import uvloop
 
 
 class Lockstep:
-    """The options of a run, and the echoes so far."""
+    """The options of a run, and the number of echoes so far."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.url = f"ws://127.0.0.1:{arguments.port}/"
@@ -30,13 +31,13 @@ class Lockstep:
         self._arguments = arguments
 
     def echoed(self, data: bytes) -> None:
-        """An echo has come."""
+        """Count an echo that has come."""
         if len(data) != len(self.payload):
             raise SystemExit(f"an echo has {len(data)} bytes, not {len(self.payload)}")
         self.echoes += 1
 
     async def measure(self) -> None:
-        """Wait for the measured time to begin and end, print what was measured, and end the process."""
+        """Wait for the measured time to begin and end, print the figures, and end the process."""
         await asyncio.sleep(self._arguments.warmup)
         begin = self._edge()
         await asyncio.sleep(self._arguments.seconds)
@@ -55,7 +56,7 @@ class Lockstep:
             "others_busy": max(0.0, (machine - own - floor) / at),
         }
         print(json.dumps({key: round(value, 6) for key, value in figures.items()}), flush=True)
-        os._exit(0)  # what is under way does not matter any more
+        os._exit(0)  # messages in flight do not matter any more
 
     def _edge(self) -> tuple[float, ...]:
         own = time.process_time()
@@ -63,12 +64,12 @@ class Lockstep:
 
 
 def cpu_of(pid: int) -> float:
-    """CPU time of a process with one thread, in seconds."""
+    """The CPU time of a process with one thread, in seconds."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def cpu_of_all() -> float:
-    """Time that all processors have been busy, in seconds: user, nice, system, irq, softirq, steal."""
+    """How long all processors together were busy, in seconds: user, nice, system, irq, softirq and steal."""
     ticks = Path("/proc/stat").read_text().partition("\n")[0].split()[1:]
     return sum(int(ticks[place]) for place in (0, 1, 2, 5, 6, 7)) / os.sysconf("SC_CLK_TCK")
 
@@ -87,5 +88,5 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def run(main: Coroutine[Any, Any, None], loop: str) -> None:
-    """Run a client on the loop named."""
+    """Run a client on the loop of that name."""
     (uvloop.run if loop == "uvloop" else asyncio.run)(main)

@@ -1,4 +1,4 @@
-"""picows's client: its core API, as for its server."""
+"""picows's client, by its core API like the server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lockstep import Lockstep, parser, run
 
 
 class Client(WSListener):
-    """Sends the next message when the last is back."""
+    """Sends the next message when the last has come back."""
 
     def __init__(self, lockstep: Lockstep) -> None:
         super().__init__()
@@ -16,17 +16,17 @@ class Client(WSListener):
         self.echoed = lockstep.echoed
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """The first message."""
+        """Send the first message."""
         transport.send(WSMsgType.BINARY, self.payload)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """The next message."""
+        """Send the next message."""
         self.echoed(frame.get_payload_as_memoryview())
         transport.send(WSMsgType.BINARY, self.payload)
 
 
 async def main(lockstep: Lockstep) -> None:
-    """Open all, then measure."""
+    """Open all connections, then measure."""
     opened = [await ws_connect(lambda: Client(lockstep), lockstep.url) for _ in range(lockstep.connections)]
     await lockstep.measure()
     del opened

@@ -1,8 +1,8 @@
-"""picows on uvloop: its core API, as its README recommends where speed matters.
+"""picows on uvloop, by its core API, which its README recommends for speed.
 
-The echo is its README's: the payload is sent from a memoryview, uncopied. picows brings aiofastnet and
-uses it by itself. It hands over frames, not messages, and its core API has no permessage-deflate. It has no
-broadcast: with `--broadcast` every data frame goes to all by a loop over their transports.
+The echo is that of its README: the payload is sent from a memoryview, uncopied. picows depends on aiofastnet
+and uses it by default. It delivers frames, not messages, and its core API has no permessage-deflate. It has
+no broadcast either: with `--broadcast`, a loop over all transports sends every data frame.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Room(WSListener):
     transports: ClassVar[set[WSTransport]] = set()
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        """One more."""
+        """Add the connection."""
         self.transports.add(transport)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """One less."""
+        """Remove the connection."""
         self.transports.discard(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -54,12 +54,12 @@ class Room(WSListener):
 
 
 def listener(request: WSUpgradeRequest) -> WSListener:
-    """One listener a connection."""
+    """A listener for each connection."""
     return Echo()
 
 
 def member(request: WSUpgradeRequest) -> WSListener:
-    """The same, of all in one room."""
+    """A listener for each connection, all in one room."""
     return Room()
 
 

@@ -1,4 +1,4 @@
-"""socketify, uWebSockets for Python, on its own loop."""
+"""socketify (uWebSockets for Python) on its own loop."""
 
 from __future__ import annotations
 

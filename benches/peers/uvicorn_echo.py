@@ -1,6 +1,6 @@
-"""uvicorn on uvloop and httptools, with the WebSocket protocol that it takes by itself: an ASGI application.
+"""An ASGI application on uvicorn, with uvloop, httptools and uvicorn's default WebSocket protocol.
 
-That is `websockets`, without input and output of its own. Compression is off unless asked for.
+That protocol is the sans-I/O part of `websockets`. Compression is off unless asked for.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ async def echo(scope: dict[str, Any], receive: Receive, send: Send) -> None:
 
 
 class Server(uvicorn.Server):
-    """One that says where it listens."""
+    """A server that prints its port."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start."""
+        """Start, and print the port."""
         await super().startup(sockets)
         print("listening", self.servers[0].sockets[0].getsockname()[1], flush=True)
 

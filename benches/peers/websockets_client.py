@@ -1,4 +1,4 @@
-"""websockets: the asyncio client, without compression, as for its server."""
+"""websockets: the asyncio client, without compression like the server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lockstep import Lockstep, parser, run
 
 
 async def talk(ws: ClientConnection, lockstep: Lockstep) -> None:
-    """Send the next message when the last is back."""
+    """Send the next message when the last has come back."""
     await ws.send(lockstep.payload)
     async for data in ws:
         lockstep.echoed(data)
@@ -18,7 +18,7 @@ async def talk(ws: ClientConnection, lockstep: Lockstep) -> None:
 
 
 async def main(lockstep: Lockstep) -> None:
-    """Open all, then measure."""
+    """Open all connections, then measure."""
     tasks = []
     for _ in range(lockstep.connections):
         ws = await connect(lockstep.url, compression=None, max_size=None)

@@ -1,9 +1,9 @@
-"""websockets: the asyncio server, on uvloop and with its C extension, as its performance guide says.
+"""websockets: the asyncio server on uvloop and with its C extension, as its performance guide recommends.
 
-`--without-extension` keeps the latter out, as if it had not been built: what plain Python can do.
+`--without-extension` keeps the extension out, as if it had not been built, to measure plain Python.
 
-Compression is off unless asked for, and then with the server's defaults. `max_size` is lifted so that
-the largest row is no special case. With `--broadcast` every message goes to all, by its `broadcast`.
+Compression is off unless asked for, and then uses the server's defaults. `max_size` is raised so that the
+largest row is no special case. With `--broadcast`, its `broadcast` sends every message to all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from certificate import context
 
 WITHOUT = "--without-extension"
 if WITHOUT in sys.argv:
-    # It is imported by others of its modules, within `try`; None makes that an ImportError.
+    # Other modules of websockets import it within `try`; None makes that an ImportError.
     sys.modules["websockets.speedups"] = None
 
 from websockets import frames, utils  # noqa: E402 - not before the extension is kept out
@@ -50,7 +50,7 @@ async def main(deflate: bool, together: bool, tls: ssl.SSLContext | None) -> Non
 
 
 def refuse_the_other(with_extension: bool) -> None:
-    """What masks its frames is what is to be measured."""
+    """Refuse to run with the extension if it was to be kept out, and the other way round."""
     if (frames.apply_mask is not utils.apply_mask) != with_extension:
         raise SystemExit(f"websockets runs {'without' if with_extension else 'with'} its C extension")
 

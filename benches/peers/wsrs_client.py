@@ -9,7 +9,7 @@ from wsrs import WebSocket
 
 
 def by_callbacks(ws: WebSocket, lockstep: Lockstep) -> None:
-    """The next message from a `'message'` listener."""
+    """Send the next message from a `'message'` listener."""
     send, payload, echoed = ws.send, lockstep.payload, lockstep.echoed
 
     def message(data: bytes, is_binary: bool) -> None:
@@ -21,7 +21,7 @@ def by_callbacks(ws: WebSocket, lockstep: Lockstep) -> None:
 
 
 async def by_iteration(ws: WebSocket, lockstep: Lockstep) -> None:
-    """The next message within `async for`."""
+    """Send the next message within `async for`."""
     await ws.send(lockstep.payload)
     async for data in ws:
         lockstep.echoed(data)
@@ -29,7 +29,7 @@ async def by_iteration(ws: WebSocket, lockstep: Lockstep) -> None:
 
 
 async def main(lockstep: Lockstep, style: str) -> None:
-    """Open all, then measure."""
+    """Open all connections, then measure."""
     tasks = []
     for _ in range(lockstep.connections):
         ws = WebSocket(lockstep.url, per_message_deflate=False)

@@ -1,8 +1,8 @@
 """wsrs, by callbacks or by `async for`, on asyncio or uvloop.
 
-Refuses to be measured on another core than the one that `--backend` names. With `--deflate` every message
-is compressed, small ones too: most of the other servers have no threshold. With `--broadcast` every message
-goes to all: by `wss.broadcast`, or in the style `loop` by a loop over `wss.clients`.
+It refuses to run on another core than the one that `--backend` names. With `--deflate` it compresses every
+message, small ones too, because most of the other servers have no threshold. With `--broadcast` it sends
+every message to all: by `wss.broadcast`, or in the style `loop` by a loop over `wss.clients`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import uvloop
 from certificate import context
 
 if "pure" in sys.argv:  # of --backend
-    # wsrs chooses its core when it is imported.
+    # wsrs chooses its core at import.
     os.environ["WSRS_PURE_PYTHON"] = "1"
 
 import wsrs
@@ -82,7 +82,7 @@ async def main(listen: Callable[[WebSocketServer], None], deflate: bool, tls: ss
 
 
 def run(arguments: argparse.Namespace, listen: Callable[[WebSocketServer], None]) -> None:
-    """Run `main` on the loop named."""
+    """Run `main` on the loop of that name."""
     backend = arguments.backend
     if (wsrs.backend, "wsrs._core" in sys.modules) != (backend, backend == "core"):
         raise SystemExit(f"wsrs runs on its backend {wsrs.backend}, not {backend}")

@@ -1,4 +1,4 @@
-"""What the runner says of results: verdicts, notes, and that a page holds what the files hold."""
+"""The runner's verdicts and notes, and a page that has what the result files have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AROUND = Surroundings(
 
 
 def server(*cpu: float, missing: str | None = None, **more: float) -> ServerResult:
-    """A server with one sample for each CPU time given."""
+    """A server with one sample for each given CPU time."""
     return ServerResult("a server", missing, [{"server_us_per_message": value, **more} for value in cpu])
 
 
@@ -52,20 +52,20 @@ def test_a_budget_is_judged_round_by_round(budget: Budget, measured: str, word: 
 
 
 @pytest.mark.parametrize(("theirs", "word"), [(12.5, "pass"), (0.0, "not measured")])
-def test_one_round_is_a_ratio_and_nothing_is_none(theirs: float, word: str) -> None:
+def test_one_round_gives_a_ratio_and_no_round_gives_none(theirs: float, word: str) -> None:
     servers = {"wsrs": server(25.0), "floor": server(theirs)}
     (verdict,) = judge(row(Budget("wsrs", "floor", at_most=2)), RowResult("row", "some work", 1, servers))
     assert verdict.word == word
 
 
-def test_a_budget_says_one_thing() -> None:
+def test_a_budget_has_exactly_one_target() -> None:
     with pytest.raises(ValueError, match="either"):
         Budget("wsrs", "floor")
     with pytest.raises(ValueError, match="either"):
         Budget("wsrs", "floor", at_most=1, at_least=1)
 
 
-def test_a_line_tells_when_the_generator_or_others_were_busy() -> None:
+def test_a_line_says_if_the_generator_or_others_were_busy() -> None:
     limited = server(1.0, generator_busy=0.99, server_busy=0.6, others_busy=0.0)
     disturbed = server(1.0, generator_busy=0.5, server_busy=0.99, others_busy=0.4)
     quiet = server(1.0, generator_busy=0.99, server_busy=1.0, others_busy=0.1)
@@ -86,7 +86,7 @@ def test_a_server_that_broke_off_has_no_figures() -> None:
     assert "not measured: the server ended a connection" in text
 
 
-def test_the_page_is_made_of_the_files(tmp_path: Path) -> None:
+def test_the_page_is_rendered_from_the_result_files(tmp_path: Path) -> None:
     result = RowResult("row", "some work", 1, {"floor": server(12.5), "wsrs": server(25.0)})
     save(tmp_path, result, AROUND)
     found = load(tmp_path, "row")

@@ -1,4 +1,4 @@
-"""What is shown is what the result files hold: in RESULTS.md, in the chart and in the README."""
+"""RESULTS.md, the chart and the README show what the result files have."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AROUND = Surroundings("2026-01-01 00:00 UTC", False, {"cores": "2", "processor":
 
 
 def measured(**cpu: float) -> tuple[Row, RowResult, Surroundings]:
-    """A row of the chart and the table, with these servers."""
+    """The results of a row that the chart and the table show, with these servers."""
     servers = {
         name: ServerResult(name, None, [{"server_us_per_message": value}]) for name, value in cpu.items()
     }
@@ -31,12 +31,12 @@ def measured(**cpu: float) -> tuple[Row, RowResult, Surroundings]:
 
 
 @pytest.mark.parametrize("page", sorted(pages(PLACES, published=True)), ids=lambda page: page.name)
-def test_a_page_is_what_the_result_files_make_of_it(page: Path) -> None:
+def test_each_page_is_up_to_date_with_the_result_files(page: Path) -> None:
     made = pages(PLACES, published=True)[page]
     assert page.read_text() == made, "write it anew: python3 benches/run.py --render"
 
 
-def test_results_readme_and_chart_are_such_pages() -> None:
+def test_results_readme_and_chart_are_rendered() -> None:
     assert {page.name for page in pages(PLACES, published=True)} == {"RESULTS.md", "README.md", "chart.svg"}
 
 
@@ -53,11 +53,11 @@ def test_a_bar_is_as_long_as_its_figure() -> None:
     assert {"1", "4", "2"} <= set(texts)
 
 
-def test_a_chart_of_nothing_is_a_picture_all_the_same() -> None:
+def test_a_chart_without_results_is_still_a_picture() -> None:
     assert ET.fromstring(chart([])).get("role") == "img"
 
 
-def test_the_short_table_has_what_was_measured() -> None:
+def test_the_short_table_has_the_measured_rows() -> None:
     text = summary([measured(wsrs=0.25, ws=12.0)])
     line = next(line for line in text.splitlines() if line.startswith("| work"))
     cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -66,12 +66,12 @@ def test_the_short_table_has_what_was_measured() -> None:
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, END + BEGIN, BEGIN + END + END, BEGIN + BEGIN + END])
-def test_a_text_without_its_marks_is_refused(text: str) -> None:
+def test_a_text_without_its_markers_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="each once"):
         inserted(text, "block\n")
 
 
-def test_what_stood_between_the_marks_is_replaced() -> None:
+def test_the_text_between_the_markers_is_replaced() -> None:
     assert inserted(f"a\n{BEGIN}old\n{END}b\n", "new\n") == f"a\n{BEGIN}new\n{END}b\n"
 
 
@@ -113,7 +113,7 @@ def test_each_number_of_connections_has_a_section(tmp_path: Path) -> None:
     assert scale.EMULATED in emulated
 
 
-def test_the_price_of_idle_connections_is_shown() -> None:
+def test_the_cost_of_idle_connections_is_shown() -> None:
     one = {"server_us_per_message": 5.0, "others_busy": 0.0}
     many = {"latency_p50_us": 2e5, "latency_p99_us": 3e5, "messages_per_second": 1e5}
     held = {"server_bytes_per_connection": 1700.4}

@@ -1,4 +1,4 @@
-"""Each of the peers that must run without an extension does, and says so if it is started otherwise."""
+"""The peers that must run without an extension do so, and refuse to run otherwise; clients measure echoes."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def test_the_pure_servers_are_in_the_plain_echo_rows_and_in_no_others() -> None:
     ],
     ids=" ".join,
 )
-def test_a_peer_starts_on_what_it_was_told(command: tuple[str, ...]) -> None:
+def test_a_peer_starts_on_the_named_implementation(command: tuple[str, ...]) -> None:
     file, *options = command
     with subprocess.Popen(
         [sys.executable, PEERS / file, *options], stdout=subprocess.PIPE, text=True
     ) as peer:
         assert peer.stdout is not None
-        said = peer.stdout.readline()  # nothing, if it has ended
+        said = peer.stdout.readline()  # empty if it has ended
         peer.terminate()
     assert said.startswith("listening ")
 
@@ -78,7 +78,7 @@ def test_a_peer_starts_on_what_it_was_told(command: tuple[str, ...]) -> None:
         ),
     ],
 )
-def test_a_peer_refuses_to_be_measured_on_something_else(
+def test_a_peer_refuses_to_run_on_another_implementation(
     words: list[str], environment: dict[str, str], said: str
 ) -> None:
     done = subprocess.run(
@@ -126,7 +126,7 @@ def test_a_client_measures_its_echoes(client: tuple[str, ...]) -> None:
     assert figures["messages_per_second"] == pytest.approx(figures["messages"] / figures["seconds"], rel=0.01)
 
 
-def test_who_is_in_the_rows_of_tls_and_of_clients() -> None:
+def test_the_tls_and_client_rows_have_the_servers_that_can_do_that() -> None:
     def names(row_name: str) -> set[str]:
         load = next(row.load for row in ROWS if row.name == row_name)
         return {server.name for server in SERVERS if server.takes(load)}

@@ -1,4 +1,4 @@
-"""`make soak` in small: it runs, compares and ends. What grows shows in minutes only."""
+"""A short `make soak` runs, compares and ends. Growth would show only after minutes."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def test_a_short_soak_has_no_faults_but_growth() -> None:
     assert set(result["faults"]) <= {"memory grows", "descriptors grow"}, result
     assert len(result["heap at rest"]) == 2
     assert min(result["blocks at rest"]) > 10_000
-    # With no connection there: the listening socket, the loop's own, and what a process begins with.
+    # Without connections: the listening socket, those of the loop, and those that a process begins with.
     assert max(result["descriptors at rest"]) < 30

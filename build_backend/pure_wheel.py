@@ -44,7 +44,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def write_metadata(root: Path, folder: Path) -> str:
-    """Write the `.dist-info` of `root` into `folder`; returns its name."""
+    """Write the `.dist-info` of `root` into `folder`, and return its name."""
     project = _Project(root)
     for name, data in project.info():
         path = folder / name
@@ -54,7 +54,7 @@ def write_metadata(root: Path, folder: Path) -> str:
 
 
 def write_wheel(root: Path, folder: Path, *, editable: bool) -> str:
-    """Write a wheel of the package, or (editable) of a path to it, into `folder`; returns its name."""
+    """Write a wheel of the package, or (editable) of a path to it, into `folder`, and return its name."""
     project = _Project(root)
     name = f"{project.name}-{project.version}-py3-none-any.whl"
     files = project.path() if editable else project.package()

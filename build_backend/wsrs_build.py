@@ -1,4 +1,4 @@
-"""The build backend of wsrs (PEP 517, PEP 660): maturin's, and one that needs neither Rust nor maturin.
+"""The build backend of wsrs (PEP 517, PEP 660): maturin's, or one that needs neither Rust nor maturin.
 
 If `WSRS_NO_EXTENSION` is set, `pure_wheel` beside this file makes wheels and editable installations with
 only the pure core. Everything else is passed on to maturin, including every source distribution, which serves
@@ -47,7 +47,7 @@ def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
 
 
 def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
-    """Write the `.dist-info` folder; returns its name."""
+    """Write the `.dist-info` folder, and return its name."""
     if _without_extension(config_settings):
         return pure_wheel.write_metadata(ROOT, Path(metadata_directory))
     return str(_maturin().prepare_metadata_for_build_wheel(metadata_directory, config_settings))
@@ -56,7 +56,7 @@ def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: S
 def build_wheel(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
-    """Make a wheel; returns its file name."""
+    """Make a wheel, and return its file name."""
     if _without_extension(config_settings):
         return pure_wheel.write_wheel(ROOT, Path(wheel_directory), editable=False)
     return str(_maturin().build_wheel(wheel_directory, config_settings, metadata_directory))
@@ -72,7 +72,7 @@ def build_editable(
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
-    """Make the source distribution; returns its file name."""
+    """Make the source distribution, and return its file name."""
     return str(_maturin().build_sdist(sdist_directory, config_settings))
 
 

@@ -1,6 +1,6 @@
 """A server process and a process of 200 clients exchange every kind of message, then print a short table.
 
-`make demo` runs it; `make demo SERVE=1` (`--serve`) only keeps the server up.
+`make demo` runs it; `make demo SERVE=1` (`--serve`) only runs the server.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ async def clients(pipe: Connection) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--serve", action="store_true", help="keep an echo server up instead")
+    parser.add_argument("--serve", action="store_true", help="only run an echo server")
     parser.add_argument("--port", type=int, default=8080, help="its port (default: 8080)")
     options = parser.parse_args()
     if options.serve:

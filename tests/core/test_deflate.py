@@ -1,4 +1,4 @@
-"""What a thread does with a message that is no longer wanted. The pure core alone: Rust's is tested in Rust."""
+"""A thread stops compressing a cancelled message. This is the pure core's; Rust's is tested in Rust."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsrs._pure.thread_pool import PIECE
 SETTINGS = (6, zlib.DEFLATED, -15, 8, 0)
 
 
-def test_a_cancelled_message_is_compressed_no_further() -> None:
+def test_a_cancelled_message_is_not_compressed_further() -> None:
     asked: list[bool] = []
 
     def cancelled() -> bool:
@@ -21,7 +21,7 @@ def test_a_cancelled_message_is_compressed_no_further() -> None:
     assert asked == [False, False, True, True, True]
 
 
-def test_a_message_that_is_wanted_is_compressed_as_in_one_piece() -> None:
+def test_a_message_in_pieces_is_compressed_as_in_one_piece() -> None:
     data = bytes(range(256)) * (3 * PIECE // 256)
     made = Deflater(SETTINGS, False, 0).deflate_long(data, True, lambda: False)
     assert zlib.decompressobj(-15).decompress(made + b"\x00\x00\xff\xff") == data

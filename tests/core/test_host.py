@@ -1,4 +1,4 @@
-"""Hosts of URLs: why they are refused, and what the pure core does without the package idna."""
+"""Hosts of URLs: the reasons of refusals, and the pure core without the package idna."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from ..peers import RawServer, opening, within
         ("ws://[fe80::1%25eth0]/", "invalid IPv6 address"),
     ],
 )
-def test_why_a_host_is_refused(core: Any, text: str, why: str) -> None:
+def test_the_refusal_of_a_host_says_why(core: Any, text: str, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}$"):
         core.parse_url(text)
 
@@ -50,7 +50,7 @@ class TestWithoutIdna:
         with pytest.raises(RuntimeError, match=r"the host 'faß\.de' needs idna: pip install 'wsrs\[idna\]'"):
             wsrs.WebSocket("ws://faß.de")
 
-    async def test_a_redirect_to_such_a_name_says_what_is_needed(
+    async def test_a_redirect_to_a_name_beyond_ascii_says_what_is_needed(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         ws = wsrs.WebSocket(raw_server.url, follow_redirects=True)

@@ -1,4 +1,4 @@
-"""`parse_url`: what it gives, and why it refuses.
+"""`parse_url`: its results, and the reasons of its refusals.
 
 `tests/net/test_url.py` has the table of addresses, and `tests/differential` compares the cores.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 
-def test_what_parse_url_gives(core: Any) -> None:
+def test_parse_url_gives_the_parts_of_an_address(core: Any) -> None:
     assert core.parse_url("HTTPS://%75:p%40@FAß.de/a/../b?c'#d") == (
         "https://%75:p%40@xn--fa-hia.de/b?c%27#d",
         "%75",
@@ -38,6 +38,6 @@ def test_what_parse_url_gives(core: Any) -> None:
         ("ws://h:" + "9" * 50, None, "invalid port number"),
     ],
 )
-def test_why_parse_url_refuses(core: Any, text: str, base: str | None, why: str) -> None:
+def test_parse_url_says_why_it_refuses_an_address(core: Any, text: str, base: str | None, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}$"):
         core.parse_url(text, base)

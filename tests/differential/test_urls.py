@@ -1,4 +1,4 @@
-"""Both cores read the same in an address, and refuse the same ones."""
+"""Both cores read addresses alike, and refuse the same ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = "%C3%9F %zz % %00 %20 xn-- xn--fa-hia xn--bcher-kva xn--a - a b example"
 MAPPED = "\xdf \u1e9e \xfc \u0308 \u0301 \u200c \u200d \u094d \u0915 \u05d0 \u0628 \u0661 \u06f1 \xe9"
 ODD = "\u3002 \uff0e \xad \u0130 \u2615 \U0001f4a9 \u03c2 \u03a3 \u017f \u212a \u2460 \ufb01 \u3392 \u2260"
 PIECES = (*" ".join((SYNTAX, NUMBERS, NAMES, MAPPED, ODD)).split(" "), *"\t\n\r \0\x7f^|`{}<>\"'_+&=;,$!*()~")
-# What this Python's Unicode does not have yet, the cores need not agree on.
+# The cores need not agree on characters that this Python's Unicode does not have yet.
 known = st.characters(exclude_categories=["Cs", "Cn", "Co"])
 pieces = st.one_of(st.sampled_from(PIECES), known)
 
@@ -76,5 +76,5 @@ def outcome(core: Any, text: str, base: str | None) -> Any:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 @given(text=addresses, base=bases)
-def test_the_same_is_read_in_an_address(text: str, base: str | None) -> None:
+def test_both_cores_read_an_address_alike(text: str, base: str | None) -> None:
     assert outcome(_pure, text, base) == outcome(_core, text, base)

@@ -24,22 +24,23 @@ TABLE = Path(__file__).with_name("urls.json")
 RECORDER = Path(__file__).with_name("record_urls.mjs")
 
 OTHERWISE = {
-    # Node 20 has the Unicode before 15.1, which maps U+1E9E to "ss"; browsers go where `faß.de` leads.
+    # Node 20 has a Unicode before 15.1, which maps U+1E9E to "ss"; browsers connect to `faß.de`.
     "ws://FA\u1e9e.de/": "ws://xn--fa-hia.de/",
-    # Node 20 has the UTS 46 before revision 33, which lets Punycode be for a name that is in ASCII anyway.
+    # Node 20 has a UTS 46 before revision 33, which allows Punycode for a name that is ASCII anyway.
     "ws://xn--a-/": None,
     "ws://xn--bcher-/": None,
-    # Node 20 leaves out rules of RFC 5893 on names that are written from right to left.
+    # Node 20 does not apply rules of RFC 5893 on names that are written from right to left.
     "ws://1\u05d0.example/": None,
     "ws://1.\u05d0\u05d1/": None,
     "ws://www.\u05d0.1a.example/": None,
     "ws://xn--4db.1a.example/": None,
 }
-"""What wsrs reads otherwise than Node 20, as the standard now has it: the URL, None for none."""
+"""Where wsrs differs from Node 20 because it follows the current standard: the URL, or None for a refusal."""
 
 
 def recorded(*, relative: bool, valid: bool) -> list[Any]:
-    """Rows of the table as parameters of a test: with a base or without, with a result or an error."""
+    """The rows of the table with or without a base, and with a result or an error, as parameters of a
+    test."""
     return [
         pytest.param(row, id=ascii(row["input"]))
         for row in json.loads(TABLE.read_text(encoding="ascii"))
@@ -48,7 +49,7 @@ def recorded(*, relative: bool, valid: bool) -> list[Any]:
 
 
 def expected_address(row: dict[str, str]) -> urls.Address:
-    """What Node's result means to a client."""
+    """The address that a client gets from Node's result."""
     scheme = row["href"].partition(":")[0]
     auth = f"{unquote(row['username'])}:{unquote(row['password'])}"
     return urls.Address(
@@ -64,7 +65,7 @@ def expected_address(row: dict[str, str]) -> urls.Address:
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps the first thing that is written."""
+    """A transport that keeps the first write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +120,7 @@ class TestTheTable:
         ws.on("error", lambda error: None).terminate()
 
     @pytest.mark.parametrize("row", recorded(relative=False, valid=False))
-    async def test_what_node_refuses_is_refused(self, row: dict[str, str]) -> None:
+    async def test_addresses_that_node_refuses_are_refused(self, row: dict[str, str]) -> None:
         with pytest.raises(ValueError, match=row["error"]) as caught:
             wsrs.WebSocket(row["input"])
         assert repr(row["input"]) in str(caught.value)
@@ -144,13 +145,13 @@ class TestTheTable:
         else:
             assert urls.parse(text).href == href
 
-    def test_the_table_is_what_node_says(self) -> None:
+    def test_the_table_is_what_this_node_gives(self) -> None:
         node = presence.program("Node", "node")
         text = TABLE.read_text(encoding="ascii")
         done = subprocess.run(
             [node, str(RECORDER), "-"], input=text, capture_output=True, text=True, check=True, timeout=60
         )
-        # Where Node is behind, another version may differ.
+        # Another version of Node may differ where Node 20 is behind the standard.
         rows, now = (
             [row for row in json.loads(text) if row["input"] not in OTHERWISE] for text in (text, done.stdout)
         )
@@ -159,7 +160,7 @@ class TestTheTable:
 
 class TestOnLoopback:
     @pytest.mark.parametrize("host", ["127.1", "0x7f.1", "2130706433", "%31%32%37.1", "[::ffff:127.0.0.1]"])
-    async def test_every_spelling_of_an_address_of_the_loopback(
+    async def test_every_spelling_of_a_loopback_address_connects(
         self, raw_server: RawServer, reports: Reports, host: str
     ) -> None:
         ws = wsrs.WebSocket(f"ws://{host}:{raw_server.port}/")
@@ -170,13 +171,13 @@ class TestOnLoopback:
         peer.write(raw_server.answer(fields["sec-websocket-key"]))
         await within(ws.wait_open())
 
-    async def test_the_name_that_is_looked_up(
+    async def test_the_name_that_is_looked_up_is_in_ascii(
         self, raw_server: RawServer, reports: Reports, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         names: list[Any] = []
 
         async def getaddrinfo(host: Any, port: int, **keywords: Any) -> Any:
-            if host != "127.0.0.1":  # which uvloop looks up when it connects
+            if host != "127.0.0.1":  # uvloop looks this one up when it connects
                 names.append(host)
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
@@ -188,7 +189,7 @@ class TestOnLoopback:
         assert names == ["xn--fa-hia.de", "example.com.", "example.com", "xn--wgv71a119e.jp"]
 
     @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example", "."])
-    async def test_a_name_that_cannot_be_is_an_error_of_the_system(self, reports: Reports, host: str) -> None:
+    async def test_an_impossible_name_is_an_os_error(self, reports: Reports, host: str) -> None:
         with pytest.raises(socket.gaierror):
             await within(wsrs.WebSocket(f"ws://{host}/").wait_open())
 

@@ -1,4 +1,4 @@
-//! A libFuzzer program with all targets in it: the variable `FUZZ_TARGET` names the one that runs. See
+//! A libFuzzer program with all targets in it: the variable `FUZZ_TARGET` names the one to run. See
 //! `fuzz/README.md`.
 
 #![no_main]
@@ -12,7 +12,7 @@ use peak_alloc::PeakAlloc;
 
 use targets::{TARGETS, Target};
 
-/// The system's allocator, with a count of what is held.
+/// The system's allocator, with a count of the bytes held.
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
@@ -25,7 +25,7 @@ static TARGET: LazyLock<&Target> = LazyLock::new(|| {
     })
 });
 
-/// The engine, by the path that its scripted kernel (`targets/engine.rs`) knows it by.
+/// The engine, under the path that its scripted kernel (`targets/engine.rs`) uses.
 #[cfg(unix)]
 mod engine {
     pub use _core::engine::{
@@ -35,14 +35,14 @@ mod engine {
 
 fuzz_target!(init: LazyLock::force(&TARGET), |input: &[u8]| execute(&TARGET, input));
 
-/// Runs `input`, and panics if more memory was held at a time than the target allows.
+/// Runs `input`, and panics if more memory was held at one time than the target allows.
 fn execute(target: &Target, input: &[u8]) {
     let held = most_held(|| (target.run)(input));
     let allowed = (target.memory)(input.len());
     assert!(held <= allowed, "{held} bytes of memory were held, {allowed} are allowed");
 }
 
-/// The most bytes of memory held at a time while `run` runs, beyond those held before.
+/// The most bytes of memory held at one time while `run` runs, beyond those held before.
 fn most_held(run: impl FnOnce()) -> usize {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();

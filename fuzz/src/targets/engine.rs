@@ -1,9 +1,8 @@
-//! The engine under scripted system calls: short writes, full buffers, signals, resets, errors of the
-//! poller, descriptors that run out, in any order. Each socket's bytes arrive once and in order, in both
-//! directions; nothing spins; nothing is used after it was closed (the kernel asserts that), and all is
-//! closed in the end.
+//! The engine under scripted system calls: short writes, full buffers, signals, resets, errors of the poller and
+//! exhausted descriptors, in any order. Each socket's bytes arrive once and in order, in both directions; nothing
+//! spins; nothing is used after it was closed (the kernel asserts that), and everything is closed in the end.
 //!
-//! Input: operations, a byte each, with what they need behind it.
+//! Input: operations of one byte each, followed by their arguments.
 
 #[path = "../../../src/engine/tests/fake.rs"]
 #[allow(dead_code)]
@@ -18,20 +17,20 @@ use fake::{Fake, FakeEngine};
 
 const MOST_SOCKETS: usize = 12;
 
-/// What the test knows of a socket.
+/// What the test knows about a socket.
 struct Socket {
     token: Token,
     fd: RawFd,
     queued: Vec<u8>,
     arrived: Vec<u8>,
     read: Vec<u8>,
-    /// Writing failed: nothing more is promised for it.
+    /// Writing failed: there are no promises for this socket any more.
     broken: bool,
-    /// Our end of the stream was asked for: nothing may be queued.
+    /// The end of our stream was asked for: nothing more may be queued.
     finishing: bool,
-    /// The script has the end of the stream, or an error, behind what arrived.
+    /// The script has the end of the stream, or an error, after what arrived.
     ends: bool,
-    /// Reading came to that end.
+    /// Reading has reached that end.
     ended: bool,
 }
 
@@ -75,7 +74,7 @@ impl World {
         self.sockets.push(socket);
     }
 
-    /// Bytes that differ from those before, so that a mix-up is seen.
+    /// Bytes that differ from those before, so that a mix-up shows.
     fn data(&mut self, count: usize) -> Vec<u8> {
         self.numbers = self.numbers.wrapping_add(1);
         let start = self.numbers;
@@ -127,7 +126,7 @@ impl World {
         kernel.set(self.listener_fd, |state| state.readable = waiting);
     }
 
-    /// One batch; how many events the poller had.
+    /// Runs one batch; returns how many events the poller had.
     fn batch(&mut self, size: usize, close_within: bool) -> usize {
         let events = self.engine.poll().expect("only signals are in the script");
         assert!(events <= MAX_EVENTS);
@@ -184,7 +183,7 @@ impl World {
         }
     }
 
-    /// An operation on one socket.
+    /// Does an operation on one socket.
     fn act(&mut self, operation: u8, input: &mut Bytes<'_>) {
         if self.sockets.is_empty() {
             return;
@@ -202,7 +201,7 @@ impl World {
             }
             5 => assert!(self.engine.pause(token) && self.engine.is_paused(token)),
             6 => {
-                // It may fail where the poller has no memory: then it stays paused.
+                // It fails if the poller has no memory: then the socket stays paused.
                 let resumed = self.engine.resume(token);
                 assert_eq!(self.engine.is_paused(token), resumed.is_err());
             }
@@ -222,7 +221,7 @@ impl World {
             10 => {
                 let error = ERRORS[usize::from(input.byte()) % ERRORS.len()];
                 let fatal = !matches!(error, Errno::AGAIN | Errno::INTR);
-                // A receiving end that breaks does so behind all that arrived.
+                // If the receiving end breaks, it does so after everything that arrived.
                 let error = if error == Errno::NOBUFS { Ok(Vec::new()) } else { Err(error) };
                 if !self.sockets[at].ends {
                     self.fake.kernel().inbound.entry(fd).or_default().push_back(error);
@@ -282,8 +281,8 @@ impl World {
         }
     }
 
-    /// From here on the kernel is a good one: everything queued leaves, everything that came is read,
-    /// and then there is nothing to report.
+    /// From here on the kernel makes no trouble: everything queued leaves, everything that arrived is read, and then
+    /// there is nothing to report.
     fn settle(&mut self) {
         {
             let mut kernel = self.fake.kernel();
@@ -312,7 +311,7 @@ impl World {
         assert!(kernel.interest(self.listener_fd).is_some(), "it accepts again");
         for socket in self.sockets.iter().filter(|socket| !socket.broken) {
             let sent = kernel.sent.get(&socket.fd).map_or(0, Vec::len);
-            // What was queued and never marked or flushed is its caller's affair; here all was.
+            // Flushing what was queued but not marked is up to the caller; here everything was marked or flushed.
             assert_eq!(sent, socket.queued.len(), "left unsent");
         }
         for socket in &self.sockets {
@@ -330,7 +329,7 @@ pub fn run(input: &[u8]) {
         world.check();
         world.fake.kernel().log.clear();
     }
-    // `undirty` leaves the flushing to who called it.
+    // `undirty` leaves the flushing to its caller.
     for at in 0..world.sockets.len() {
         let token = world.sockets[at].token;
         if !world.sockets[at].broken {

@@ -1,7 +1,7 @@
-//! `Sec-WebSocket-Extensions` and `-Protocol`: what is parsed can be written and parsed again, what a
-//! server agrees to is something that its client may accept, and both compress alike.
+//! `Sec-WebSocket-Extensions` and `-Protocol`: a parsed value can be written and parsed again, a client may accept
+//! anything that the server agrees to, and both sides compress alike.
 //!
-//! Input: four bytes of what the server wants, then the header's value.
+//! Input: four bytes for the server's configuration, then the header's value.
 
 use std::collections::HashSet;
 
@@ -51,7 +51,7 @@ fn deflate_offers(value: &str) -> Option<Vec<Vec<(String, Param)>>> {
     Some(offers.map(|(_, params)| params).collect())
 }
 
-/// The peer of `role` reads what `role` compresses with its agreed parameters.
+/// Checks that the peer of `role` reads what `role` compresses with the agreed parameters.
 fn check_agreement(server: &Config, value: &str) {
     let Some(offers) = deflate_offers(value) else { return };
     let Ok(agreed) = accept_as_server(server, &offers) else { return };
@@ -90,7 +90,7 @@ pub fn run(input: &[u8]) {
         assert_eq!(parse(&format(&parsed)), Ok(parsed), "written anew");
     }
     check_agreement(&config, &value);
-    // What a client of this configuration offers is an offer.
+    // The offer of a client with this configuration can be parsed as one.
     let own = offer(&config);
     let offers = deflate_offers(&own).expect("an offer that can be parsed");
     let open = Config {

@@ -1,8 +1,8 @@
-//! Frame parsing: the same bytes whole, cut, byte by byte and straight into a message's own buffer
-//! give the same events; and what a receiver holds follows what has arrived.
+//! Frame parsing: the same bytes give the same events whether they come whole, cut, byte by byte or straight into a
+//! message's own buffer; and the memory that a receiver holds follows what has arrived.
 //!
-//! Input: a byte of flags, a byte that decides the cuts, then the stream. With [`BUILT`] the stream is
-//! a list of frames (first byte, a length, a payload) that get a correct length and mask.
+//! Input: a byte of flags, a byte that decides the cuts, then the stream. With [`BUILT`] the stream is a list of
+//! frames (first byte, a length, a payload), which get a correct length and mask.
 
 use _core::protocol::Role;
 use _core::protocol::deflate::{Codec, InflateParams};
@@ -19,7 +19,7 @@ const INFLATE: u8 = 8;
 const NO_TAKEOVER: u8 = 16;
 const BUILT: u8 = 32;
 
-/// Where no limit is meant, for the memory's sake.
+/// The limit that stands for none, to bound the memory.
 const NO_LIMIT: u64 = 1 << 18;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Got {
         }
     }
 
-    /// In which words a bad stream is refused depends on the cuts.
+    /// Drops the wording of a refusal of a bad stream, which depends on the cuts.
     fn fault(fault: ProtocolError) -> Self {
         Self::Fault(match fault {
             ProtocolError::InvalidDeflate { .. } => ProtocolError::InvalidDeflate { reason: "" },
@@ -116,7 +116,7 @@ impl Side {
     }
 }
 
-/// Frames with a correct length and mask, out of a list of what is to be in them.
+/// Builds frames with a correct length and mask from a list of their contents.
 fn build(list: &[u8], masked: bool) -> Vec<u8> {
     let mut list = Bytes(list);
     let mut out = Vec::new();
@@ -181,8 +181,8 @@ fn check_limits(got: &[Got], options: ReceiverOptions) {
     }
 }
 
-/// `other` is what came of the same bytes in other pieces. Which of two faults comes first may depend on the
-/// cuts where one is of a compressed stream, which is read a piece at a time, and the other a limit.
+/// Compares with `other`, the result of the same bytes in other pieces. If one fault is in a compressed stream,
+/// which is read a piece at a time, and another is a limit, the cuts may decide which of the two comes first.
 fn check_same(other: &[Got], whole: &[Got], how: &str) {
     let stream =
         |got: Option<&Got>| matches!(got, Some(Got::Fault(ProtocolError::InvalidDeflate { .. })));
@@ -196,7 +196,7 @@ fn check_same(other: &[Got], whole: &[Got], how: &str) {
     }
 }
 
-/// What the receiver holds, with nothing kept of what it gave.
+/// Checks how much the receiver holds if nothing that it gave is kept.
 fn check_memory(stream: &[u8], cut: u8, options: ReceiverOptions, fragments: bool) {
     let parts = pieces(stream, cut);
     let codec = if options.inflate.is_some() {

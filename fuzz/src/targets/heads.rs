@@ -1,7 +1,7 @@
-//! Heads of requests and responses: found wherever they are cut, taken apart without anything that
-//! could be read in two ways, and the same again when written anew.
+//! Heads of requests and responses: they are found however they are cut, parsed without any ambiguity, and the same
+//! when they are written and parsed again.
 //!
-//! Input: a byte that decides the cuts and, by its top bit, whether it is a response; then the bytes.
+//! Input: a byte that decides the cuts and, by its top bit, whether this is a response; then the bytes.
 
 use _core::protocol::handshake::{accept_key, check_upgrade, is_valid_key};
 use _core::protocol::http::{
@@ -45,7 +45,7 @@ fn write(first: &str, headers: &Headers) -> Vec<u8> {
         text += &format!("{name}: {value}\r\n");
     }
     text += "\r\n";
-    // Latin-1, as it was read.
+    // It is written in Latin-1, as it was read.
     text.chars().map(|one| u32::from(one) as u8).collect()
 }
 

@@ -1,8 +1,8 @@
-//! DEFLATE: ours against the C zlib, whole against cut, with a pool that holds nothing against one that
-//! does; and what we compress ourselves comes back.
+//! DEFLATE: our implementation against the C zlib, whole messages against cut ones, and a pool that keeps nothing
+//! against one that keeps states; and messages that we compress ourselves inflate to the same.
 //!
-//! Input: flags (bit 0: no context takeover; bit 1: messages are made by compressing), a byte that
-//! decides the cuts, the limit in units of 256 bytes, then messages: a length (2 bytes) and as many bytes.
+//! Input: flags (bit 0: no context takeover; bit 1: the messages are to be compressed first), a byte that decides
+//! the cuts, the limit in units of 256 bytes, then messages: a length (2 bytes) and as many bytes.
 
 use _core::protocol::deflate::{Codec, CodecLimits, DeflateParams, Deflater};
 use _core::protocol::deflate::{InflateParams, Inflater};
@@ -14,7 +14,7 @@ use super::{Bytes, pieces};
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 const WINDOW: usize = 32 * 1024;
 
-/// What zlib makes of one message: its output up to `limit` + 1 bytes, and whether that is all of it.
+/// zlib's result for one message: its output up to `limit` + 1 bytes, and whether that is all of it.
 struct Zlib {
     state: Decompress,
     window: Vec<u8>,
@@ -34,7 +34,7 @@ impl Zlib {
         Self { state, window: Vec::new(), no_takeover, ended: false }
     }
 
-    /// A stream that goes on behind the end of another one, with its window (RFC 7692 7.2.3.4).
+    /// A stream that begins after the end of another one and has its window (RFC 7692 section 7.2.3.4).
     fn begin_stream(&mut self, output: &[u8]) {
         self.state.reset(false);
         let all = [&self.window, output].concat();
@@ -70,7 +70,7 @@ impl Zlib {
         Verdict::Good(output)
     }
 
-    /// Whether the message that zlib has just taken ended inside of a block.
+    /// True if the message that zlib has just taken ended within a block.
     fn is_inside(&mut self) -> bool {
         let mut output = Vec::new();
         self.feed(&[0], usize::MAX, &mut output).is_err() || !output.is_empty()
@@ -108,7 +108,7 @@ fn codec(kept: usize) -> Codec {
     Codec::new(CodecLimits { max_compressors: kept, max_decompressors: kept, max_tables: kept })
 }
 
-/// One connection of ours.
+/// One of our connections.
 struct Ours(Inflater, Codec);
 
 impl Ours {
@@ -136,8 +136,8 @@ fn without_words(result: Result<Vec<u8>, ProtocolError>) -> Result<Vec<u8>, Prot
     })
 }
 
-/// Against zlib. It does not say whether a message ended inside of a block, of which ours makes an error;
-/// another byte behind the tail is, in a message that ended as it should, the start of a stored block.
+/// Compares with zlib, which does not say if a message ended within a block, an error in ours. The test therefore
+/// adds a byte after the tail: if the message ended properly, it starts a stored block.
 fn compare(ours: &Result<Vec<u8>, ProtocolError>, said: Verdict, zlib: &mut Zlib) {
     match (ours, said) {
         (Ok(ours), Verdict::Good(zlib)) => assert_eq!(*ours, zlib, "another output"),

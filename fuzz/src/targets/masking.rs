@@ -1,4 +1,4 @@
-//! Unmasking and UTF-8: the fast paths against the plain definition and the standard library.
+//! Unmasking and UTF-8: compares the fast paths with the plain definition and the standard library.
 //!
 //! Input: the mask (4), the phase, the offset from an aligned address, a byte that decides the cuts,
 //! then the bytes.
@@ -29,7 +29,7 @@ fn check_masks(bytes: &[u8], mask: [u8; 4], phase: usize) -> Vec<u8> {
     plain
 }
 
-/// Whether `text` is valid, told piece by piece; and no later than the standard library can know it.
+/// Checks piece by piece if `text` is valid; a fault must show no later than the standard library can see it.
 fn check_pieces(text: &[u8], cut: u8, mask: [u8; 4], phase: usize) -> bool {
     let (mut utf8, mut masked_utf8) = (Utf8::new(), Utf8::new());
     let mut end = 0;

@@ -1,4 +1,4 @@
-//! What is fuzzed. A target takes any bytes, and panics where something does not hold.
+//! The fuzz targets. A target takes any bytes, and panics if an invariant does not hold.
 
 #[cfg(unix)]
 mod engine;
@@ -8,11 +8,11 @@ mod heads;
 mod inflate;
 mod masking;
 
-/// One of them.
+/// One fuzz target.
 pub struct Target {
     pub name: &'static str,
     pub run: fn(&[u8]),
-    /// The most bytes of memory that an input of this length may cost, the test's own copies included.
+    /// The most bytes of memory that an input of this length may cost, including the test's own copies.
     pub memory: fn(usize) -> usize,
 }
 
@@ -20,7 +20,7 @@ const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 pub const TARGETS: &[Target] = &[
-    // What a receiver itself may hold is asserted within the target: here are all results side by side.
+    // The target itself asserts how much a receiver may hold; this bound is for all results side by side.
     Target { name: "frames", run: frames::run, memory: |_| 64 * MIB },
     Target { name: "masking", run: masking::run, memory: |len| 64 * KIB + 48 * len },
     Target { name: "inflate", run: inflate::run, memory: |_| 8 * MIB },
@@ -30,7 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "engine", run: engine::run, memory: |_| 64 * MIB },
 ];
 
-/// An input, read from its front; zeros behind its end.
+/// An input that is read from its front; after its end come zeros.
 pub struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -46,7 +46,7 @@ impl<'a> Bytes<'a> {
         u16::from_le_bytes([self.byte(), self.byte()])
     }
 
-    /// The next `count` bytes, or what there is.
+    /// The next `count` bytes, or all that are left.
     pub fn take(&mut self, count: usize) -> &'a [u8] {
         let (front, back) = self.0.split_at(count.min(self.0.len()));
         self.0 = back;
@@ -54,7 +54,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// `bytes` in pieces, cut at places that `seed` decides.
+/// `bytes` in pieces, cut where `seed` decides.
 pub fn pieces(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
     let mut random = fastrand::Rng::with_seed(u64::from(seed));
     let most = [1, 2, 5, 17, 100, 1000][usize::from(seed) % 6];

@@ -1,4 +1,4 @@
-//! permessage-deflate: one connection, context takeover, wsrs's own level; bytes are those before compression.
+//! permessage-deflate: one connection, context takeover, wsrs's own level. Bytes are counted before compression.
 
 use _core::protocol::deflate::{Codec, DeflateParams, Deflater, InflateParams, Inflater};
 use divan::counter::BytesCount;
@@ -7,10 +7,10 @@ use divan::{Bencher, black_box};
 use crate::payload::json;
 
 const SIZES: [usize; 3] = [64, 2 << 10, 64 << 10];
-/// Documents that follow each other, so that none is found again in the window.
+/// Documents that follow each other, so many that none is found again in the window.
 const DOCUMENTS: u64 = 1024;
 
-/// A ring of documents of together two windows or more.
+/// A ring of documents, which together are at least two windows long.
 fn documents(size: usize) -> Vec<Vec<u8>> {
     let count = DOCUMENTS.min((128 << 10) / size as u64).max(4);
     (1..=count).map(|seed| json(size, seed)).collect()
@@ -31,7 +31,7 @@ fn deflate(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(args = SIZES)]
 fn inflate(bencher: Bencher<'_, '_>, size: usize) {
     let (mut codec, mut inflater) = (Codec::default(), Inflater::new(InflateParams::default()));
-    // Compressed each for itself, the messages can be read in any order, over and over.
+    // Each message is compressed by itself, so they can be read in any order, over and over.
     let alone = DeflateParams { no_context_takeover: true, ..DeflateParams::default() };
     let mut deflater = Deflater::new(alone);
     let mut packed = Vec::new();

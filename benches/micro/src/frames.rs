@@ -1,4 +1,4 @@
-//! Headers, and whole frames through the receiver.
+//! Parsing headers, and passing whole frames through the receiver.
 
 use _core::protocol::Role;
 use _core::protocol::deflate::Codec;
@@ -9,16 +9,16 @@ use divan::{Bencher, black_box};
 
 use crate::payload::json;
 
-/// Bytes of a stream that is received at once: as much as a socket gives in one read.
+/// Bytes of a stream that are received at once: as many as a socket gives in one read.
 const STREAM: usize = 64 << 10;
-/// Payloads of its frames; the last is a stream by itself.
+/// Payload lengths of the frames in a stream; one frame of the last length is a stream by itself.
 const PAYLOADS: [usize; 4] = [16, 64, 2 << 10, 1 << 20];
 
 fn header(length: usize, opcode: Opcode) -> FrameHeader {
     FrameHeader { fin: true, rsv1: false, opcode, mask: Some([0; 4]), length: length as u64 }
 }
 
-/// Frames of a client, and how many there are.
+/// The frames of a client, and their number.
 fn stream(payload: usize, opcode: Opcode) -> (Vec<u8>, usize) {
     let count = (STREAM / payload).max(1);
     let mut bytes = Vec::new();

@@ -1,7 +1,7 @@
 //! Microbenches of the Rust core, without Python and without sockets: `make microbench`.
 //!
-//! Each group stands beside `memcpy` of the same bytes, which is what the machine can do at that moment.
-//! Masks are zero where the bytes must be the same after a run: masking with it is the same work.
+//! Each group has a `memcpy` of the same bytes beside it, which shows what the machine can do at that moment.
+//! The mask is zero where the bytes must be the same after a run: masking with it is the same work.
 
 mod deflate;
 mod frames;

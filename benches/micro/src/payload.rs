@@ -1,9 +1,9 @@
-//! What is worked on.
+//! The payloads of the benches.
 
-/// Bytes of the payloads: a tick, a document, a long message, one that no first-level cache holds.
+/// Lengths of the payloads: a tick, a document, a long message, and one that no first-level cache holds.
 pub const SIZES: [usize; 4] = [64, 2 << 10, 64 << 10, 1 << 20];
 
-/// `size` bytes of ASCII in the shape of a market-data feed; another one for each `seed`.
+/// `size` bytes of ASCII in the shape of a market-data feed, which differ for each `seed`.
 pub fn json(size: usize, seed: u64) -> Vec<u8> {
     let mut text = String::with_capacity(size + 128);
     let mut number = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -21,7 +21,7 @@ pub fn json(size: usize, seed: u64) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// `size` bytes of Greek: two bytes a letter, the sizes being even.
+/// `size` bytes of Greek, with two bytes for each letter: `size` must be even.
 pub fn greek(size: usize) -> Vec<u8> {
     "μῆνιν ἄειδε θεὰ"
         .chars()

@@ -19,16 +19,16 @@ pub const PING: u8 = 0x9;
 /// Opcode of a pong frame.
 pub const PONG: u8 = 0xA;
 
-/// A frame header as it stands in the stream.
+/// A frame header of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// FIN, RSV1 to RSV3 and the opcode, as received.
     pub first: u8,
-    /// The masking key, absent on frames from a server.
+    /// The masking key; frames from a server have none.
     pub mask: Option<[u8; 4]>,
-    /// Bytes of the header itself, 2 to 14.
+    /// The length of the header itself, 2 to 14 bytes.
     pub len: usize,
-    /// Bytes of payload that follow.
+    /// The length of the payload that follows.
     pub payload: usize,
 }
 
@@ -64,7 +64,7 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// Bytes of the header of an unmasked frame with `payload` bytes.
+/// The length of the header of an unmasked frame with `payload` bytes.
 #[inline]
 #[must_use]
 pub fn server_header_len(payload: usize) -> usize {
@@ -75,8 +75,8 @@ pub fn server_header_len(payload: usize) -> usize {
     }
 }
 
-/// Writes the header of a frame at the start of `out`: `mask_bit` is 0x80 or 0. Returns its length
-/// without the masking key, which is the caller's to add.
+/// Writes the header of a frame at the start of `out`; `mask_bit` is 0x80 or 0. Returns its length without the
+/// masking key, which the caller must add.
 #[inline]
 pub fn write_header(out: &mut [u8], first: u8, payload: usize, mask_bit: u8) -> usize {
     let len = server_header_len(payload);
@@ -95,7 +95,7 @@ pub fn write_header(out: &mut [u8], first: u8, payload: usize, mask_bit: u8) -> 
     len
 }
 
-/// A whole masked frame, as a client sends it.
+/// Makes a whole masked frame, as a client sends it.
 #[must_use]
 pub fn client_frame(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     let mut frame = vec![0; MAX_HEADER + payload.len()];
@@ -113,7 +113,7 @@ fn wide(mask: [u8; 4]) -> u64 {
     word << 32 | word
 }
 
-/// Writes `src` masked (or unmasked) with `mask` to `dst`, which is as long.
+/// Writes `src`, masked (or unmasked) with `mask`, to `dst`, which must be as long.
 #[inline]
 pub fn mask_into(dst: &mut [u8], src: &[u8], mask: [u8; 4]) {
     let word = wide(mask);

@@ -1,4 +1,4 @@
-//! The opening handshake of RFC 6455 section 4, as little of it as an echo needs.
+//! The opening handshake of RFC 6455 section 4, reduced to what an echo needs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use crate::Result;
 
 /// The GUID of RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-/// The key of section 1.3's example: the generator needs no secrecy.
+/// The key of the example in section 1.3: the generator needs no secrecy.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key`.
@@ -20,13 +20,13 @@ pub fn accept_value(key: &[u8]) -> String {
     STANDARD.encode(hash.finalize())
 }
 
-/// Bytes of the head at the start of `bytes`, its empty line included; `None` while incomplete.
+/// The length of the head at the start of `bytes`, including its empty line; `None` while incomplete.
 #[must_use]
 pub fn head_len(bytes: &[u8]) -> Option<usize> {
     bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4)
 }
 
-/// The value of header `name` in `head`, without the space around it.
+/// The value of header `name` in `head`, without surrounding space.
 #[must_use]
 pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().skip(1).find_map(|line| {
@@ -35,7 +35,7 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// The answer to an upgrade request; `None` where there is no key to answer.
+/// The answer to an upgrade request; `None` if it has no key.
 #[must_use]
 pub fn server_answer(head: &str) -> Option<String> {
     let key = header(head, "Sec-WebSocket-Key")?;
@@ -46,8 +46,8 @@ pub fn server_answer(head: &str) -> Option<String> {
     ))
 }
 
-/// The upgrade request. With `deflate` it offers permessage-deflate with both context takeovers,
-/// the window of the client left to the server, as browsers do.
+/// The upgrade request. With `deflate` it offers permessage-deflate as browsers do: with both context takeovers,
+/// and with the client's window left to the server.
 #[must_use]
 pub fn client_request(port: u16, deflate: bool) -> String {
     let extension = if deflate {
@@ -61,12 +61,12 @@ pub fn client_request(port: u16, deflate: bool) -> String {
     )
 }
 
-/// Checks the server's answer. `deflate` is the window, as a power of two, of the compressed messages
-/// that will be sent, or `None` where permessage-deflate was not offered.
+/// Checks the server's answer. `deflate` is the window, as a power of two, of the compressed messages to be sent,
+/// or `None` if permessage-deflate was not offered.
 ///
 /// # Errors
-/// Says what is wrong with it: no 101, a wrong `Sec-WebSocket-Accept`, an extension that was not
-/// offered, or, where it was, none, or one that allows only a smaller window.
+/// What is wrong with it: no 101, a wrong `Sec-WebSocket-Accept`, an extension that was not offered, or, if one
+/// was offered, none or one that allows only a smaller window.
 pub fn check_answer(head: &str, deflate: Option<u8>) -> Result<()> {
     let status = head.lines().next().unwrap_or_default();
     if status.split(' ').nth(1) != Some("101") {

@@ -1,4 +1,4 @@
-//! Tables of bytes for the shared parts.
+//! Tests of the shared parts, by tables of bytes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -60,7 +60,7 @@ fn the_handshake_of_rfc_6455_section_1_3() {
 }
 
 #[test]
-fn the_window_that_the_server_allows_must_do() {
+fn the_window_that_the_server_allows_must_suffice() {
     let plain = server_answer(&client_request(80, true)).unwrap();
     let with = |parameters: &str| {
         let line = format!("\r\nSec-WebSocket-Extensions: permessage-deflate{parameters}\r\n\r\n");

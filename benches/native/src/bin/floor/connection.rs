@@ -9,8 +9,8 @@ use wsrs_bench::frame::{
 };
 use wsrs_bench::handshake;
 
-/// Bytes of one read: a 64 KiB message and the pipelined rows fit in one; a longer frame is received
-/// straight into a buffer of its own.
+/// Bytes of one read: a 64 KiB message fits, and so do the pipelined rows. A longer frame is received straight
+/// into a buffer of its own.
 const READ: usize = 128 * 1024;
 
 /// The buffers that all connections share.
@@ -26,14 +26,14 @@ impl Scratch {
     }
 }
 
-/// What epoll is to wait for: while output is queued nothing is read.
+/// What epoll waits for: while output is queued, nothing is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wants {
     Read,
     Write,
 }
 
-/// The connection is over: by its peer's FIN, by an error, by a request that is no upgrade.
+/// The connection is over: by its peer's FIN, by an error, or by a request that is not an upgrade.
 pub struct Gone;
 
 impl From<Errno> for Gone {
@@ -42,7 +42,7 @@ impl From<Errno> for Gone {
     }
 }
 
-/// A frame longer than a read: received in place, echoed in place.
+/// A frame longer than a read, which is received and echoed in place.
 #[derive(Default)]
 struct Long {
     bytes: Vec<u8>,
@@ -54,10 +54,10 @@ struct Long {
 pub struct Connection {
     socket: OwnedFd,
     open: bool,
-    /// The beginning of a frame whose rest has not come.
+    /// The beginning of a frame whose rest has not arrived.
     partial: Vec<u8>,
     long: Long,
-    /// Bytes that the socket would not take, from `sent` on.
+    /// Bytes that the socket did not take, from `sent` on.
     queue: Vec<u8>,
     sent: usize,
 }
@@ -76,7 +76,7 @@ impl Connection {
         if self.queue.is_empty() { Wants::Read } else { Wants::Write }
     }
 
-    /// Does what the socket is ready for: one send of what is queued, or one read and its echo.
+    /// Does what the socket is ready for: one send of the queued bytes, or one read and its echo.
     pub fn ready(&mut self, scratch: &mut Scratch) -> Result<(), Gone> {
         if !self.queue.is_empty() {
             return self.drain();
@@ -156,7 +156,7 @@ impl Connection {
         }
         let header = Header::parse(&bytes[..MAX_HEADER.min(*total)]).ok_or(Gone)?;
         mask_in_place(&mut bytes[header.len..*total], header.mask.unwrap_or_default());
-        // The header of the echo is shorter by the mask: it ends where the payload begins.
+        // The header of the echo lacks the mask and so is shorter; it is written to end where the payload begins.
         let start = header.len - server_header_len(header.payload);
         write_header(&mut bytes[start..], header.first, header.payload, 0);
         let end = *total;
@@ -175,7 +175,7 @@ impl Connection {
         }
     }
 
-    /// Makes the long frame's buffer the queue, uncopied, from `sent` to `end`.
+    /// Makes the long frame's buffer, uncopied, the queue, from `sent` to `end`.
     fn take_long(&mut self, sent: usize, end: usize) {
         std::mem::swap(&mut self.queue, &mut self.long.bytes);
         self.queue.truncate(end);

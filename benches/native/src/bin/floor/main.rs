@@ -1,8 +1,8 @@
 //! The floor: a WebSocket echo server that checks nothing.
 //!
-//! One thread, level-triggered epoll, one `recv` per ready socket, all complete frames of that read
-//! unmasked and echoed in one `send`. No UTF-8, no limits, no fragmentation, no timers: what is left is
-//! what the kernel asks of any server, so every ratio in the results is read against it.
+//! It has one thread, level-triggered epoll, and one `recv` per ready socket; all complete frames of that read are
+//! unmasked and echoed in one `send`. It has no UTF-8, no limits, no fragmentation and no timers. What remains is
+//! the work that the kernel demands of any server, so every ratio in the results is compared with it.
 //! Prints `listening PORT`; SIGTERM ends it.
 
 #[cfg(target_os = "linux")]

@@ -11,7 +11,7 @@ use crate::connection::{Connection, Scratch, Wants};
 
 /// The token of the listening socket; the others are descriptors.
 const LISTENER: u64 = u64::MAX;
-/// Events taken per wait.
+/// Events taken in one wait.
 const BATCH: usize = 512;
 /// Connections that may wait to be accepted; the kernel caps it at `somaxconn`.
 const BACKLOG: i32 = 4096;
@@ -19,7 +19,7 @@ const BACKLOG: i32 = 4096;
 /// Serves on 127.0.0.1 until the process is killed.
 ///
 /// # Errors
-/// What the kernel says to the listening socket or to epoll.
+/// Errors of the kernel for the listening socket or epoll.
 pub fn serve(port: u16) -> wsrs_bench::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listen(&listener, BACKLOG)?;

@@ -1,8 +1,8 @@
 //! The accept run: connections are opened, upgraded and closed over and over, `--connections` at a time.
 //!
-//! One that is counted is a TCP connection, an opening handshake whose answer is checked, a closing
-//! handshake, and the end of the TCP connection. They come from many addresses: the ends of so many
-//! connections would keep the ports of one busy (RFC 9293 section 3.6, TIME-WAIT).
+//! Each counted connection consists of a TCP connection, an opening handshake whose answer is checked, a closing
+//! handshake, and the end of the TCP connection. They come from many addresses, because so many ended connections
+//! would keep the ports of a single one busy (RFC 9293 section 3.6, TIME-WAIT).
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -22,20 +22,20 @@ use crate::report::{Counts, Edge, latencies, report};
 
 /// Addresses that the connections come from, unless `--sources` says otherwise.
 const SOURCES: u8 = 200;
-/// Events taken per wait.
+/// Events taken in one wait.
 const BATCH: usize = 1024;
-/// Ask, and do not sleep: see `echo.rs`.
+/// The wait polls and does not sleep: see `echo.rs`.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// A run in which nothing comes for so many nanoseconds has failed.
+/// A run in which nothing arrives for so many nanoseconds has failed.
 const STALLED: u64 = 10_000_000_000;
-/// The longest answer that is read, the close frame after it included.
+/// The longest answer that is read, including the close frame after it.
 const LONGEST: usize = 16 * 1024;
 const MASK: [u8; 4] = [0x5A, 0xA5, 0x3C, 0xC3];
 
-/// Runs it and returns the line of JSON.
+/// Does the run and returns the line of JSON.
 ///
 /// # Errors
-/// What went wrong with a connection.
+/// A fault on a connection.
 pub fn run(options: &Options) -> Result<String> {
     let mut run = Run::new(options)?;
     for place in 0..options.connections {
@@ -44,11 +44,11 @@ pub fn run(options: &Options) -> Result<String> {
     run.measure()
 }
 
-/// How far a connection is.
+/// The progress of a connection.
 enum Step {
-    /// The request is out.
+    /// The request has been sent.
     Answer,
-    /// The close frame is out.
+    /// The close frame has been sent.
     Closing,
 }
 
@@ -67,12 +67,12 @@ struct Run {
     epoll: OwnedFd,
     epoch: Instant,
     latencies: Histogram<u64>,
-    /// Connections begun, ever.
+    /// Connections begun since the start.
     begun: usize,
     received: u64,
-    /// Nanoseconds spent asking for events when there were none.
+    /// Nanoseconds spent polling while there were no events.
     idle: u64,
-    /// When there was one last.
+    /// When the last event came.
     active: u64,
 }
 
@@ -105,7 +105,7 @@ impl Run {
         Edge::read(&self.options, || self.now(), self.idle)
     }
 
-    /// Warms up and measures; what is under way at the end is dropped.
+    /// Warms up and measures; connections in progress at the end are dropped.
     fn measure(&mut self) -> Result<String> {
         let warmup = self.options.warmup.as_nanos() as u64;
         while self.now() < warmup {

@@ -1,7 +1,7 @@
 //! The broadcast run: open, let one connection send and all of them receive, measure, close.
 //!
-//! A broadcast is over when as many messages have come as all until it make together; then the next is
-//! sent. With a depth above 1 the server finds some of them waiting at once.
+//! A broadcast is over once all messages of it and of those before it have arrived; then the next is sent. With a
+//! depth above 1, the server finds several of them waiting at once.
 
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -17,20 +17,20 @@ use crate::options::Options;
 use crate::peer::{Peer, Read, Sink};
 use crate::report::{Counts, Edge, latencies, report};
 
-/// Bytes of one read.
+/// Bytes taken in one read.
 const READ: usize = 256 * 1024;
-/// Events taken per wait.
+/// Events taken in one wait.
 const BATCH: usize = 1024;
-/// Ask, and do not sleep: see `echo.rs`.
+/// The wait polls and does not sleep: see `echo.rs`.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// A run in which nothing comes for so many nanoseconds has failed.
+/// A run in which nothing arrives for so many nanoseconds has failed.
 const STALLED: u64 = 10_000_000_000;
 /// Nanoseconds that the closing handshakes may take after the measured time.
 const CLOSING: u64 = 2_000_000_000;
 /// The connection that sends.
 const SPEAKER: usize = 0;
 
-/// Latencies are those of broadcasts, not of messages: nothing is done for each.
+/// Does nothing for a single message: latencies are measured for whole broadcasts.
 struct Uncounted;
 
 impl Sink for Uncounted {
@@ -38,10 +38,10 @@ impl Sink for Uncounted {
     fn echoed(&mut self, _sent_ns: u64) {}
 }
 
-/// Runs it and returns the line of JSON.
+/// Does the run and returns the line of JSON.
 ///
 /// # Errors
-/// What went wrong with a connection, a wrong message included.
+/// A fault on a connection, or a wrong message.
 pub fn run(options: &Options) -> Result<String> {
     let messages = Messages::new(options)?;
     let sockets = open(options, options.connections)?;
@@ -66,16 +66,16 @@ struct Run<'a> {
     latencies: Histogram<u64>,
     /// When each broadcast in flight was sent: a ring of `depth`.
     times: Box<[u64]>,
-    /// Broadcasts that are over, ever.
+    /// Broadcasts that are over, since the start.
     over: u64,
-    /// Messages that have come, ever, and those that had when the measured time began.
+    /// Messages that have arrived since the start, and those of them before the measured time.
     came: u64,
     came_before: u64,
-    /// Bytes that have come in the measured time.
+    /// Bytes that have arrived in the measured time.
     received: u64,
-    /// Nanoseconds spent asking for events when there were none.
+    /// Nanoseconds spent polling while there were no events.
     idle: u64,
-    /// When there was one last.
+    /// When the last event came.
     active: u64,
     /// Connections whose closing handshake is not over.
     open: usize,
@@ -118,7 +118,7 @@ impl<'a> Run<'a> {
         Edge::read(self.options, || self.now(), self.idle)
     }
 
-    /// Warms up, measures, and waits for the broadcasts that are then under way.
+    /// Warms up, measures, and waits for the broadcasts that are in flight then.
     fn measure(&mut self) -> Result<()> {
         let now = self.now();
         self.times.fill(now);
@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
         self.options.is_over(self.now() - self.begin.at, self.came - self.came_before)
     }
 
-    /// Sends `count` messages more.
+    /// Sends `count` more messages.
     fn speak(&mut self, count: usize, now: u64) -> Result<()> {
         let speaker = &mut self.peers[SPEAKER];
         speaker.owe(count, now);
@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Takes what has come; `go_on`: sends a message for each broadcast that is over.
+    /// Takes everything that has arrived; with `go_on`, sends a message for each broadcast that is over.
     fn turn(&mut self, go_on: bool) -> Result<()> {
         self.wait()?;
         for place in 0..self.events.len() {
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The closing handshakes of all connections, as far as the time for them suffices.
+    /// Does the closing handshakes of all connections, as far as their time suffices.
     fn close(&mut self) -> Result<()> {
         for peer in &mut self.peers {
             peer.close()?;

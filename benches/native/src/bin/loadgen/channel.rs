@@ -1,4 +1,4 @@
-//! The bytes of one connection: a socket, with TLS on it or not.
+//! The bytes of one connection: a socket, with or without TLS.
 
 use std::io;
 use std::net::TcpStream;
@@ -8,17 +8,17 @@ use wsrs_bench::Result;
 
 use crate::tls::{Tls, Trust};
 
-/// A socket, plain or with TLS. It blocks until it is told not to.
+/// A socket, plain or with TLS. It is blocking at first.
 pub enum Channel {
     Plain(TcpStream),
     Tls(Box<Tls>),
 }
 
 impl Channel {
-    /// A connected socket; with `trust` TLS is spoken on it.
+    /// Wraps a connected socket, with TLS if there is `trust`.
     ///
     /// # Errors
-    /// What TLS says.
+    /// Errors of TLS.
     pub fn new(socket: TcpStream, trust: Option<&Trust>) -> Result<Self> {
         Ok(match trust {
             None => Self::Plain(socket),
@@ -34,7 +34,7 @@ impl Channel {
         }
     }
 
-    /// Writes all, while the socket blocks.
+    /// Writes all bytes; the socket must still be blocking.
     pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(socket) => io::Write::write_all(socket, bytes),
@@ -42,7 +42,7 @@ impl Channel {
         }
     }
 
-    /// Reads, while the socket blocks.
+    /// Reads; the socket must still be blocking.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(socket) => io::Read::read(socket, buffer),
@@ -50,7 +50,7 @@ impl Channel {
         }
     }
 
-    /// One send; returns how many bytes of it were taken, which with TLS may not be out yet.
+    /// Sends once, and returns how many bytes were taken; with TLS they may not have left yet.
     #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -59,7 +59,7 @@ impl Channel {
         }
     }
 
-    /// Whether bytes that were taken wait for the socket.
+    /// True while bytes that were taken wait for the socket.
     #[inline]
     pub fn waiting(&self) -> bool {
         match self {
@@ -68,7 +68,7 @@ impl Channel {
         }
     }
 
-    /// Sends those, as far as the socket takes them.
+    /// Sends waiting bytes, as far as the socket takes them.
     pub fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
@@ -76,7 +76,7 @@ impl Channel {
         }
     }
 
-    /// One receive; no bytes are the end.
+    /// Receives once; 0 bytes mean the end.
     #[inline]
     pub fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -1,25 +1,25 @@
-//! CPU time, of this process and of the server, and how busy the machine was.
+//! The CPU time of this process and of the server, and how busy the machine was.
 
 use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 use wsrs_bench::Result;
 
-/// CPU time of this process, in nanoseconds.
+/// The CPU time of this process, in nanoseconds.
 pub fn own_ns() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
-/// CPU time of all threads of process `pid`, in nanoseconds: the first number of each thread's
-/// `schedstat`. A running thread's is as old as the last tick (4 ms at most).
+/// The CPU time of all threads of process `pid`, in nanoseconds: the first number of each thread's
+/// `schedstat`. That of a running thread is as old as the last tick (4 ms at most).
 ///
 /// # Errors
 /// When the process is gone.
 pub fn process_ns(pid: u32) -> Result<u64> {
     let mut total = 0;
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread may end between the listing and the read.
+        // A thread may have ended after the listing.
         if let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) {
             total += text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         }
@@ -35,7 +35,7 @@ pub fn process_rss(pid: u32) -> Result<u64> {
     memory(pid, "VmRSS:")
 }
 
-/// The most that it ever was (`VmHWM`).
+/// The peak of the resident memory of process `pid` (`VmHWM`).
 ///
 /// # Errors
 /// When the process is gone.
@@ -51,8 +51,8 @@ fn memory(pid: u32, name: &str) -> Result<u64> {
     Ok(kib.ok_or_else(|| format!("/proc/PID/status has no {name}"))? * 1024)
 }
 
-/// Time that all processors together have been busy since boot, in nanoseconds, in steps of 10 ms:
-/// user, nice, system, irq, softirq and steal of `/proc/stat`.
+/// How long all processors together have been busy since boot, in nanoseconds and in steps of 10 ms:
+/// user, nice, system, irq, softirq and steal in `/proc/stat`.
 pub fn machine_ns() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();

@@ -13,12 +13,12 @@ use crate::options::Options;
 use crate::peer::{Peer, Read, Sink};
 use crate::report::{Counts, Edge, latencies, report};
 
-/// Bytes of one read.
+/// Bytes taken in one read.
 const READ: usize = 256 * 1024;
-/// Events taken per wait.
+/// Events taken in one wait.
 const BATCH: usize = 1024;
-/// Ask, and do not sleep: a server that has to wake its peer pays for that, and only the one whose peer
-/// is idle does, so that a slower server would seem to take more for a message than it does.
+/// The wait polls and does not sleep. A server pays for waking a peer that sleeps, and the peer of a slow server
+/// would sleep more often, so that its CPU time per message would seem higher than it is.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// A run in which no echo comes for so many nanoseconds has failed.
 const STALLED: u64 = 10_000_000_000;
@@ -29,14 +29,14 @@ const CLOSING: u64 = 2_000_000_000;
 enum Phase {
     Warmup,
     Measure,
-    /// Nothing new is sent; echoes under way are awaited, then the connections are closed.
+    /// Nothing new is sent; the echoes in flight are awaited, then the connections are closed.
     Drain,
 }
 
-/// Runs it and returns the line of JSON.
+/// Does the run and returns the line of JSON.
 ///
 /// # Errors
-/// What went wrong with a connection, a wrong echo included.
+/// A fault on a connection, or a wrong echo.
 pub fn run(options: &Options) -> Result<String> {
     let messages = Messages::new(options)?;
     let sockets = open(options, options.connections)?;
@@ -61,15 +61,15 @@ struct Run<'a> {
     end: Edge,
     latencies: Histogram<u64>,
     received: u64,
-    /// Nanoseconds spent asking for events when there were none.
+    /// Nanoseconds spent polling while there were no events.
     idle: u64,
-    /// When there was one last.
+    /// When the last event came.
     active: u64,
     /// The line of JSON, once the measured time is over.
     line: String,
 }
 
-/// Records each latency, as of the time of the read.
+/// Records each latency, up to the time of the read.
 struct Latencies<'a> {
     now: u64,
     latencies: &'a mut Histogram<u64>,
@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Sends what connection `index` owes and asks for `EPOLLOUT` while something is left.
+    /// Sends the frames that connection `index` owes, and asks for `EPOLLOUT` while some are left.
     #[inline]
     fn flush(&mut self, index: usize) -> Result<()> {
         let peer = &mut self.peers[index];
@@ -208,14 +208,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// `completed` echoes came after the measured time: closes the connection with the last of them.
+    /// Counts `completed` echoes after the measured time, and closes the connection with the last of them.
     fn drained(&mut self, index: usize, completed: usize) -> Result<()> {
         let peer = &mut self.peers[index];
         peer.in_flight -= completed;
         if peer.in_flight == 0 { peer.close() } else { Ok(()) }
     }
 
-    /// From warm-up to measuring to draining, when it is time.
+    /// Goes from the warm-up to measuring, and from there to draining, when it is time.
     fn advance(&mut self) -> Result<()> {
         let now = self.now();
         match self.phase {

@@ -1,4 +1,4 @@
-//! The idle run: open connections, perhaps echo one message on each, and hold them until stdin ends.
+//! The idle run: open connections, echo one message on each if asked to, and hold them until stdin ends.
 
 use std::io::stdin;
 use std::os::fd::OwnedFd;
@@ -17,11 +17,11 @@ use crate::peer::{Peer, Read, Sink};
 
 /// The token of stdin.
 const STDIN: u64 = u64::MAX;
-/// Events taken per wait.
+/// Events taken in one wait.
 const BATCH: usize = 512;
 /// How long the last echo may take.
 const STALLED: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
-/// What the server is given to come to rest before its memory is read.
+/// How long the server has to come to rest before its memory is read.
 const SETTLE: Duration = Duration::from_millis(300);
 
 struct Count(usize);
@@ -35,7 +35,7 @@ impl Sink for Count {
 /// Opens `--idle` connections, prints one line of JSON, and returns when stdin ends.
 ///
 /// # Errors
-/// What went wrong with a connection, its end by the server included.
+/// A fault on a connection, or its end by the server.
 pub fn run(options: &Options) -> Result<()> {
     let wanted = options.idle.unwrap_or(0);
     let messages = Messages::new(options)?;
@@ -81,8 +81,8 @@ impl<'a> Held<'a> {
         Ok(Self { messages, peers, epoll, buffer: vec![0; 64 * 1024] })
     }
 
-    /// One message on each connection, the next when the last is back: the server's buffers stay as
-    /// small as such traffic leaves them.
+    /// Sends one message on each connection, the next when the last has come back: the server's buffers stay as small
+    /// as such traffic leaves them.
     fn echo_once(&mut self) -> Result<()> {
         let mut events = Vec::with_capacity(BATCH);
         for index in 0..self.peers.len() {

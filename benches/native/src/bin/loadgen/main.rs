@@ -3,8 +3,8 @@
 //! `loadgen --help` lists the options. Every connection of an echo keeps `--depth` messages in flight (1 is
 //! lockstep); `--idle`, `--broadcast` and `--accept` are other kinds of run, each a file here.
 //!
-//! With `--server-pid` the CPU time of the server is read at the very edges of the measured time, so
-//! that no other process's wake-up lies between the two clocks.
+//! With `--server-pid`, it reads the CPU time of the server itself at both ends of the measured time, so that no
+//! wake-up of another process lies between the two clocks.
 
 #[cfg(target_os = "linux")]
 mod accept;

@@ -1,5 +1,5 @@
-//! The messages that a connection sends over and over, framed, masked and compressed beforehand, so
-//! that sending costs the generator one system call and nothing else.
+//! The messages that a connection sends over and over. They are framed, masked and compressed beforehand, so that
+//! sending costs the generator one system call and nothing else.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use wsrs_bench::Result;
@@ -7,30 +7,30 @@ use wsrs_bench::frame::{FIN, RSV1, client_frame};
 
 use crate::options::{Kind, Options};
 
-/// Bytes of different documents in the ring of a compressed run: several windows of a compressor
-/// (32 KiB), so that it finds in its window what real traffic leaves there, not the same message again.
+/// Bytes of different documents in the ring of a compressed run: several windows of a compressor (32 KiB), so that
+/// its window has what real traffic would leave there, and not the same message again.
 const DOCUMENT_BYTES: usize = 128 * 1024;
-/// At least, and at most, so many documents.
+/// The least and the largest number of documents.
 const DOCUMENTS: std::ops::RangeInclusive<usize> = 4..=2048;
 
-/// The window of what is sent compressed, as a power of two. Servers may limit a client's window
-/// (RFC 7692 section 7.1.2.2) and some do, to 12 bits; with that, the same bytes go to all of them.
+/// The window of compressed messages, as a power of two. Servers may limit a client's window (RFC 7692 section
+/// 7.1.2.2), and some limit it to 12 bits; with this value the same bytes go to all servers.
 pub const WINDOW_BITS: u8 = 12;
 
-/// What an empty flush appends, and RFC 7692 section 7.2.1 removes.
+/// The bytes that an empty flush appends, and that RFC 7692 section 7.2.1 removes.
 const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
-/// A ring of frames, laid out so that `depth` of them from any place on are one slice.
+/// A ring of frames, laid out so that any `depth` consecutive ones are one slice.
 pub struct Messages {
     /// FIN, RSV1 and opcode of every frame.
     pub first_byte: u8,
-    /// Bytes of a message before compression.
+    /// The length of a message before compression.
     pub size: usize,
     pub deflate: bool,
-    /// The first message of every connection: its echo is compared byte for byte.
+    /// The first message of every connection, whose echo is compared byte for byte.
     pub first_payload: Vec<u8>,
     bytes: Vec<u8>,
-    /// Where each frame begins; one more for the end of the last.
+    /// Where each frame begins, and where the last one ends.
     starts: Vec<usize>,
     ring: usize,
 }
@@ -78,20 +78,20 @@ impl Messages {
         Ok(messages)
     }
 
-    /// The bytes of `count` frames (at most the depth) from frame `from` of the ring on.
+    /// The bytes of `count` frames (at most the depth), from frame `from` of the ring on.
     #[inline]
     pub fn slice(&self, from: usize, count: usize) -> &[u8] {
         &self.bytes[self.starts[from]..self.starts[from + count]]
     }
 
-    /// The place in the ring that is `count` after `from`.
+    /// The index in the ring that is `count` after `from`.
     #[inline]
     pub fn after(&self, from: usize, count: usize) -> usize {
         let at = from + count;
         if at >= self.ring { at % self.ring } else { at }
     }
 
-    /// Bytes of a frame on the wire, on average.
+    /// The average length of a frame on the wire.
     pub fn mean_wire_size(&self) -> f64 {
         self.starts[self.ring] as f64 / self.ring as f64
     }
@@ -99,7 +99,7 @@ impl Messages {
     /// Checks the echo of a connection's first message.
     ///
     /// # Errors
-    /// When it is not what was sent, or cannot be inflated.
+    /// When it differs from what was sent, or cannot be inflated.
     pub fn check_first(&self, first_byte: u8, payload: &[u8]) -> Result<()> {
         let inflated;
         let payload = if first_byte & RSV1 == 0 {
@@ -115,12 +115,12 @@ impl Messages {
     }
 }
 
-/// Documents of `size` bytes in the ring of a compressed run.
+/// How many documents of `size` bytes are in the ring of a compressed run.
 fn documents(size: usize) -> usize {
     (DOCUMENT_BYTES / size.max(1)).clamp(*DOCUMENTS.start(), *DOCUMENTS.end())
 }
 
-/// xorshift64*: masks and payloads need no secrecy, and every run sends the same bytes.
+/// xorshift64*: masks and payloads need no secrecy, and every run shall send the same bytes.
 struct Random(u64);
 
 impl Random {
@@ -132,7 +132,7 @@ impl Random {
     }
 }
 
-/// `size` bytes of ASCII text in the shape of a market-data feed: the keys repeat, the values do not.
+/// `size` bytes of ASCII text in the shape of a market-data feed, whose keys repeat and whose values do not.
 fn json(size: usize, random: &mut Random) -> Vec<u8> {
     const SYMBOLS: [&str; 6] = ["BTCUSD", "ETHUSD", "EURUSD", "GBPJPY", "XAUUSD", "SPX500"];
     let mut text = String::with_capacity(size + 128);
@@ -151,8 +151,8 @@ fn json(size: usize, random: &mut Random) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// One message as permessage-deflate sends it, with no reference to an earlier one: whatever context
-/// was agreed on, a receiver can inflate it.
+/// One message as permessage-deflate sends it, without a reference to an earlier one, so that a receiver can
+/// inflate it with any parameters.
 fn deflate(payload: &[u8]) -> Result<Vec<u8>> {
     let mut compress = Compress::new_with_window_bits(Compression::default(), false, WINDOW_BITS);
     let mut out = Vec::with_capacity(payload.len() + payload.len() / 1000 + 64);
@@ -164,11 +164,11 @@ fn deflate(payload: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// The first compressed message of a connection, inflated; `size` bytes are expected.
+/// Inflates the first compressed message of a connection, of which `size` bytes are expected.
 fn inflate(payload: &[u8], size: usize) -> Result<Vec<u8>> {
     let mut input = payload.to_vec();
     input.extend_from_slice(&TAIL);
-    // More room than the message needs: one that is too long must not look right.
+    // There is more room than the message needs, so that one that is too long does not look right.
     let mut out = Vec::with_capacity(size + 64);
     let status = Decompress::new(false).decompress_vec(&input, &mut out, FlushDecompress::Sync)?;
     match status {
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_deflated_inflates_to_the_same() {
+    fn a_deflated_message_inflates_to_the_same() {
         for size in [0, 1, 64, 2048, 65536] {
             let text = json(size, &mut Random(7));
             assert_eq!(text.len(), size);

@@ -1,4 +1,4 @@
-//! Opening connections, a group at a time, so that no server's backlog overflows.
+//! Opens connections, a group at a time, so that no server's backlog overflows.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::messages::WINDOW_BITS;
 use crate::options::Options;
 use crate::tls::Trust;
 
-/// Connections whose handshakes are under way together; asyncio's default backlog is 100.
+/// How many handshakes go on at once; asyncio's default backlog is 100.
 const GROUP: usize = 50;
 /// How long one read or write of a handshake may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Opens `count` WebSockets to 127.0.0.1 and returns them non-blocking.
 ///
 /// # Errors
-/// Says which step of which connection failed.
+/// Which step of which connection failed.
 pub fn open(options: &Options, count: usize) -> Result<Vec<Channel>> {
     let request = client_request(options.port, options.deflate);
     let trust = options.tls.as_deref().map(Trust::new).transpose()?;
@@ -44,7 +44,7 @@ pub fn open(options: &Options, count: usize) -> Result<Vec<Channel>> {
     Ok(sockets)
 }
 
-/// The TCP connection of number `index`, from the address whose turn it is. It blocks, but not for long.
+/// Opens TCP connection number `index`, from the next of the source addresses. It blocks, but not for long.
 pub fn connected(options: &Options, index: usize) -> std::io::Result<TcpStream> {
     let socket = if options.sources == 0 {
         TcpStream::connect((Ipv4Addr::LOCALHOST, options.port))?

@@ -7,7 +7,7 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
 use wsrs_bench::frame::{BINARY, TEXT};
 
-/// What a message is sent as.
+/// The type of a message.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 #[repr(u8)]
 pub enum Kind {
@@ -25,10 +25,10 @@ pub struct Options {
     /// Connections; with `--accept`, those that are open at a time
     #[arg(long, default_value_t = 1, value_parser = at_least_1())]
     pub connections: usize,
-    /// Messages that each connection (of a broadcast: the one that sends) keeps in flight
+    /// Messages that each connection (in a broadcast, the one that sends) keeps in flight
     #[arg(long, default_value_t = 1, value_parser = at_least_1())]
     pub depth: usize,
-    /// Bytes of a message, 64 if not given; an idle connection sends one only if it is
+    /// Bytes of a message, 64 by default; idle connections send one only if this is given
     #[arg(long)]
     size: Option<usize>,
     /// Kind of the messages
@@ -43,42 +43,42 @@ pub struct Options {
     /// Seconds of the measured time
     #[arg(long, default_value = "1", value_parser = seconds)]
     seconds: Duration,
-    /// Messages that are measured, however long they take
+    /// Measure this number of messages, however long they take
     #[arg(long, conflicts_with = "seconds")]
     count: Option<u64>,
-    /// Process whose CPU time and memory are reported
+    /// The process whose CPU time and memory are reported
     #[arg(long)]
     pub server_pid: Option<u32>,
-    /// Open that many connections, report, and hold them until stdin ends
+    /// Open this number of connections, report, and hold them until stdin ends
     #[arg(long, group = "run")]
     pub idle: Option<usize>,
-    /// One connection sends, and the server sends each message to all; what counts is each that came
+    /// One connection sends, and the server sends each message to all; every message that arrives is counted
     #[arg(long, group = "run")]
     pub broadcast: bool,
-    /// Connections are opened and closed over and over; what counts is each that was
+    /// Connections are opened and closed over and over, and each of them is counted
     #[arg(long, group = "run", conflicts_with_all = ["deflate", "tls"])]
     pub accept: bool,
-    /// Speak TLS, and trust the certificate in this file (PEM) alone
+    /// Use TLS, and trust only the certificate in this file (PEM)
     #[arg(long)]
     pub tls: Option<PathBuf>,
-    /// Addresses, 127.0.0.2 and on, that the connections come from: one has some 28,000 ports. 0 leaves it to
-    /// the kernel, which takes 127.0.0.1
+    /// The number of addresses, from 127.0.0.2 on, that connections come from: one address has some 28,000 ports.
+    /// With 0 the kernel chooses, and takes 127.0.0.1
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=250))]
     pub sources: u8,
 }
 
 impl Options {
-    /// Bytes of a message.
+    /// The length of a message.
     pub fn size(&self) -> usize {
         self.size.unwrap_or(64)
     }
 
-    /// Whether `--size` was given.
+    /// True if `--size` was given.
     pub fn is_sized(&self) -> bool {
         self.size.is_some()
     }
 
-    /// Whether the measured time ends after `ns` nanoseconds with `count` messages.
+    /// True if the measured time ends after `ns` nanoseconds and `count` messages.
     pub fn is_over(&self, ns: u64, count: u64) -> bool {
         self.count.map_or(ns >= self.seconds.as_nanos() as u64, |most| count >= most)
     }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_takes_the_place_of_the_time() {
+    fn a_count_replaces_the_time() {
         let options = read("--port 80 --count 5 --kind text --size 0").unwrap();
         assert!(!options.is_over(u64::MAX, 4) && options.is_over(0, 5));
         assert!(options.kind as u8 == TEXT && options.is_sized());

@@ -1,11 +1,11 @@
-//! The server's frames, over any cut of the stream.
+//! A parser of the server's frames, however the stream is cut.
 
 use wsrs_bench::Result;
 use wsrs_bench::frame::{CLOSE, CONTINUATION, FIN, Header, MAX_HEADER, PING, PONG, RSV1};
 
 use crate::messages::Messages;
 
-/// What the bytes completed.
+/// What some bytes completed.
 pub enum Event {
     Message,
     /// A ping with its payload.
@@ -14,27 +14,27 @@ pub enum Event {
     Close,
 }
 
-/// Follows the server's frames over any cut of the stream.
+/// Parses the server's frames, however the stream is cut.
 #[derive(Default)]
 pub struct Parser {
-    /// The beginning of a header whose rest has not come.
+    /// The beginning of a header whose rest has not arrived.
     partial: Vec<u8>,
-    /// The header of the frame that is being received, and what is left of its payload.
+    /// The header of the frame that is being received, and how many bytes of its payload are missing.
     header: Option<Header>,
     left: usize,
     /// The first byte of the message's first frame, and the message's length so far.
     first_byte: u8,
     length: usize,
-    /// The payload, kept of control frames and of the connection's first message.
+    /// The payload; only those of control frames and of the connection's first message are kept.
     kept: Vec<u8>,
     first_checked: bool,
 }
 
 impl Parser {
-    /// Takes bytes off `rest` until a message or control frame is complete; `None` if none is.
+    /// Takes bytes from `rest` until a message or control frame is complete; `None` if none is.
     ///
     /// # Errors
-    /// When an echo is not what was sent, or the server masked a frame.
+    /// When an echo differs from what was sent, or the server masked a frame.
     #[inline]
     pub fn feed(&mut self, rest: &mut &[u8], messages: &Messages) -> Result<Option<Event>> {
         loop {
@@ -98,7 +98,7 @@ impl Parser {
         Ok(Some(header))
     }
 
-    /// Ends the frame of `header`; says what it completed.
+    /// Ends the frame of `header`, and returns what it completed.
     #[inline]
     fn end(&mut self, header: Header, messages: &Messages) -> Result<Option<Event>> {
         match header.opcode() {
@@ -117,7 +117,7 @@ impl Parser {
         }
     }
 
-    /// Every echo: the type and, uncompressed, the length. The first of a connection: its content.
+    /// Checks the type of every echo and, if uncompressed, its length; of the first on a connection also its content.
     #[inline]
     fn check(&mut self, messages: &Messages) -> Result<()> {
         let opcode = self.first_byte & 0x0F;

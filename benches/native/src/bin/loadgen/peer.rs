@@ -1,4 +1,4 @@
-//! One connection: what is still to be sent, what has come back, and when it was sent.
+//! One connection: the frames that it still has to send, the echoes, and the times of sending.
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -13,11 +13,11 @@ use crate::parser::{Event, Parser};
 /// The masking key of control frames.
 const MASK: [u8; 4] = [0x5A, 0xA5, 0x3C, 0xC3];
 
-/// What a read brought.
+/// The result of a read.
 pub enum Read {
     /// So many bytes.
     Bytes(usize),
-    /// Nothing for now.
+    /// Nothing has arrived.
     Nothing,
     /// The peer's FIN, or a reset after our close frame.
     End,
@@ -25,23 +25,23 @@ pub enum Read {
 
 /// Receives the results of the parser.
 pub trait Sink {
-    /// An echo has come that was sent at `sent_ns`.
+    /// An echo has arrived, of a message sent at `sent_ns`.
     fn echoed(&mut self, sent_ns: u64);
 }
 
 pub struct Peer {
     channel: Channel,
-    /// The frame of the ring that is sent next, or of which `offset` bytes are out.
+    /// The frame of the ring that is sent next, or of which `offset` bytes have been sent.
     next: usize,
     offset: usize,
-    /// Frames owed: to be sent from `next` on.
+    /// The number of frames owed: they are sent from `next` on.
     pub owed: usize,
-    /// When each message in flight was owed, oldest first: a ring of `depth`.
+    /// When each message in flight became owed, the oldest first: a ring of `depth`.
     times: Box<[u64]>,
     oldest: usize,
     newest: usize,
     parser: Parser,
-    /// Echoes that are still to come; it changes only once nothing new is sent.
+    /// The number of missing echoes; it changes only once nothing new is sent.
     pub in_flight: usize,
     pub closing: bool,
 }
@@ -68,7 +68,7 @@ impl Peer {
         self.channel.socket()
     }
 
-    /// Whether there is something to send that the socket did not take.
+    /// True if the socket did not take everything that was to be sent.
     #[inline]
     pub fn blocked(&self) -> bool {
         self.owed != 0 || self.channel.waiting()
@@ -84,7 +84,7 @@ impl Peer {
         }
     }
 
-    /// Sends what is owed, as far as the socket takes it.
+    /// Sends the frames owed, as far as the socket takes them.
     ///
     /// # Errors
     /// What the socket says.
@@ -134,10 +134,10 @@ impl Peer {
         }
     }
 
-    /// Takes in `bytes` from the peer; returns how many messages they completed.
+    /// Takes in `bytes` from the peer, and returns how many messages they completed.
     ///
     /// # Errors
-    /// When an echo is not what was sent, or the frames make no sense.
+    /// When an echo differs from what was sent, or the frames are invalid.
     #[inline]
     pub fn take(
         &mut self,
@@ -167,7 +167,7 @@ impl Peer {
         Ok(completed)
     }
 
-    /// Sends the close frame: nothing may be owed any more.
+    /// Sends the close frame; no frame may be owed any more.
     ///
     /// # Errors
     /// What the socket says.
@@ -189,7 +189,7 @@ impl Peer {
     }
 }
 
-/// Whether it is to be tried again later.
+/// True if the call must be repeated later.
 fn again(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -1,4 +1,4 @@
-//! Readings at the edges of the measured time, and the line of JSON that is made of them.
+//! Readings at both ends of the measured time, and the line of JSON that is made from them.
 
 use hdrhistogram::Histogram;
 use wsrs_bench::Result;
@@ -6,7 +6,7 @@ use wsrs_bench::Result;
 use crate::cpu;
 use crate::options::Options;
 
-/// Readings at one edge of the measured time.
+/// Readings at one end of the measured time.
 #[derive(Clone, Copy, Default)]
 pub struct Edge {
     /// Nanoseconds since the run began.
@@ -18,7 +18,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Reads the clocks; `idle` are the nanoseconds spent asking for events when there were none.
+    /// Reads the clocks; `idle` are the nanoseconds spent polling while there were no events.
     ///
     /// # Errors
     /// When the server is gone.
@@ -28,20 +28,20 @@ impl Edge {
     }
 }
 
-/// A histogram for latencies of up to an hour, in nanoseconds, each told to three significant digits.
+/// A histogram for latencies of up to an hour, in nanoseconds, to three significant digits.
 ///
 /// # Errors
-/// None: the library would refuse bounds that are out of order.
+/// None: the library would only refuse bounds that are out of order.
 pub fn latencies() -> Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, 3_600_000_000_000, 3)?)
 }
 
-/// What was counted between the edges.
+/// What was counted between both ends.
 pub struct Counts<'a> {
     pub messages: u64,
     /// In nanoseconds.
     pub latencies: &'a Histogram<u64>,
-    /// Bytes of a sent message, framing included, on average.
+    /// The average length of a sent message, including its framing.
     pub wire_sent: f64,
     /// Bytes received in all.
     pub received: u64,

@@ -1,4 +1,4 @@
-//! TLS as a client, by rustls: the certificate given is trusted, and no other.
+//! TLS as a client, by rustls: only the given certificate is trusted.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,10 +11,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use wsrs_bench::Result;
 
-/// What the certificate must be for.
+/// The name that the certificate must have.
 const NAME: &str = "localhost";
 
-/// How the connections of a run speak TLS.
+/// The TLS configuration of a run's connections.
 #[derive(Clone)]
 pub struct Trust(Arc<ClientConfig>);
 
@@ -43,13 +43,13 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Begins; the handshake is made by the first use.
+    /// Begins TLS; the first use makes the handshake.
     ///
     /// # Errors
-    /// What rustls says.
+    /// Errors of rustls.
     pub fn new(trust: &Trust, socket: TcpStream) -> Result<Self> {
         let mut session = ClientConnection::new(Arc::clone(&trust.0), ServerName::try_from(NAME)?)?;
-        // A message is taken whole, and what the socket does not take waits as ciphertext.
+        // A message is taken whole, and ciphertext that the socket does not take waits.
         session.set_buffer_limit(None);
         Ok(Self { session, socket })
     }
@@ -70,7 +70,7 @@ impl Tls {
         rustls::Stream::new(&mut self.session, &mut self.socket).read(buffer)
     }
 
-    /// Takes all of `bytes` and sends what the socket takes.
+    /// Takes all of `bytes`, and sends as much as the socket takes.
     #[inline]
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.session.writer().write_all(bytes)?;
@@ -78,7 +78,7 @@ impl Tls {
         Ok(bytes.len())
     }
 
-    /// Sends what is waiting, as far as the socket takes it.
+    /// Sends waiting ciphertext, as far as the socket takes it.
     pub fn flush(&mut self) -> io::Result<()> {
         while self.session.wants_write() {
             match self.session.write_tls(&mut self.socket) {
@@ -90,13 +90,13 @@ impl Tls {
         Ok(())
     }
 
-    /// Whether something waits for the socket.
+    /// True while ciphertext waits for the socket.
     pub fn waiting(&self) -> bool {
         self.session.wants_write()
     }
 
-    /// One read of the socket, and all that it made readable; `buffer` holds several records. No bytes are
-    /// the end; a part of a record is `WouldBlock`.
+    /// Reads once from the socket, and returns everything that this made readable; `buffer` holds several records.
+    /// 0 bytes mean the end; a part of a record is `WouldBlock`.
     #[inline]
     pub fn recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.session.read_tls(&mut self.socket)? == 0 {

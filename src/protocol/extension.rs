@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_refuses_is_refused_at_its_place() {
+    fn the_grammar_refuses_bad_values_at_their_index() {
         use SyntaxError::{UnexpectedCharacter as At, UnexpectedEnd as End};
         for (text, error) in [
             ("", End),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn long_hostile_values_are_read_once() {
+    fn long_hostile_values_are_read_only_once() {
         for text in ["\\", ",", ";", " ", "a;", "a=\"\\"] {
             let long = format!("x{}", text.repeat(64 * 1024 / text.len()));
             assert!(parse(&long).is_err() || text == " ", "{text:?}");

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_requests_are_refused_with_the_status_of_ws() {
+    fn bad_requests_are_refused_with_the_status_that_ws_sends() {
         let refused = |method: &str, name: &str, value: Option<&str>| {
             let refusal = check_upgrade(method, &request(&[(name, value)])).unwrap_err();
             (refusal.status, refusal.message)
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(refused("GET", "Sec-WebSocket-Version", value), expected);
         }
         let no_body = (400, "An upgrade request must not have a body");
-        // Blanks around a value are SP and HTAB (RFC 9112 section 5), whatever else Unicode calls so.
+        // Only SP and HTAB count as blanks around a value (RFC 9112 section 5), unlike in Unicode.
         for value in ["5", "\u{a0}0", "0\u{2003}"] {
             assert_eq!(refused("GET", "Content-Length", Some(value)), no_body);
         }

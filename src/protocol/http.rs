@@ -219,7 +219,7 @@ mod tests {
         );
     }
 
-    /// 1 MiB byte by byte: searched again from the start each time, it would be 512 GiB.
+    /// 1 MiB comes byte by byte: a search from the start each time would read 512 GiB.
     #[test]
     fn a_head_that_comes_byte_by_byte_is_searched_once() {
         let head = vec![b'\r'; 1 << 20];
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_those_of_rfc_7230() {
+    fn tokens_have_the_characters_of_rfc_7230() {
         let allowed = "!#$%&'*+-.^_`|~0123456789abcXYZ";
         assert!(is_token(allowed));
         for byte in 0..=255_u8 {

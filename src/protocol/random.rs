@@ -72,7 +72,7 @@ mod tests {
         for _ in 0..2 * POOL / 4 + 1 {
             seen.insert(pool.next_mask());
         }
-        // 2,049 of 2^32: a repetition has a chance of 1 in 2,000, a constant one of none.
+        // These are 2,049 of 2^32 keys: a repetition has a chance of 1 in 2,000.
         assert!(seen.len() > 2 * POOL / 4 - 2, "{} different masks", seen.len());
         let next: Vec<u8> = pool.bytes[pool.used..pool.used + 4].to_vec();
         pool.discard();

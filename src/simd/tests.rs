@@ -1,4 +1,4 @@
-//! The fast paths against the plain ones, and against the standard library.
+//! The fast paths are compared with the plain ones, and with the standard library.
 
 use super::mask::{self, paths};
 use super::prefetch::prefetch;
@@ -47,7 +47,7 @@ fn check_every_path(bytes: &[u8], mask: [u8; 4], phase: usize) {
 }
 
 #[test]
-fn the_definition_is_the_one_of_the_rfc() {
+fn the_plain_definition_agrees_with_the_rfc() {
     // RFC 6455 section 5.7: the masked "Hello".
     let mut hello = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
     mask::mask_plain(&mut hello, [0x37, 0xfa, 0x21, 0x3d], 0);
@@ -67,7 +67,7 @@ fn every_path_masks_every_length_and_phase_alike() {
 }
 
 #[test]
-fn one_byte_that_is_no_ascii_is_seen_wherever_it_stands() {
+fn one_byte_beyond_ascii_is_seen_wherever_it_stands() {
     for len in [1, 8, 9, 127, 128, 129, 600, 1000] {
         for at in 0..len {
             let mut text = vec![b'a'; len];
@@ -87,7 +87,7 @@ fn copying_stops_where_the_shorter_side_ends() {
     assert_eq!(mask::mask_copy(&mut large, b"ab", [0; 4], 0), b"ab");
 }
 
-/// Feeds the pieces that `cuts` make of `bytes`: whether they are a text.
+/// Feeds `bytes` in the pieces that `cuts` make; true if they are valid text.
 fn streams(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> bool {
     let mut utf8 = Utf8::new();
     let mut start = 0;
@@ -101,7 +101,7 @@ fn streams(bytes: &[u8], cuts: impl IntoIterator<Item = usize>) -> bool {
     utf8.finish().is_ok()
 }
 
-/// Texts and no texts, around every boundary of RFC 3629 section 3.
+/// Valid and invalid texts around every boundary of RFC 3629 section 3.
 const SEQUENCES: [(&[u8], bool); 25] = [
     (b"", true),
     (b"\x7f", true),
@@ -150,7 +150,7 @@ fn sequences_are_judged_alike_at_every_cut_and_place() {
 }
 
 #[test]
-fn what_can_no_longer_become_text_fails_at_once() {
+fn bytes_that_can_no_longer_become_text_fail_at_once() {
     for hopeless in [&b"\xc0"[..], b"\xe0\x80", b"\xed\xa0", b"\xf0\x80", b"\xf4\x90", b"\xf5"] {
         let mut utf8 = Utf8::new();
         let (last, first) = hopeless.split_last().expect("not empty");
@@ -173,7 +173,7 @@ fn a_validator_can_be_used_again() {
 
 #[test]
 fn long_text_is_unmasked_and_validated_in_one_go() {
-    // Characters lie across the ends of the blocks that it works in.
+    // Characters lie across the ends of the blocks that are processed at a time.
     for text in ["a".repeat(100_000), format!("x{}", "é".repeat(30_000)), "𝄞€a".repeat(9_000)]
     {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
@@ -190,13 +190,13 @@ fn long_text_is_unmasked_and_validated_in_one_go() {
 }
 
 #[test]
-fn ascii_behind_an_unfinished_character_is_no_text() {
+fn ascii_after_an_unfinished_character_is_not_text() {
     let mut utf8 = Utf8::new();
     assert!(unmask_validate(&mut [0xe2, 0x82], [0; 4], 0, &mut utf8).is_ok());
     assert!(unmask_validate(&mut [b'a'], [0; 4], 2, &mut utf8).is_err());
 }
 
-/// Mostly text, with characters of all lengths and, in places, bytes that are none.
+/// Mostly text, with characters of all lengths and, in places, bytes that are not UTF-8.
 fn nearly_text() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => "[ -~]{0,40}".prop_map(String::into_bytes),

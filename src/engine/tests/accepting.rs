@@ -1,4 +1,4 @@
-//! Accepting, failing to, and recovering.
+//! Accepting connections, failing to accept, and recovering.
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;

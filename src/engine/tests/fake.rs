@@ -1,5 +1,5 @@
-//! A kernel that does what a test tells it. Its poller behaves as epoll: a change is reported once
-//! where the edge was asked for, else at every wait, and a hang-up also where it was not asked for.
+//! A kernel that does what a test tells it. Its poller behaves like epoll: it reports a change once if
+//! edge-triggering was asked for, otherwise at every wait, and a hang-up even if nobody asked for it.
 
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,11 +16,11 @@ use crate::engine::{
 /// The number of the poller's own descriptor.
 pub const POLLER: RawFd = 1000;
 
-/// A descriptor that only the kernel makes.
+/// A descriptor that only the kernel can make.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fd(pub RawFd);
 
-/// What is true of a descriptor until the test says otherwise.
+/// The state of a descriptor, until the test changes it.
 #[derive(Clone, Copy, Default)]
 pub struct State {
     pub readable: bool,
@@ -33,20 +33,20 @@ pub struct State {
 pub struct Kernel {
     pub states: BTreeMap<RawFd, State>,
     pub registered: BTreeMap<RawFd, (u64, Interest)>,
-    /// What has changed since it was reported.
+    /// Changes since the last report.
     edges: BTreeSet<RawFd>,
-    /// Answers to `recv`, in order; an empty vector is the end, none left is EAGAIN.
+    /// Answers to `recv`, in order; an empty vector is the end. If none is left, the answer is EAGAIN.
     pub inbound: BTreeMap<RawFd, VecDeque<Result<Vec<u8>, Errno>>>,
-    /// How much each write takes; none left takes all.
+    /// How many bytes each write takes; if none is left, it takes all.
     pub room: BTreeMap<RawFd, VecDeque<Result<usize, Errno>>>,
     pub sent: BTreeMap<RawFd, Vec<u8>>,
-    /// Answers to `accept`; none left is EAGAIN.
+    /// Answers to `accept`; if none is left, the answer is EAGAIN.
     pub arrivals: VecDeque<Result<Option<SocketAddr>, Errno>>,
-    /// Errors of the next calls that put something in the poller.
+    /// Errors of the next calls that add something to the poller.
     pub add_errors: VecDeque<Errno>,
     pub prepare_errors: VecDeque<Errno>,
     pub wait_errors: VecDeque<Errno>,
-    /// Every call but the waits.
+    /// Every call except the waits.
     pub log: Vec<String>,
     last_fd: RawFd,
 }
@@ -106,7 +106,7 @@ pub fn engine() -> (FakeEngine, Fake) {
     (Engine::new(fake.clone()).unwrap(), fake)
 }
 
-/// An engine with one socket; its descriptor.
+/// An engine with one socket, and the socket's descriptor.
 pub fn one_socket() -> (FakeEngine, Fake, Token, RawFd) {
     let (mut engine, fake) = engine();
     let fd = fake.kernel().open();
@@ -116,7 +116,7 @@ pub fn one_socket() -> (FakeEngine, Fake, Token, RawFd) {
     (engine, fake, token, number)
 }
 
-/// One batch, as the engine's caller sees it.
+/// Runs one batch, and returns it as the engine's caller sees it.
 pub fn batch(engine: &mut FakeEngine) -> Vec<Ready> {
     engine.poll().unwrap();
     std::iter::from_fn(|| engine.next_ready()).collect()
@@ -130,7 +130,7 @@ pub fn writable(token: Token) -> Ready {
     Ready::Socket { token, readable: false, writable: true, hangup: false }
 }
 
-/// Reads once into a buffer of `size` bytes: what came, and what was said.
+/// Reads once into a buffer of `size` bytes; returns the bytes and the result.
 pub fn read<S: Sys, H: AsRef<[u8]>>(
     engine: &mut Engine<S, H>,
     token: Token,

@@ -13,14 +13,14 @@ use crate::engine::{Accepted, Address, Engine, Os, Read, Ready, Token};
 
 pub type LiveEngine = Engine<Os, Vec<u8>>;
 
-/// How long anything may take before a test fails.
+/// How long a step may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn engine() -> LiveEngine {
     Engine::new(Os).unwrap()
 }
 
-/// Whether the poller's descriptor becomes readable, as an event loop would see it.
+/// True if the poller's descriptor becomes readable, as an event loop would see it.
 pub fn poller_is_readable(engine: &LiveEngine, within: Duration) -> bool {
     // SAFETY: the engine outlives the borrow and keeps its poller open.
     #[allow(unsafe_code)]
@@ -29,7 +29,7 @@ pub fn poller_is_readable(engine: &LiveEngine, within: Duration) -> bool {
     poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&timeout)).unwrap() == 1
 }
 
-/// Waits as an event loop does until something is ready.
+/// Waits, as an event loop does, until something is ready.
 pub fn next(engine: &mut LiveEngine) -> Ready {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -42,7 +42,7 @@ pub fn next(engine: &mut LiveEngine) -> Ready {
     }
 }
 
-/// A connected pair: the engine's end and the peer's.
+/// A connected pair: the engine's end and the peer's end.
 pub fn tcp_pair(engine: &mut LiveEngine) -> (Token, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -50,7 +50,7 @@ pub fn tcp_pair(engine: &mut LiveEngine) -> (Token, TcpStream) {
     (engine.adopt(OwnedFd::from(listener.accept().unwrap().0)).unwrap(), peer)
 }
 
-/// The same over a Unix socket.
+/// A connected pair over a Unix socket.
 pub fn unix_pair(engine: &mut LiveEngine) -> (Token, UnixStream) {
     let (ours, peer) = UnixStream::pair().unwrap();
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -103,7 +103,7 @@ fn a_tcp_echo_from_listening_to_the_end() {
 }
 
 #[test]
-fn an_adopted_tcp_socket_has_no_nagle_and_an_ipv6_address_is_one() {
+fn an_adopted_tcp_socket_has_nodelay_and_keeps_an_ipv6_address() {
     let mut engine = engine();
     let (token, peer) = tcp_pair(&mut engine);
     assert!(TcpStream::from(engine.dup(token).unwrap()).nodelay().unwrap());

@@ -1,4 +1,4 @@
-//! Real sockets: long writes, slow readers, the end of the writing half.
+//! Real sockets: long writes, slow readers, and the end of the writing half.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::thread;
@@ -7,7 +7,7 @@ use super::fake::read;
 use super::live::{LiveEngine, engine, next, tcp_pair, unix_pair};
 use crate::engine::{Flush, Read, Ready, Token};
 
-/// Some megabytes, pushed and held by turns, larger than any socket buffer.
+/// Queues some megabytes, pushed and held by turns: more than any socket buffer takes.
 fn queue_much(engine: &mut LiveEngine, token: Token) -> Vec<u8> {
     let mut all = Vec::new();
     for index in 0..400_u32 {
@@ -26,7 +26,7 @@ fn queue_much(engine: &mut LiveEngine, token: Token) -> Vec<u8> {
     all
 }
 
-/// Flushes as the events say until all is written; how often it had to wait.
+/// Flushes as the events say until everything is written; returns how often it had to wait.
 fn flush_all(engine: &mut LiveEngine, token: Token) -> usize {
     let mut waits = 0;
     loop {
@@ -44,7 +44,7 @@ fn flush_all(engine: &mut LiveEngine, token: Token) -> usize {
 }
 
 #[test]
-fn megabytes_reach_a_slow_reader_whole_and_then_the_end_does() {
+fn megabytes_reach_a_slow_reader_whole_and_before_the_end() {
     let mut engine = engine();
     let (tcp, mut tcp_peer) = tcp_pair(&mut engine);
     let (unix, mut unix_peer) = unix_pair(&mut engine);
@@ -68,7 +68,7 @@ fn megabytes_reach_a_slow_reader_whole_and_then_the_end_does() {
 }
 
 #[test]
-fn after_our_end_the_peer_can_still_be_heard() {
+fn after_our_end_the_peers_bytes_are_still_read() {
     let mut engine = engine();
     let (token, mut peer) = tcp_pair(&mut engine);
     engine.out(token).unwrap().push(b"question");
@@ -100,7 +100,7 @@ fn writing_to_a_peer_that_has_gone_is_an_error_and_no_signal() {
 }
 
 #[test]
-fn a_peer_that_resets_while_we_wait_for_room_is_noticed_though_reading_is_paused() {
+fn a_reset_while_we_wait_for_room_is_noticed_although_reading_is_paused() {
     let mut engine = engine();
     let (token, peer) = tcp_pair(&mut engine);
     engine.pause(token);

@@ -1,4 +1,4 @@
-//! The queue by itself: order, counts, and whose memory it is.
+//! The queue by itself: its order, its counts, and the ownership of its memory.
 
 use std::io::IoSlice;
 
@@ -8,7 +8,7 @@ use super::fake::one_socket;
 use crate::engine::out_queue::{MAX_PIECES, SpareBuffers};
 use crate::engine::{FLUSH_AT, Flush, OutQueue};
 
-/// Writes up to `room` bytes as a kernel would: the bytes it took.
+/// Writes up to `room` bytes as a kernel would, and returns those that it took.
 fn write(queue: &mut OutQueue<Vec<u8>>, room: usize) -> Vec<u8> {
     let taken = match queue.single() {
         Some(bytes) => bytes[..bytes.len().min(room)].to_vec(),
@@ -46,7 +46,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn whatever_is_pushed_held_and_taken_comes_out_in_order(steps in steps()) {
+    fn bytes_that_are_pushed_and_held_come_out_in_order(steps in steps()) {
         let mut queue = OutQueue::new();
         let (mut expected, mut written) = (Vec::new(), Vec::new());
         let mut bytes = (0..=255_u8).cycle();

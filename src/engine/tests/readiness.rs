@@ -1,4 +1,4 @@
-//! Batches of events: what is reported, skipped and withdrawn.
+//! Batches of events: which events are reported, skipped and withdrawn.
 
 use super::fake::{POLLER, batch, engine, one_socket, read, readable, writable};
 use crate::engine::{Engine, Errno, Flush, Interest, MAX_EVENTS, Os, Read, Ready};
@@ -52,7 +52,7 @@ fn a_socket_paused_in_its_turn_is_reported_again_once_resumed() {
 }
 
 #[test]
-fn what_a_batch_left_over_comes_before_the_next() {
+fn events_left_over_by_a_batch_come_before_the_next() {
     let (mut engine, fake) = engine();
     let tokens: Vec<_> = (0..2)
         .map(|_| {
@@ -229,7 +229,7 @@ fn a_resume_that_fails_leaves_the_socket_paused() {
 }
 
 #[test]
-fn closing_takes_out_of_the_poller_first_and_a_reset_lingers_not() {
+fn closing_leaves_the_poller_first_and_a_reset_does_not_linger() {
     let (mut engine, fake, token, fd) = one_socket();
     assert!(engine.close(token));
     assert_eq!(fake.kernel().take_log(), [format!("delete {fd}"), format!("close {fd}")]);
@@ -241,7 +241,7 @@ fn closing_takes_out_of_the_poller_first_and_a_reset_lingers_not() {
     assert_eq!(fake.kernel().take_log(), calls);
 }
 
-/// After a fork the child drops the engine; its poller is the parent's too.
+/// After a fork the child drops the engine, whose poller is the parent's too.
 #[test]
 fn dropping_the_engine_leaves_the_poller_and_the_connections_alone() {
     let (engine, fake, _, fd) = one_socket();
@@ -251,7 +251,7 @@ fn dropping_the_engine_leaves_the_poller_and_the_connections_alone() {
 }
 
 #[test]
-fn addresses_descriptors_and_duplicates_are_the_kernels() {
+fn addresses_descriptors_and_duplicates_come_from_the_kernel() {
     use crate::engine::Address;
     let (mut engine, _, token, fd) = one_socket();
     assert_eq!(engine.local_addr(token).unwrap(), Address::Unix(b"/local".to_vec()));

@@ -1,4 +1,4 @@
-//! What a read says.
+//! The results of reads.
 
 use super::fake::{batch, one_socket, read, readable};
 use crate::engine::{Errno, Flush, Read, Ready};
@@ -76,7 +76,7 @@ fn a_reset_is_a_loss_and_does_not_spin() {
 }
 
 #[test]
-fn what_came_before_a_reset_is_read_first() {
+fn bytes_that_came_before_a_reset_are_read_first() {
     let (mut engine, fake, token, fd) = one_socket();
     fake.kernel().arrive(fd, b"last words");
     fake.kernel().inbound.entry(fd).or_default().push_back(Err(Errno::CONNRESET));

@@ -1,9 +1,9 @@
-//! Flushing: short writes, full buffers, errors, the end.
+//! Flushing: short writes, full buffers, errors, and the end.
 
 use super::fake::{Fake, FakeEngine, batch, engine, one_socket, read, readable, writable};
 use crate::engine::{Errno, Flush, Interest, Ready, Token};
 
-/// Queues pushed and held pieces by turns and returns all their bytes in order.
+/// Queues pieces that are pushed and held by turns, and returns all their bytes in order.
 fn mixed(engine: &mut FakeEngine, token: Token) -> Vec<u8> {
     let out = engine.out(token).unwrap();
     out.push(b"ab");
@@ -69,7 +69,7 @@ fn a_short_write_at_every_cut_loses_nothing() {
 }
 
 #[test]
-fn a_full_buffer_is_waited_for_and_meanwhile_no_call_is_made() {
+fn while_a_full_buffer_is_waited_for_no_call_is_made() {
     for full in [Errno::AGAIN, Errno::NOBUFS] {
         let (mut engine, fake, token, fd) = one_socket();
         limit(&fake, fd, [Err(full)]);
@@ -144,7 +144,7 @@ fn a_long_queue_leaves_64_pieces_at_a_time() {
 }
 
 #[test]
-fn a_lost_connection_is_told_once_and_what_had_come_can_still_be_read() {
+fn a_loss_is_told_once_and_bytes_that_had_come_can_still_be_read() {
     for error in [Errno::PIPE, Errno::CONNRESET] {
         let (mut engine, fake, token, fd) = one_socket();
         fake.kernel().arrive(fd, b"goodbye");
@@ -181,7 +181,7 @@ fn a_hangup_wakes_a_waiting_writer_which_then_learns_of_the_loss() {
 }
 
 #[test]
-fn a_socket_whose_room_cannot_be_watched_for_is_lost() {
+fn a_socket_that_cannot_be_watched_for_room_is_lost() {
     let (mut engine, fake, token, fd) = one_socket();
     engine.pause(token);
     fake.kernel().set(fd, |state| state.readable = true);
@@ -222,7 +222,7 @@ fn the_end_is_sent_at_once_when_nothing_is_queued() {
 }
 
 #[test]
-fn the_end_follows_what_is_queued() {
+fn the_end_follows_the_queued_bytes() {
     let (mut engine, fake, token, fd) = one_socket();
     limit(&fake, fd, [Ok(1), Ok(1)]);
     engine.out(token).unwrap().push(b"xyz");

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn each_ping_is_seen_once_wherever_reading_stopped_and_however_the_rest_comes() {
+    fn each_ping_is_seen_once_however_the_bytes_are_cut() {
         for read in 0..BYTES.len() - 5 {
             let mut receiver = receiver();
             let mut codec =
@@ -172,7 +172,7 @@ mod tests {
                     seen.push(ping.as_ref().to_vec());
                 }
             }
-            // A ping that was cut off is the receiver's: it has its start.
+            // A ping that was cut off is answered by the receiver, which has its start.
             let cut = scan.begun;
             let mut wanted = vec![b"A".to_vec(), b"".to_vec(), b"BC".to_vec()];
             if cut {
@@ -188,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_seen_behind_a_fault() {
+    fn no_ping_is_seen_after_a_fault() {
         let mut scan = receiver().ping_scan();
         assert!(scan.next_ping(b"\x83\x00\x89\x00").is_none());
         assert!(scan.next_ping(b"\x83\x00\x89\x00\x89\x00").is_none());
     }
 
     #[test]
-    fn pings_that_were_seen_are_met_once() {
+    fn pings_that_were_seen_are_met_again_once() {
         let mut scan = receiver().ping_scan();
         while scan.next_ping(BYTES).is_some() {}
         assert!(scan.consume(4));

@@ -14,7 +14,7 @@ const DEFLATING_CLIENT: ReceiverOptions = ReceiverOptions { inflate: INFLATE, ..
 const BOTH: [ReceiverOptions; 2] = [DEFLATING_SERVER, DEFLATING_CLIENT];
 const TOO_LONG: Got = Got::Fault(ProtocolError::UnsupportedMessageLength);
 
-/// A peer that compresses: its sender, its codec and what it has put on the wire.
+/// A peer that compresses: its sender, its codec, and its bytes on the wire.
 struct Peer {
     sender: Sender,
     codec: Codec,
@@ -23,7 +23,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// The peer of the receiver that `options` make.
+    /// The peer of a receiver with `options`.
     fn of(options: ReceiverOptions, params: DeflateParams) -> Self {
         let masking = options.role == Role::Server;
         let role = if masking { Role::Client } else { Role::Server };
@@ -51,7 +51,7 @@ impl Peer {
     }
 }
 
-/// The wire of one compressed message.
+/// The bytes of one compressed message on the wire.
 fn compressed(options: ReceiverOptions, binary: bool, data: &[u8], each: usize) -> Vec<u8> {
     let mut peer = Peer::of(options, DeflateParams::default());
     peer.send(binary, true, data, each);
@@ -60,7 +60,7 @@ fn compressed(options: ReceiverOptions, binary: bool, data: &[u8], each: usize) 
 
 #[test]
 fn the_examples_of_the_rfc() {
-    // RFC 7692 section 7.2.3: one block, two blocks, no compression, BFINAL, a shared window.
+    // RFC 7692 section 7.2.3: one block, two blocks, no compression, BFINAL, and a shared window.
     let whole: [&[u8]; 4] = [
         b"\xf2\x48\xcd\xc9\xc9\x07\x00",
         b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
@@ -133,7 +133,7 @@ fn messages_of_every_size_in_fragments_of_every_size() {
 }
 
 #[test]
-fn the_limit_holds_for_what_is_inflated() {
+fn the_limit_holds_for_the_inflated_message() {
     for limit in [1_usize, 100, 70_000] {
         for options in BOTH {
             let options = ReceiverOptions { max_payload: limit as u64, ..options };
@@ -142,7 +142,7 @@ fn the_limit_holds_for_what_is_inflated() {
                     let data = vec![b'z'; len];
                     for binary in [true, false] {
                         let bytes = compressed(options, binary, &data, each);
-                        // Three bytes of DEFLATE for one of text are over the limit of one as well.
+                        // Three bytes of DEFLATE for one of text exceed a limit of one as well.
                         let expected = match (binary, len > limit || (limit == 1 && len == 1)) {
                             (_, true) => TOO_LONG,
                             (true, _) => Got::Binary(data.clone()),
@@ -160,11 +160,11 @@ fn the_limit_holds_for_what_is_inflated() {
 }
 
 #[test]
-fn a_bomb_costs_its_limit() {
+fn a_decompression_bomb_costs_no_more_than_the_limit() {
     const LIMIT: usize = 1 << 20;
     let bomb = vec![0; 100 << 20];
     let options = ReceiverOptions { max_payload: LIMIT as u64, ..DEFLATING_SERVER };
-    // Storage doubles while it grows; beyond that there would be no memory, another fault.
+    // Storage doubles while it grows; if it needed more, there would be another fault: no memory.
     Metered::refuse_beyond(2 * LIMIT + 256 * 1024);
     for each in [usize::MAX, 10 << 20] {
         let bytes = compressed(options, true, &bomb, each);
@@ -184,7 +184,7 @@ fn a_bomb_costs_its_limit() {
 }
 
 #[test]
-fn what_inflates_to_no_text_is_refused() {
+fn a_text_message_that_inflates_to_bad_utf_8_is_refused() {
     let invalid = [Got::Fault(ProtocolError::InvalidUtf8)];
     let long = [&[b'a'; 100_000][..], b"\xff", &[b'b'; 100_000]].concat();
     for text in [&b"\xff"[..], b"cut off \xe2\x82", b"\xed\xa0\x80 and on", &long] {
@@ -280,7 +280,7 @@ proptest! {
         binary in any::<bool>(),
         limit in prop_oneof![Just(0_u64), 1_u64..3000],
     ) {
-        // A header of too much is refused before what is in it.
+        // A header with a length above the limit is refused before its payload is read.
         let limit = if limit < payload.len() as u64 { 0 } else { limit };
         let options = ReceiverOptions { max_payload: limit, ..DEFLATING_SERVER };
         let opcode = if binary { BINARY } else { TEXT };

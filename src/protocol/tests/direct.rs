@@ -1,4 +1,4 @@
-//! Receiving into the message's own buffer.
+//! Direct reads: receiving into the message's own buffer.
 
 use super::{
     BINARY, FIN, Got, INFLATE, MessageBuffer, Metered, PING, RSV1, ReceiverOptions, SERVER, Side,
@@ -6,7 +6,7 @@ use super::{
 };
 
 #[test]
-fn it_is_offered_only_where_enough_of_a_plain_frame_is_missing() {
+fn a_direct_read_is_offered_only_if_enough_of_a_plain_frame_is_missing() {
     let options = ReceiverOptions { inflate: INFLATE, ..SERVER };
     let mut side = Side::<Vec<u8>>::new(options);
     let frame = masked(FIN | BINARY, &[9; 50_000]);
@@ -40,7 +40,7 @@ fn a_buffer_grows_with_what_arrives_up_to_the_end_of_the_frame() {
         assert_eq!(buffer.len(), received);
         assert!(buffer.capacity() <= (received * 2).clamp(64 * 1024, LENGTH));
         assert!(most >= 4096.min(LENGTH - received), "{most} bytes are not worth a system call");
-        // Odd pieces, so that the mask and the characters are cut.
+        // The pieces have odd lengths, so that they cut the mask and the characters.
         let taken = most.min(60_001);
         buffer.extend(&frame[at..at + taken]).expect("there was room");
         side.receiver.direct_received(taken).expect("it is text");
@@ -52,7 +52,7 @@ fn a_buffer_grows_with_what_arrives_up_to_the_end_of_the_frame() {
 }
 
 #[test]
-fn bad_text_is_refused_there_as_well() {
+fn bad_text_is_refused_in_a_direct_read_as_well() {
     let mut side = Side::<Metered>::new(SERVER);
     side.feed_directly(&masked(FIN | TEXT, &[b"ok".repeat(9000), vec![0xff; 9000]].concat()), 1);
     assert_eq!(side.got, [Got::Fault(super::ProtocolError::InvalidUtf8)]);

@@ -1,4 +1,4 @@
-//! Every fault a peer can commit, as bytes, with its name, its close code and its message.
+//! Every fault that a peer can commit, as bytes, with its name, its close code and its message.
 
 use super::super::close::{CloseError, ClosePayload, MAX_REASON, NO_STATUS, is_valid_close_code};
 use super::super::frame::{FrameHeader, HeaderRules, Role};
@@ -94,7 +94,7 @@ fn every_fault_is_provoked_by_bytes_whatever_the_cuts() {
         assert_eq!(got, [Got::Fault(fault)], "{bytes:x?}");
         seen.push(std::mem::discriminant(&fault));
     }
-    // These need more than bytes.
+    // The other faults need more than bytes.
     for fault in [TooManyBufferedChunks, OutOfMemory] {
         seen.push(std::mem::discriminant(&fault));
     }
@@ -104,7 +104,7 @@ fn every_fault_is_provoked_by_bytes_whatever_the_cuts() {
 }
 
 #[test]
-fn pieces_that_are_held_apart_are_limited() {
+fn separately_held_pieces_are_limited() {
     let options = ReceiverOptions { max_buffered_chunks: 2, ..SERVER };
     let three = [masked(BINARY, b"a"), masked(0, b"b"), masked(0, b""), masked(FIN, b"c")].concat();
     assert_eq!(received_with(options, true, &three), [Got::Fault(TooManyBufferedChunks)]);
@@ -115,7 +115,7 @@ fn pieces_that_are_held_apart_are_limited() {
 }
 
 #[test]
-fn no_memory_is_that_connections_fault() {
+fn running_out_of_memory_is_a_fault_of_that_connection() {
     Metered::refuse_beyond(100_000);
     for piece in [1000, 200_000] {
         let mut side = Side::<Metered>::new(SERVER);
@@ -143,7 +143,7 @@ fn a_fault_is_reported_once_and_what_follows_is_dropped() {
     assert!(side.receiver.is_finished());
 }
 
-/// What section 5 of RFC 6455 says of the two first bytes, written down once more: rule by rule.
+/// The rules of RFC 6455 section 5 on the first two bytes, written down independently, one by one.
 fn judged(first: u8, second: u8, rules: HeaderRules) -> Result<(), ProtocolError> {
     let (fin, rsv1, opcode) = (first >= 128, first & 64 != 0, first % 16);
     let (has_mask, length) = (second >= 128, second % 128);
@@ -239,7 +239,7 @@ fn close_reasons_of_every_length_arrive_and_are_written() {
 }
 
 #[test]
-fn what_our_caller_may_not_put_in_a_close_frame() {
+fn close_codes_and_reasons_that_our_caller_may_not_send_are_refused() {
     let write = |code, reason: &[u8]| ClosePayload { code, reason }.write().map(|_| ());
     assert_eq!(write(1006, b""), Err(CloseError::InvalidCode(1006)));
     assert_eq!(write(NO_STATUS, b"x"), Err(CloseError::InvalidCode(1005)));
@@ -249,13 +249,13 @@ fn what_our_caller_may_not_put_in_a_close_frame() {
 }
 
 #[test]
-fn bad_reasons_pass_where_validation_is_left_out() {
+fn bad_reasons_pass_if_validation_is_skipped() {
     let options = ReceiverOptions { skip_utf8_validation: true, ..SERVER };
     let frame = masked(FIN | CLOSE, b"\x03\xe8\xff");
     assert_eq!(received(options, &frame), [Got::Close(1000, b"\xff".to_vec())]);
 }
 
-/// Close code, name, and message behind "Invalid WebSocket frame: " or in full.
+/// The close code, the name, and the message: the part after "Invalid WebSocket frame: ", or in full.
 const SAID: [(u16, &str, &str); 15] = [
     (1002, "WS_ERR_EXPECTED_FIN", ": FIN must be set"),
     (1002, "WS_ERR_EXPECTED_MASK", ": MASK must be set"),
@@ -279,7 +279,7 @@ const SAID: [(u16, &str, &str); 15] = [
 ];
 
 #[test]
-fn names_codes_and_messages() {
+fn each_fault_has_its_name_code_and_message() {
     for (fault, (close_code, name, message)) in ProtocolError::ALL.into_iter().zip(SAID) {
         let message = match message.strip_prefix(": ") {
             Some(rest) => format!("Invalid WebSocket frame: {rest}"),

@@ -1,4 +1,4 @@
-//! Messages and control frames as they should be.
+//! Valid messages and control frames.
 
 use super::super::frame::{FrameHeader, Opcode, append_frame, write_header};
 use super::{
@@ -102,7 +102,7 @@ fn a_receiver_is_small_and_the_input_is_where_short_messages_lie() {
 }
 
 #[test]
-fn headers_are_written_in_the_fewest_bytes() {
+fn headers_are_written_in_as_few_bytes_as_possible() {
     let header =
         |length, mask| FrameHeader { fin: true, rsv1: false, opcode: Opcode::Binary, mask, length };
     let write = |length, mask| write_header(&header(length, mask)).to_vec();
@@ -116,7 +116,7 @@ fn headers_are_written_in_the_fewest_bytes() {
 }
 
 #[test]
-fn an_appended_frame_is_what_the_examples_say() {
+fn an_appended_frame_equals_the_examples() {
     let header =
         |mask| FrameHeader { fin: true, rsv1: false, opcode: Opcode::Text, mask, length: 99 };
     let mut out = b"before".to_vec();
@@ -128,7 +128,7 @@ fn an_appended_frame_is_what_the_examples_say() {
     );
 }
 
-/// A message: whether it is binary, its fragments, and a ping behind each of those that says so.
+/// A message: whether it is binary, and its fragments, each with a ping after it or not.
 type Sent = (bool, Vec<(Vec<u8>, bool)>);
 
 fn sent() -> impl Strategy<Value = Vec<Sent>> {
@@ -173,14 +173,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_is_sent_arrives_whatever_the_cuts(messages in sent(), server in any::<bool>()) {
+    fn every_sent_message_arrives_whatever_the_cuts(messages in sent(), server in any::<bool>()) {
         let options = if server { SERVER } else { CLIENT };
         let (bytes, expected) = on_the_wire(&messages, options);
         prop_assert_eq!(received(options, &bytes), expected);
     }
 
     #[test]
-    fn whatever_comes_is_judged_alike_whatever_the_cuts(
+    fn any_bytes_are_judged_alike_whatever_the_cuts(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
         server in any::<bool>(),
         fragments in any::<bool>(),
@@ -193,7 +193,7 @@ proptest! {
     }
 
     #[test]
-    fn a_header_that_is_written_is_read_as_it_was(
+    fn a_written_header_is_read_back_the_same(
         fin in any::<bool>(),
         binary in any::<bool>(),
         mask in any::<Option<[u8; 4]>>(),

@@ -1,4 +1,4 @@
-//! Limits at, one under and one over; memory that follows what came, not what was declared.
+//! Limits: at each of them, one under and one over. Memory follows the bytes that came, not the declared length.
 
 use super::{
     BINARY, CLIENT, CONTINUATION, FIN, Got, Metered, ProtocolError, ReceiverOptions, SERVER, Side,
@@ -20,7 +20,7 @@ fn in_frames(options: ReceiverOptions, len: usize, each: usize) -> Vec<u8> {
 }
 
 #[test]
-fn the_longest_message_whatever_its_frames() {
+fn the_longest_message_is_received_whatever_its_frames() {
     for options in [SERVER, CLIENT] {
         for limit in [1, 125, 126, 4096, 5000] {
             let options = ReceiverOptions { max_payload: limit as u64, ..options };
@@ -50,7 +50,7 @@ fn the_limit_is_checked_when_the_header_is_read() {
         assert_eq!(side.got, [TOO_LONG]);
         assert_eq!(Metered::held(), 0);
     }
-    // The second frame would be too much: not a byte of it is waited for.
+    // The second frame would exceed the limit: the receiver does not wait for a byte of it.
     let mut side = Side::<Metered>::new(ReceiverOptions { max_payload: 10, ..SERVER });
     side.feed(&[masked(TEXT, &[b'a'; 9]), declares(FIN, 2)].concat());
     assert_eq!(side.got, [TOO_LONG]);
@@ -64,7 +64,7 @@ fn zero_switches_a_limit_off() {
 }
 
 #[test]
-fn the_most_frames_of_a_message() {
+fn the_number_of_frames_of_a_message_is_limited() {
     let options = ReceiverOptions { max_fragments: 3, ..SERVER };
     let too_many = [Got::Fault(ProtocolError::TooManyFragments)];
     for len in [2, 3] {
@@ -72,7 +72,7 @@ fn the_most_frames_of_a_message() {
         assert_eq!(got, [Got::Binary(vec![b'm'; len])]);
     }
     assert_eq!(received(options, &in_frames(options, 4, 1)), too_many);
-    // Each message counts for itself.
+    // Each message is counted separately.
     let twice = [in_frames(options, 3, 1), in_frames(options, 3, 1)].concat();
     assert_eq!(received(options, &twice).len(), 2);
 }
@@ -110,7 +110,7 @@ fn without_limits_tiny_and_empty_fragments_cost_what_they_carry() {
 }
 
 #[test]
-fn a_gibibyte_declared_and_dribbled_takes_what_came() {
+fn a_declared_gibibyte_takes_memory_only_for_what_came() {
     for directly in [false, true] {
         let mut side = Side::<Metered>::new(SERVER);
         side.feed(&declares(FIN | BINARY, 1 << 30));

@@ -1,5 +1,5 @@
-//! What a peer sends, as bytes, and what comes out: fed whole, byte by byte, at random cuts, and
-//! into the message's own buffer.
+//! The bytes that a peer sends and the events that they give: fed whole, byte by byte, at random cuts, and into the
+//! message's own buffer.
 
 mod compressed;
 mod direct;
@@ -44,7 +44,7 @@ pub(super) fn codec() -> Codec {
     Codec::new(CodecLimits { max_compressors: 2, max_decompressors: 2, max_tables: 2 })
 }
 
-/// An event that owns what it holds.
+/// An event with owned contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Got {
     Text(Vec<u8>),
@@ -61,7 +61,7 @@ impl Got {
         Self::Text(text.as_bytes().to_vec())
     }
 
-    /// What the decompressor says about a bad stream is its own affair, and depends on the cuts.
+    /// Drops the decompressor's words about a bad stream, which depend on the cuts.
     fn fault(fault: ProtocolError) -> Self {
         Self::Fault(match fault {
             ProtocolError::InvalidDeflate { reason } => {
@@ -91,7 +91,7 @@ impl Got {
     }
 }
 
-/// A receiver and all that came out of it.
+/// A receiver and all events that it gave.
 pub(super) struct Side<B = Vec<u8>> {
     pub(super) receiver: Receiver<B>,
     pub(super) codec: Codec,
@@ -103,7 +103,7 @@ impl<B: MessageBuffer> Side<B> {
         Self { receiver: Receiver::new(options), codec: codec(), got: Vec::new() }
     }
 
-    /// One read from the socket.
+    /// Feeds one read from the socket.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         let mut bytes = bytes.to_vec();
         let mut input = Input::new(&mut bytes);
@@ -117,7 +117,7 @@ impl<B: MessageBuffer> Side<B> {
         assert_eq!(input.remaining(), 0, "`None` says that all was read");
     }
 
-    /// As [`Side::feed`], but into the message's own buffer wherever that is offered.
+    /// As [`Side::feed`], but into the message's own buffer whenever that is offered.
     pub(super) fn feed_directly(&mut self, mut bytes: &[u8], at_least: usize) {
         while !bytes.is_empty() {
             let taken = match self.receiver.direct(at_least) {
@@ -143,7 +143,7 @@ impl<B: MessageBuffer> Side<B> {
     }
 }
 
-/// A small generator of numbers that are the same in each run.
+/// A small generator of numbers, which are the same in each run.
 pub(super) struct Numbers(u64);
 
 impl Numbers {
@@ -151,7 +151,7 @@ impl Numbers {
         Self(0x1234_5678_9abc_def1)
     }
 
-    /// 1 to `most`.
+    /// A number from 1 to `most`.
     pub(super) fn up_to(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -160,12 +160,12 @@ impl Numbers {
     }
 }
 
-/// What comes out of `bytes`, which must not depend on how they are cut.
+/// The events that `bytes` give, which must not depend on how they are cut.
 pub(super) fn received(options: ReceiverOptions, bytes: &[u8]) -> Vec<Got> {
     received_with(options, false, bytes)
 }
 
-/// As [`received`], with binary messages in fragments if asked.
+/// As [`received`], with binary messages in fragments if asked for.
 pub(super) fn received_with(options: ReceiverOptions, fragments: bool, bytes: &[u8]) -> Vec<Got> {
     let side = || {
         let mut side = Side::<Vec<u8>>::new(options);
@@ -203,7 +203,7 @@ pub(super) fn received_with(options: ReceiverOptions, fragments: bool, bytes: &[
 
 pub(super) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame of a client, masked; `first` are FIN, RSV and opcode.
+/// A masked frame of a client; `first` is the byte with FIN, RSV and opcode.
 pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = unmasked(first, payload);
     frame[1] |= 0x80;
@@ -232,7 +232,7 @@ pub(super) fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// What a frame of the role that `options` does not have looks like.
+/// A frame as the peer of a receiver with `options` sends it.
 pub(super) fn from_peer(options: ReceiverOptions, first: u8, payload: &[u8]) -> Vec<u8> {
     match options.role {
         Role::Server => masked(first, payload),
@@ -240,7 +240,7 @@ pub(super) fn from_peer(options: ReceiverOptions, first: u8, payload: &[u8]) -> 
     }
 }
 
-/// A header alone, masked, that declares `length` bytes in eight.
+/// A masked header alone, which declares `length` in eight bytes.
 pub(super) fn declares(first: u8, length: u64) -> Vec<u8> {
     [&[first, 0xff][..], &length.to_be_bytes(), &KEY].concat()
 }
@@ -250,13 +250,13 @@ std::thread_local! {
     static MOST: std::cell::Cell<usize> = const { std::cell::Cell::new(usize::MAX) };
 }
 
-/// A buffer whose capacity counts in [`Metered::held`], and which is refused beyond
+/// A buffer whose capacity counts in [`Metered::held`], and which cannot grow beyond
 /// [`Metered::refuse_beyond`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Metered(Vec<u8>);
 
 impl Metered {
-    /// Bytes that all buffers of this thread have reserved.
+    /// The bytes that all buffers of this thread have reserved.
     pub(super) fn held() -> usize {
         HELD.get()
     }

@@ -1,4 +1,4 @@
-//! What is agreed of permessage-deflate, by tables of offers and answers.
+//! The negotiation of permessage-deflate, by tables of offers and answers.
 
 use crate::protocol::Role;
 use crate::protocol::deflate::Strategy;
@@ -136,7 +136,7 @@ fn the_client_takes_no_more_than_it_offered() {
 }
 
 #[test]
-fn offers_say_what_is_wished() {
+fn offers_have_the_parameters_of_the_configuration() {
     assert_eq!(offer(&PLAIN), "permessage-deflate; client_max_window_bits");
     let config = Config {
         client_max_window_bits: Some(Bits::Refused),
@@ -149,7 +149,7 @@ fn offers_say_what_is_wished() {
 }
 
 #[test]
-fn each_side_gets_its_own_half() {
+fn each_side_gets_the_parameters_of_its_own_direction() {
     let params = accept_as_server(
         &PLAIN,
         &offers(

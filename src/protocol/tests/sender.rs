@@ -1,4 +1,4 @@
-//! What headers say, by the rules of ws's `Sender.send`.
+//! The headers that the sender writes, by the rules of ws's `Sender.send`.
 
 use super::super::deflate::DeflateParams;
 use super::super::frame::{Opcode, Role};
@@ -35,7 +35,7 @@ fn the_first_fragment_decides_for_its_message() {
 }
 
 #[test]
-fn the_threshold_counts_where_our_context_is_not_taken_over() {
+fn the_threshold_holds_without_our_context_takeover() {
     for (no_context_takeover, len, compressed) in
         [(true, 1023, false), (true, 1024, true), (false, 0, true), (false, 1023, true)]
     {
@@ -44,7 +44,7 @@ fn the_threshold_counts_where_our_context_is_not_taken_over() {
         let mut sender = Sender::new(Role::Server, Some(params));
         assert_eq!(sender.begin(len, &WHOLE).compress, compressed, "{len}");
     }
-    // It is the first fragment that is compared with it.
+    // Only the first fragment is compared with the threshold.
     let params =
         DeflateParams { no_context_takeover: true, threshold: 10, ..DeflateParams::default() };
     let mut sender = Sender::new(Role::Server, Some(params));
@@ -55,7 +55,7 @@ fn the_threshold_counts_where_our_context_is_not_taken_over() {
 }
 
 #[test]
-fn a_window_that_cannot_be_made_is_sent_uncompressed() {
+fn with_a_window_that_zlib_cannot_make_messages_go_uncompressed() {
     let params = DeflateParams { window_bits: 8, ..DeflateParams::default() };
     let mut sender = Sender::new(Role::Client, Some(params));
     let frame = sender.begin(5000, &WHOLE);

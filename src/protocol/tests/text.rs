@@ -1,4 +1,4 @@
-//! Text: valid, or refused as soon as it cannot become valid.
+//! Text is either valid, or refused as soon as it cannot become valid.
 
 use super::{
     BINARY, CLIENT, CONTINUATION, FIN, Got, PING, ProtocolError, ReceiverOptions, SERVER, Side,
@@ -37,7 +37,7 @@ fn long_text_with_characters_across_every_block() {
 }
 
 #[test]
-fn text_that_is_none_is_refused_in_every_form() {
+fn invalid_text_is_refused_in_every_form() {
     let long = [&[b'a'; 30_000][..], b"\xf8"].concat();
     let bad: [&[u8]; 7] = [
         b"\xff",

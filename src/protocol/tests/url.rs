@@ -1,4 +1,4 @@
-//! Addresses of servers. `tests/net/urls.json` is the long table; here is what is ours.
+//! Addresses of servers. `tests/net/urls.json` is the long table; here are the rules of our own.
 
 use crate::protocol::url::{Address, parse};
 
@@ -36,7 +36,7 @@ fn a_port_is_always_known_and_an_empty_query_is_not_asked_for() {
 }
 
 #[test]
-fn what_is_refused_and_why() {
+fn refused_addresses_say_why() {
     for (text, why) in [
         ("h", "relative URL without a base"),
         ("ftp://h/", "unsupported scheme"),
@@ -54,7 +54,7 @@ fn what_is_refused_and_why() {
 }
 
 #[test]
-fn relative_ones() {
+fn relative_references_are_resolved() {
     for (text, joined) in [
         ("../d", "ws://a/d"),
         ("?e", "ws://a/b/c?e"),

@@ -1,4 +1,4 @@
-//! Inflating elsewhere: a receiver with a mark gives the same events as one without.
+//! Inflating in a thread: a receiver with a mark gives the same events as one without.
 
 use super::super::deflate::DeflateParams;
 use super::super::frame::{Role, append_frame};
@@ -8,8 +8,8 @@ use super::{Codec, Got, INFLATE, KEY, Numbers, ReceiverOptions, SERVER, codec, r
 
 const OPTIONS: ReceiverOptions = ReceiverOptions { inflate: INFLATE, ..SERVER };
 
-/// What comes of `bytes`, fed in pieces of `each` bytes to a receiver that leaves what is beyond `mark`.
-fn received_elsewhere(
+/// The events of `bytes`, fed in pieces of `each` bytes to a receiver that leaves everything beyond `mark` as work.
+fn received_with_work(
     options: ReceiverOptions,
     bytes: &[u8],
     mark: usize,
@@ -41,7 +41,7 @@ fn received_elsewhere(
     got
 }
 
-/// Does the work, as a thread would: within the room that there is.
+/// Does the work as a thread would, within the room that there is.
 fn work(receiver: &mut Receiver<Vec<u8>>, here: &mut Codec, there: &mut Codec) {
     let mut work = receiver.take_work(here).expect("there is work");
     assert!(receiver.take_work(here).is_none());
@@ -56,7 +56,7 @@ fn work(receiver: &mut Receiver<Vec<u8>>, here: &mut Codec, there: &mut Codec) {
     receiver.give_work(work, here);
 }
 
-/// Three messages that differ in length and in how well they are compressed, in fragments of `each`.
+/// Three messages that differ in length and in how well they compress, in fragments of `each`.
 fn wire(no_context_takeover: bool, each: usize) -> Vec<u8> {
     let params = DeflateParams { no_context_takeover, ..DeflateParams::default() };
     let (mut sender, mut codec, mut wire) =
@@ -91,7 +91,7 @@ fn wire(no_context_takeover: bool, each: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_inflated_elsewhere_is_the_same() {
+fn messages_inflated_as_work_are_the_same() {
     for no_context_takeover in [false, true] {
         for fragment in [usize::MAX, 70_000] {
             let wire = wire(no_context_takeover, fragment);
@@ -99,7 +99,7 @@ fn what_is_inflated_elsewhere_is_the_same() {
             assert_eq!(wanted.len(), 8);
             for mark in [0, 64 * 1024] {
                 for each in [usize::MAX, 5003] {
-                    let got = received_elsewhere(OPTIONS, &wire, mark, each);
+                    let got = received_with_work(OPTIONS, &wire, mark, each);
                     assert!(got == wanted, "{no_context_takeover} {fragment} {mark} {each}");
                 }
             }
@@ -108,12 +108,12 @@ fn what_is_inflated_elsewhere_is_the_same() {
 }
 
 #[test]
-fn limits_and_faults_are_the_same() {
+fn limits_and_faults_are_the_same_with_work() {
     let wire = wire(false, usize::MAX);
     for max_payload in [299_999, 1_499_999] {
         let options = ReceiverOptions { max_payload, ..OPTIONS };
         let wanted = received_with(options, false, &wire);
         assert!(matches!(wanted.last(), Some(Got::Fault(_))));
-        assert!(received_elsewhere(options, &wire, 64 * 1024, 256 * 1024) == wanted);
+        assert!(received_with_work(options, &wire, 64 * 1024, 256 * 1024) == wanted);
     }
 }

@@ -1,9 +1,9 @@
-//! Messages that were compressed by another handle, among those of the connection itself.
+//! Messages that another handle compressed, mixed with those of the connection itself.
 
 use super::*;
 
-/// Sends messages to two connections, some to one of them, some to both in one form, and holds every
-/// payload against flate2 and our own decompressor. `states`: 0 keeps no compressor between messages.
+/// Sends messages to two connections, some to one of them, some to both in one form, and checks every payload
+/// with flate2 and our own decompressor. With 0 `states`, no compressor is kept between messages.
 fn mixed(params: DeflateParams, states: usize) {
     let mut codec = codec(states);
     let mut ends: Vec<_> = (0..2)
@@ -43,7 +43,7 @@ fn mixed(params: DeflateParams, states: usize) {
 }
 
 #[test]
-fn every_window_level_takeover_and_pool() {
+fn shared_messages_can_be_read_with_every_window_level_takeover_and_pool() {
     for window_bits in [9, 12, 15] {
         for level in [-1, 0, 1, 6] {
             for no_context_takeover in [false, true] {
@@ -74,7 +74,7 @@ fn other_parameters_are_not_alike() {
     for params in others {
         assert!(!handle.is_like(&Deflater::new(params)), "{params:?}");
     }
-    // What differs between these two is when a message is compressed, not what comes of it.
+    // These two differ in when they compress a message, not in its compressed form.
     let same = DeflateParams { no_context_takeover: true, threshold: 0, ..default };
     assert!(handle.is_like(&Deflater::new(same)));
 }

@@ -1,11 +1,11 @@
-//! Connections that lose their state to others, between any two messages.
+//! Connections that lose their state to others between any two messages.
 
 use super::*;
 
 struct Connection {
     deflater: Deflater,
     inflater: Inflater,
-    /// The other end, which keeps its state.
+    /// The other end of a connection, which keeps its state.
     peer_deflate: flate2::Compress,
     peer_inflate: flate2::Decompress,
 }
@@ -31,7 +31,7 @@ impl Connection {
     }
 }
 
-/// With room for none, one or two states, three connections in turn: each message finds the state gone.
+/// Three connections send in turn, with room for no, one or two states: each message finds its state gone.
 #[test]
 fn every_message_survives_eviction() {
     for window_bits in 9..=15 {
@@ -41,7 +41,7 @@ fn every_message_survives_eviction() {
             for (index, message) in short_messages().iter().enumerate() {
                 for (seed, connection) in connections.iter_mut().enumerate() {
                     connection.exchange(&mut codec, message);
-                    // A connection's own words, so that no history can stand in for another's.
+                    // Each connection has words of its own, so that no history can stand in for another.
                     connection.exchange(&mut codec, &json(300 + index, seed as u64));
                 }
                 assert!(codec.usage().compressors <= states + 1);
@@ -51,7 +51,7 @@ fn every_message_survives_eviction() {
     }
 }
 
-/// In random order, with a room that suits some.
+/// Connections send in random order, with room for the states of some of them.
 #[test]
 fn random_order() {
     let mut random = Random(2);
@@ -64,7 +64,7 @@ fn random_order() {
     }
 }
 
-/// Two messages that come in pieces, at the same time, with room for one state.
+/// Two messages come in pieces at the same time, with room for one state.
 #[test]
 fn messages_in_pieces_side_by_side() {
     let mut codec = codec(1);
@@ -84,7 +84,7 @@ fn messages_in_pieces_side_by_side() {
     assert!(codec.usage().decompressors <= 2);
 }
 
-/// A compressor evicted between two fragments of a message starts afresh inside of it.
+/// A compressor that is evicted between two fragments of a message starts afresh within it.
 #[test]
 fn eviction_between_fragments() {
     for no_context_takeover in [false, true] {
@@ -106,9 +106,9 @@ fn eviction_between_fragments() {
     }
 }
 
-/// What is kept of a window is what was used of it, and never more than one window.
+/// Only the used part of a window is kept, and never more than one window.
 #[test]
-fn an_evicted_decompressor_leaves_what_was_used() {
+fn an_evicted_decompressor_leaves_the_used_part_of_its_window() {
     for window_bits in [8_u8, 9, 12, 15] {
         let mut inflater = Inflater::new(InflateParams { window_bits, no_context_takeover: false });
         let mut codec = codec(0);

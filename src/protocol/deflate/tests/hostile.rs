@@ -1,8 +1,8 @@
-//! Bombs, broken streams, and time.
+//! Decompression bombs, broken streams, and the time that they take.
 
 use super::*;
 
-/// The error of a payload, which is the same whole, byte by byte and at random cuts.
+/// The error of a payload, which must be the same if it comes whole, byte by byte and at random cuts.
 fn fault(payload: &[u8]) -> ProtocolError {
     let mut codec = codec(1);
     let mut out = Vec::new();
@@ -33,7 +33,7 @@ fn a_bad_stream_is_refused_with_the_reason() {
     }
 }
 
-/// Garbage behind a final block is another stream, and a bad one.
+/// Garbage after a final block is read as another stream, and is a bad one.
 #[test]
 fn trailing_garbage_is_refused() {
     let hello_final = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
@@ -78,7 +78,7 @@ fn a_bomb_costs_no_more_than_the_limit() {
     }
 }
 
-/// At the limit, one under, one over; in one piece and in many.
+/// Messages at the limit, one under and one over, in one piece and in many.
 #[test]
 fn the_limit_is_exact() {
     for size in [1, 5, 1000, 32 * 1024, 100_000] {
@@ -102,7 +102,7 @@ fn the_limit_is_exact() {
     }
 }
 
-/// Random bytes and flipped bits: what we take for a message, another author's decoder reads as the same one.
+/// Random bytes and flipped bits: a message that we accept is the same for another author's decoder.
 #[test]
 fn random_bytes_agree_with_the_second_opinion() {
     let mut random = Random(99);
@@ -128,9 +128,9 @@ fn random_bytes_agree_with_the_second_opinion() {
     }
 }
 
-/// A connection at fault does not spoil the decompressor for the next one.
+/// A connection with a fault does not spoil its decompressor for the next connection.
 #[test]
-fn a_fault_stays_where_it_is() {
+fn a_fault_does_not_spread_to_another_connection() {
     let mut codec = codec(1);
     let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     for _ in 0..3 {
@@ -143,7 +143,7 @@ fn a_fault_stays_where_it_is() {
     assert!(codec.usage().decompressors <= 2);
 }
 
-/// A flood of final blocks over a full window is linear: each costs at most the copy of one window.
+/// A flood of final blocks with a full window takes linear time: each costs at most the copy of one window.
 #[test]
 fn a_flood_of_final_blocks_is_linear() {
     let mut codec = codec(1);

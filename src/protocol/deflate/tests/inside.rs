@@ -1,9 +1,8 @@
-//! What a compressed message may look like inside: tables of bytes, fed whole, byte by byte and at
-//! random cuts.
+//! The forms that a compressed message may have: tables of bytes, fed whole, byte by byte and at random cuts.
 
 use super::*;
 
-/// Feeds `payloads` as messages of one connection and asks for `expected`.
+/// Feeds `payloads` as messages of one connection, and expects `expected`.
 fn messages_are(payloads: &[&[u8]], expected: &[&[u8]]) {
     let mut random = Random(3);
     for round in 0..20 {
@@ -48,22 +47,21 @@ fn a_stored_block() {
     messages_are(&[&stored, HELLO], &[b"Hello", b"Hello"]);
 }
 
-/// Section 7.2.3.4: "Using a DEFLATE Block with \"BFINAL\" Set to 1"; the next message refers back
-/// over it.
+/// Section 7.2.3.4: "Using a DEFLATE Block with \"BFINAL\" Set to 1". The next message refers to bytes before it.
 #[test]
 fn a_final_block() {
     let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
     messages_are(&[&last, &[0xf2, 0x00, 0x11, 0x00, 0x00], HELLO], &[TEXT; 3]);
 }
 
-/// Nothing behind the final block: the message is over with it.
+/// Nothing follows the final block: the message ends with it.
 #[test]
 fn a_final_block_at_the_very_end() {
     let last = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
     messages_are(&[&last, &[0xf2, 0x00, 0x11, 0x00, 0x00], &last, HELLO], &[TEXT; 4]);
 }
 
-/// BFINAL on the very block that the four bytes complete.
+/// BFINAL is set on the block that the four bytes complete.
 #[test]
 fn a_final_block_is_the_tail() {
     let last = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x04];
@@ -80,7 +78,7 @@ fn two_blocks() {
     messages_are(&[&two, HELLO], &[b"Hello", b"Hello"]);
 }
 
-/// Several final blocks in one message, each referring to what was before it.
+/// One message has several final blocks, each of which refers to bytes before it.
 #[test]
 fn final_blocks_in_a_row() {
     let hello_final = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
@@ -92,7 +90,7 @@ fn final_blocks_in_a_row() {
     );
 }
 
-/// Section 7.2.3.6: "Compressed Empty Message" is one byte; and no byte at all is taken for it too.
+/// Section 7.2.3.6: a "Compressed Empty Message" is one byte. No byte at all is accepted as well.
 #[test]
 fn an_empty_message() {
     messages_are(&[&[0x00], HELLO, &[0x00], HELLO], &[b"", b"Hello", b"", b"Hello"]);
@@ -100,7 +98,7 @@ fn an_empty_message() {
     messages_are(&[&[0x02, 0x00], &[0x03, 0x00, 0x00], HELLO], &[b"", b"", b"Hello"]);
 }
 
-/// Ours is that one byte, from a fresh compressor and from a used one.
+/// Our empty message is that one byte, from a fresh compressor and from a used one.
 #[test]
 fn our_empty_message() {
     for no_context_takeover in [false, true] {
@@ -119,8 +117,7 @@ fn our_empty_message() {
     }
 }
 
-/// A second "Hello" refers to the first where the history is kept, and does not where it is not
-/// (section 7.2.3.2).
+/// A second "Hello" refers to the first if the history is kept, and does not otherwise (section 7.2.3.2).
 #[test]
 fn takeover_is_what_was_agreed() {
     let mut codec = codec(1);
@@ -134,7 +131,7 @@ fn takeover_is_what_was_agreed() {
     assert_eq!(deflate(&mut forgetting, &mut codec, b"Hello"), HELLO);
 }
 
-/// A peer that agreed to forget its history and refers to it all the same is at fault.
+/// A peer that agreed to forget its history and still refers to it commits a fault.
 #[test]
 fn a_reference_to_a_forgotten_history_is_refused() {
     let params = InflateParams { window_bits: 15, no_context_takeover: true };
@@ -146,7 +143,7 @@ fn a_reference_to_a_forgotten_history_is_refused() {
         let refused = inflater.inflate(&mut codec, &again, true, None, &mut out).unwrap_err();
         let reason = "invalid distance too far back";
         assert_eq!(refused, ProtocolError::InvalidDeflate { reason });
-        // Inside of one message there is a history, over a final block too.
+        // Within one message there is a history, also across a final block.
         let message = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0xf2, 0x00, 0x11, 0x00, 0x00];
         let mut inflater = Inflater::new(params);
         assert_eq!(inflate(&mut inflater, &mut codec, &message), b"HelloHello");
@@ -156,7 +153,7 @@ fn a_reference_to_a_forgotten_history_is_refused() {
     }
 }
 
-/// The four bytes end a block that the message left open, and what is left of them begins none.
+/// The four bytes end a block that the message left open, and the rest of them begins no other.
 #[test]
 fn the_tail_ends_another_block() {
     let open = [

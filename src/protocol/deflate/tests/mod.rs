@@ -1,4 +1,4 @@
-//! Messages through a pair of handles, against zlib's own semantics (flate2) and another author's decoder.
+//! Messages through a pair of handles, compared with zlib itself (flate2) and with another author's decoder.
 
 mod apart;
 mod eviction;
@@ -35,7 +35,7 @@ impl Random {
     }
 }
 
-/// JSON as services send it: the same keys again and again, values that differ.
+/// JSON as services send it: the keys are always the same, and the values differ.
 fn json(len: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed | 1);
     let mut text = String::from("[");
@@ -53,7 +53,7 @@ fn json(len: usize, seed: u64) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Messages of many sizes: empty, tiny, incompressible, repetitive, longer than a window and a chunk.
+/// Messages of many sizes: empty, tiny, incompressible, repetitive, and longer than a window and a chunk.
 fn messages() -> Vec<Vec<u8>> {
     let mut random = Random(7);
     vec![
@@ -73,7 +73,7 @@ fn messages() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Those for the tables that try each of many parameters: longer than the smaller windows.
+/// Messages for tables that try many parameters: still longer than the smaller windows.
 fn short_messages() -> Vec<Vec<u8>> {
     let mut messages = messages();
     messages.retain(|message| message.len() <= 3000);
@@ -101,7 +101,7 @@ fn inflate(inflater: &mut Inflater, codec: &mut Codec, payload: &[u8]) -> Vec<u8
     out
 }
 
-/// The same in pieces; `cut` says how long each is.
+/// Inflates a message in pieces; `cut` gives the length of each.
 fn inflate_cut(
     inflater: &mut Inflater,
     codec: &mut Codec,
@@ -123,7 +123,7 @@ fn plain_inflater() -> Inflater {
     Inflater::new(InflateParams::default())
 }
 
-/// A compressor's output for one message from scratch, by flate2, the 4 bytes removed.
+/// flate2's output for one message from scratch, without the 4 bytes at its end.
 fn flate2_message(message: &[u8], level: u32) -> Vec<u8> {
     let mut compress = flate2::Compress::new(flate2::Compression::new(level), false);
     flate2_next(&mut compress, message)
@@ -137,7 +137,7 @@ fn flate2_next(compress: &mut flate2::Compress, message: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What flate2 makes of the payload of a message.
+/// Inflates the payload of a message by flate2.
 fn flate2_inflate(decompress: &mut flate2::Decompress, payload: &[u8], room: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(room + 64);
     let whole = [payload, &TAIL[..]].concat();

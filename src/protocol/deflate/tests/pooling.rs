@@ -1,4 +1,4 @@
-//! The pool itself, and handles that leave it for another thread.
+//! The pool itself, and handles that go to another thread.
 
 use super::pool::Pool;
 use super::*;
@@ -36,7 +36,7 @@ fn the_last_used_spare_state_is_the_first_to_be_taken() {
     assert_eq!(pool.len(), 0);
 }
 
-/// One to work with is always there.
+/// Even a pool for no owners keeps one state to work with.
 #[test]
 fn a_pool_for_no_owner_keeps_one() {
     let mut pool = Pool::new(0);
@@ -45,9 +45,9 @@ fn a_pool_for_no_owner_keeps_one() {
     assert_eq!((pool.len(), pool.take_spare(|_| true)), (1, Some("b")));
 }
 
-/// A ticket is good in its own pool only, and for what was put in for it only.
+/// A ticket is valid only in its own pool, and only for the state that was put in for it.
 #[test]
-fn a_ticket_opens_nothing_else() {
+fn a_ticket_is_valid_for_its_own_state_alone() {
     let (mut one, mut other) = (Pool::new(2), Pool::new(2));
     let ticket = one.put("one").unwrap();
     let others = other.put("other").unwrap();
@@ -57,8 +57,7 @@ fn a_ticket_opens_nothing_else() {
     assert_eq!(one.take(ticket), None);
 }
 
-/// Whoever comes in whatever order: no state is seen by two, none gets lost below the limit, and the
-/// limit holds.
+/// In any order of owners, no state goes to two of them, none gets lost below the limit, and the limit holds.
 #[test]
 fn random_use() {
     let mut random = Random(17);
@@ -87,12 +86,12 @@ fn random_use() {
     }
 }
 
-/// With a level, short messages go to a compressor too.
+/// Parameters with a level of their own, with which zlib compresses short messages too.
 fn zlibs() -> DeflateParams {
     DeflateParams { level: 1, ..DeflateParams::default() }
 }
 
-/// A state is reused by whoever has none, one of another shape is not.
+/// A connection without a state reuses a spare one, unless that has another shape.
 #[test]
 fn states_are_reused() {
     let mut codec = codec(3);
@@ -121,13 +120,13 @@ fn release_frees_at_once() {
         deflater.release(&mut codec);
         inflater.release(&mut codec);
     }
-    // Another connection takes one of theirs, not a fifth.
+    // Another connection takes one of theirs, and no fifth state is made.
     let mut fifth = Deflater::new(zlibs());
     assert_eq!(deflate(&mut fifth, &mut codec, b"Hello").len(), 7);
     assert_eq!(codec.usage().compressors, 4);
 }
 
-/// The tables of short messages are shared and bounded as the other states are.
+/// The tables for short messages are shared and bounded like the other states.
 #[test]
 fn tables_are_reused_and_given_back() {
     let mut codec = codec(3);
@@ -147,9 +146,9 @@ fn tables_are_reused_and_given_back() {
     assert!(again.len() > 20, "nothing is left of another connection: {}", again.len());
 }
 
-/// Off the loop: detached, used with another thread's codec, attached again, with the context kept.
+/// A handle is detached, used with another thread's codec and attached again, and its context is kept.
 #[test]
-fn a_detached_handle_works_elsewhere() {
+fn a_detached_handle_works_in_another_thread() {
     let mut home = codec(2);
     let (mut deflater, mut inflater) = (Deflater::new(zlibs()), plain_inflater());
     let hello = deflate(&mut deflater, &mut home, b"Hello");
@@ -189,7 +188,7 @@ fn spare_buffers_are_bounded() {
     assert!(codec.take_scratch().is_empty());
 }
 
-/// 100,000 connections hold two of these each.
+/// Each of 100,000 connections holds two of these handles.
 #[test]
 fn handles_are_small() {
     assert!(size_of::<Deflater>() <= 72, "{}", size_of::<Deflater>());

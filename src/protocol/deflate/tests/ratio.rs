@@ -1,17 +1,17 @@
-//! What the bound of the pool costs in bytes on the wire: each connection beside one that has a codec
-//! all to itself.
+//! What the bound of the pool costs in bytes on the wire: each connection is compared with one that has a codec to
+//! itself.
 
 use super::*;
 
 const ROUNDS: u64 = 60;
 
-/// One that compresses in the shared codec and, beside it, alone.
+/// A connection that compresses each message twice: in the shared codec, and in one of its own.
 struct Pair {
     pooled: Deflater,
     alone: Deflater,
     own: Codec,
     inflater: Inflater,
-    /// Bytes that came of it.
+    /// The bytes of both outputs.
     sent: (usize, usize),
 }
 
@@ -30,15 +30,15 @@ impl Pair {
     }
 }
 
-/// How much longer the pooled output is than that of connections with a codec each.
+/// By how much the pooled output is longer than that of connections with a codec each.
 fn excess(pairs: &[Pair]) -> f64 {
     let pooled: usize = pairs.iter().map(|pair| pair.sent.0).sum();
     let alone: usize = pairs.iter().map(|pair| pair.sent.1).sum();
     pooled as f64 / alone as f64 - 1.0
 }
 
-/// `active` connections that all send in every round, and `others` of which each sends a few times, with
-/// room for `states`.
+/// Runs `active` connections that all send in every round, and `others` that each send a few times, with room for
+/// `states`.
 fn run(active: usize, others: usize, states: usize, size: usize) -> f64 {
     let mut codec = codec(states);
     let mut pairs: Vec<_> = (0..active).map(|_| Pair::new()).collect();
@@ -58,7 +58,7 @@ fn run(active: usize, others: usize, states: usize, size: usize) -> f64 {
     excess(&pairs)
 }
 
-/// As many as there are states, and between any two of their messages one of a connection that comes by.
+/// There are as many active connections as states, and between two of their messages another connection sends one.
 #[test]
 fn active_connections_keep_their_ratio() {
     for size in [64, 200, 2000] {
@@ -67,8 +67,8 @@ fn active_connections_keep_their_ratio() {
     }
 }
 
-/// More of them than states, all sending in turn, so that no compressor is found again: the last 4 KiB
-/// that each sent stand in for its state.
+/// There are more active connections than states, and all send in turn, so that no compressor is found again: the
+/// last 4 KiB that each has sent stand in for its state.
 #[test]
 fn more_active_connections_than_states_lose_little() {
     for (size, bound) in [(64, 0.02), (200, 0.02), (2000, 0.02)] {

@@ -1,13 +1,13 @@
-//! Every parameter, both takeovers, whole and in pieces.
+//! Round trips with every parameter and both takeovers, whole and in pieces.
 
 use super::*;
 
 const STRATEGIES: [Strategy; 5] =
     [Strategy::Default, Strategy::Filtered, Strategy::HuffmanOnly, Strategy::Rle, Strategy::Fixed];
 
-/// Sends `messages` through a pair of handles and holds every payload against flate2 as well.
+/// Sends `messages` through a pair of handles, and checks every payload with flate2 as well.
 ///
-/// `states`: 0 makes every message start from what the handles remember.
+/// With 0 `states`, every message starts from what the handles remember.
 fn round_trip(params: DeflateParams, states: usize, messages: &[Vec<u8>]) {
     let mut codec = codec(states);
     let mut deflater = Deflater::new(params);
@@ -80,8 +80,8 @@ fn messages_longer_than_any_window() {
     }
 }
 
-/// RFC 7692 section 7.1.2.1: "LZ77 sliding window size … of 2^w". Two runs of the same bytes further
-/// apart than the window, so that a compressor with a larger one would be found out.
+/// RFC 7692 section 7.1.2.1: "LZ77 sliding window size … of 2^w". Two runs of the same bytes are further apart
+/// than the window, so that a compressor with a larger one would show.
 #[test]
 fn no_match_reaches_beyond_the_agreed_window() {
     for window_bits in 9..=15_u8 {
@@ -105,9 +105,9 @@ fn no_match_reaches_beyond_the_agreed_window() {
     }
 }
 
-/// A window of 8 bits is refused, not quietly made 9.
+/// A window of 8 bits is refused, and not quietly replaced by 9.
 #[test]
-fn what_zlib_cannot_do_is_not_done() {
+fn a_window_of_8_bits_is_refused() {
     let default = DeflateParams::default();
     let bad = [
         DeflateParams { window_bits: 8, ..default },
@@ -127,7 +127,7 @@ fn what_zlib_cannot_do_is_not_done() {
     }
 }
 
-/// Fragments of a message are one stream; so are pieces of any length at the receiver.
+/// The fragments of a message are one stream, and so are pieces of any length at the receiver.
 #[test]
 fn fragments_and_pieces_of_any_length() {
     let mut random = Random(11);
@@ -152,7 +152,7 @@ fn fragments_and_pieces_of_any_length() {
     }
 }
 
-/// Output is appended to what there is, and the limit counts all of `out`.
+/// Output is appended to `out`, and the limit counts all of `out`.
 #[test]
 fn appends() {
     let mut codec = codec(1);
@@ -164,7 +164,7 @@ fn appends() {
     assert_eq!(text, b"beforeHello");
 }
 
-/// Of the flate2 settings there are, each is read, one message after the other, in one-byte pieces too.
+/// Messages compressed with each setting of flate2 are read one after the other, in one-byte pieces too.
 #[test]
 fn reads_what_flate2_writes() {
     for level in 0..=9 {
@@ -185,7 +185,7 @@ fn reads_what_flate2_writes() {
     }
 }
 
-/// With the shape flate2 can do, the same bytes come out of both: nothing is lost by the pool.
+/// With a shape that flate2 supports, both give the same bytes: the pool loses nothing.
 #[test]
 fn writes_what_flate2_writes() {
     for level in 0..=9_u32 {

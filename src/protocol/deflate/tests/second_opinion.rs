@@ -1,4 +1,4 @@
-//! DEFLATE as another author reads it (miniz_oxide), with which ours must agree.
+//! A DEFLATE decoder by another author (miniz_oxide), with which ours must agree.
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{
@@ -6,20 +6,20 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-/// What the bytes were found to be.
+/// What the decoder found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Decoded {
     pub(super) bytes: Vec<u8>,
-    /// The last block had BFINAL, and nothing follows it.
+    /// The last block had BFINAL, and nothing followed it.
     pub(super) ended: bool,
 }
 
-/// Decodes `input`, whose matches may refer to `history`; it makes `room` bytes at most. Returns `None` for what is
-/// no DEFLATE stream. After a block with BFINAL another stream begins, which may refer to all before it.
+/// Decodes `input`, whose matches may refer to `history`, into at most `room` bytes. Returns `None` if it is not a
+/// DEFLATE stream. After a block with BFINAL another stream begins, which may refer to everything before it.
 pub(super) fn decode(input: &[u8], history: &[u8], room: usize) -> Option<Decoded> {
     let flags = TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
     let mut bytes = history.to_vec();
-    // A byte more: with a full buffer it says that there may be more output, whether there is or not.
+    // There is room for one more byte: with a full buffer the decoder always says that there may be more output.
     bytes.resize(history.len() + room + 1, 0);
     let (mut read, mut written, mut ended) = (0, history.len(), false);
     while read < input.len() {
@@ -39,7 +39,7 @@ pub(super) fn decode(input: &[u8], history: &[u8], room: usize) -> Option<Decode
     Some(Decoded { bytes, ended })
 }
 
-/// Decodes one stream with a ring of `window` bytes, a power of two. Returns `None` where a match reaches beyond it.
+/// Decodes one stream with a ring of `window` bytes, a power of two. Returns `None` if a match reaches beyond it.
 pub(super) fn decode_within(window: usize, input: &[u8]) -> Option<Vec<u8>> {
     let mut decoder = DecompressorOxide::new();
     let (mut ring, mut at, mut read) = (vec![0; window], 0, 0);

@@ -1,4 +1,4 @@
-//! Short messages, which are compressed without zlib: whatever they are, zlib reads them.
+//! Short messages are compressed without zlib, and zlib can read all of them.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ fn default_deflater(window_bits: u8, no_context_takeover: bool) -> Deflater {
     Deflater::new(DeflateParams { window_bits, no_context_takeover, ..DeflateParams::default() })
 }
 
-/// Every length and every distance that a match may have.
+/// Messages with matches of every length and every distance.
 #[test]
 fn matches_of_every_length_and_distance() {
     let mut random = Random(23);
@@ -35,7 +35,7 @@ fn matches_of_every_length_and_distance() {
             assert_eq!(&inflate(&mut inflater, &mut codec, payload), piece, "{apart}");
         }
         let found = payloads.last().unwrap().len() < 20;
-        // The last of random bytes may take its place in the table.
+        // The last random bytes may take its entry in the table.
         assert!(found || apart > 2000, "{apart} bytes back it was not found");
         deflater.release(&mut codec);
         inflater.release(&mut codec);
@@ -43,7 +43,7 @@ fn matches_of_every_length_and_distance() {
 }
 
 #[test]
-fn what_is_short_needs_neither_compressor_nor_decompressor() {
+fn short_messages_need_neither_compressor_nor_decompressor() {
     let mut codec = codec(4);
     let (mut deflater, mut inflater) = (default_deflater(15, false), plain_inflater());
     let mut total = 0;
@@ -55,7 +55,7 @@ fn what_is_short_needs_neither_compressor_nor_decompressor() {
     }
     assert_eq!(codec.usage(), CodecUsage { compressors: 0, decompressors: 0, tables: 1 });
     assert!(total < 200 * 40, "{total}");
-    // A longer one gets a compressor, which goes on with those that are short.
+    // A longer message gets a compressor, which then compresses the short ones too.
     for message in [json(2000, 7), json(64, 8), json(64, 9)] {
         let payload = deflate(&mut deflater, &mut codec, &message);
         assert_eq!(inflate(&mut inflater, &mut codec, &payload), message);
@@ -64,7 +64,7 @@ fn what_is_short_needs_neither_compressor_nor_decompressor() {
 }
 
 proptest! {
-    /// Messages of all kinds and lengths, in pieces, with all windows, tables lost now and then.
+    /// Messages of all kinds and lengths, in pieces, with all windows, and with tables that are lost now and then.
     #[test]
     fn zlib_reads_them(
         seed: u64,

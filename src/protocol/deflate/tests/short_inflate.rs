@@ -1,5 +1,5 @@
-//! Short messages that come whole, which are decompressed without zlib: they are what zlib makes of them when
-//! they come in pieces.
+//! Short messages that come whole are decompressed without zlib, to the same result as zlib's when they come in
+//! pieces.
 
 use std::mem::discriminant;
 
@@ -11,7 +11,7 @@ use super::*;
 
 const NO_STATES: CodecUsage = CodecUsage { compressors: 0, decompressors: 0, tables: 0 };
 
-/// Two connections that get the same: one whole messages, one pieces of them.
+/// Two connections that get the same messages: one whole, the other in pieces.
 struct Twins {
     codecs: [Codec; 2],
     whole: Inflater,
@@ -25,7 +25,7 @@ impl Twins {
         Self { codecs: [codec(4), codec(4)], whole, cut, limit }
     }
 
-    /// What both make of it; `None` after a fault.
+    /// The message that both read; `None` after a fault.
     fn both(&mut self, payload: &[u8], at: usize) -> Option<Vec<u8>> {
         let [first, second] = &mut self.codecs;
         let (mut one, mut other) = (Vec::new(), Vec::new());
@@ -35,7 +35,7 @@ impl Twins {
             .cut
             .inflate(second, head, false, self.limit, &mut other)
             .and_then(|()| self.cut.inflate(second, rest, true, self.limit, &mut other));
-        // Of several faults behind one another zlib may name another one if it gets them at once.
+        // If a message has several faults, zlib may name another one when it gets them at once.
         let kind = |done: &Result<(), ProtocolError>| done.as_ref().err().map(discriminant);
         assert_eq!(kind(&whole), kind(&cut), "{payload:02x?} cut at {at}: {whole:?}, {cut:?}");
         assert!(whole.is_err() || one == other, "{payload:02x?}: {one:?}, {other:?}");
@@ -49,7 +49,7 @@ fn fixed(window_bits: u8) -> Deflater {
 }
 
 #[test]
-fn they_need_no_decompressor() {
+fn short_messages_need_no_decompressor() {
     let (mut sender, mut receiver) = (codec(1), codec(1));
     let (mut deflater, mut inflater) = (fixed(15), plain_inflater());
     for number in 0..100 {
@@ -60,12 +60,12 @@ fn they_need_no_decompressor() {
     assert_eq!(receiver.usage(), NO_STATES);
 }
 
-/// What zlib had last, it goes on with for a while; each message that takes zlib begins that while again.
+/// After a message that needs zlib, zlib reads short ones too for a while; each such message restarts that while.
 #[test]
 fn a_decompressor_is_given_up_for_several_in_a_row() {
     let (mut receiver, mut inflater) = (codec(1), plain_inflater());
     let digits: Vec<u8> = json(1000, 5).into_iter().filter(u8::is_ascii_digit).take(200).collect();
-    // Each compressed for itself: a long one, one of dynamic codes, one of fixed ones.
+    // Each is compressed by itself: a long one, one with dynamic codes, and one with fixed codes.
     let messages = [json(3000, 1), digits, b"Hello".to_vec()];
     let payloads = messages.each_ref().map(|message| flate2_message(message, 9));
     let types = payloads.each_ref().map(|payload| payload[0] & 0b111);
@@ -73,7 +73,7 @@ fn a_decompressor_is_given_up_for_several_in_a_row() {
     let owned = |number: usize| {
         let message = inflate(&mut inflater, &mut receiver, &payloads[number]);
         assert_eq!(message, messages[number]);
-        // A state that is nobody's is anybody's.
+        // Only a state without an owner can be taken as a spare one.
         let spare = receiver.decompressors.take_spare(|_| true);
         let owned = spare.is_none();
         spare.into_iter().for_each(|state| receiver.decompressors.put_spare(state));
@@ -89,7 +89,7 @@ fn a_decompressor_is_given_up_for_several_in_a_row() {
     );
 }
 
-/// Every length and distance there is, from the window and from the message itself.
+/// Matches of every length and distance, in the window and in the message itself.
 #[test]
 fn matches_of_every_length_and_distance() {
     let mut random = Random(11);
@@ -120,9 +120,9 @@ fn matches_of_every_length_and_distance() {
     }
 }
 
-/// What is not for it is left to zlib: here because of what each is, and not one byte is used.
+/// Messages that the short path cannot read are left to zlib whole: each of these for the reason beside it.
 #[test]
-fn what_it_leaves_alone() {
+fn the_short_path_leaves_other_messages_to_zlib() {
     let mut room = [0; short_inflate::MAX_OUTPUT];
     let mut inflated =
         |payload: &[u8]| short_inflate::inflate(&History::default(), payload, &mut room);
@@ -161,7 +161,7 @@ fn payload() -> impl proptest::strategy::Strategy<Value = (Vec<u8>, u32)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
-    /// Messages behind one another, some of them with a bit flipped, whole and cut.
+    /// Messages in a row, some of them with a flipped bit, whole and cut.
     #[test]
     fn whole_or_cut(
         messages in proptest::collection::vec(payload(), 1..12),
@@ -183,7 +183,7 @@ proptest! {
         });
         for (message, flip) in messages {
             let mut payload = deflate(&mut deflater, &mut sender, &message);
-            // With a small window a distance beyond it is a fault for who remembers no more than the window.
+            // A distance beyond a small window is a fault only for a decoder that remembers no more than the window.
             let damaged = flip != 0 && window_bits == 15 && !payload.is_empty();
             if damaged {
                 let len = payload.len();
@@ -192,12 +192,12 @@ proptest! {
             match twins.both(&payload, at) {
                 None => break,
                 Some(made) if !damaged => prop_assert_eq!(made, message),
-                Some(_) => break, // the sender's window is another one now
+                Some(_) => break, // the sender's window differs from now on
             }
         }
     }
 
-    /// Bytes that nobody compressed.
+    /// Arbitrary bytes.
     #[test]
     fn any_bytes(payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 1..6)) {
         let mut twins = Twins::new(InflateParams::default(), Some(100_000));

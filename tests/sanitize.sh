@@ -1,7 +1,8 @@
 #!/bin/sh
-# `make sanitize`: the tests that touch memory most, with AddressSanitizer in the Rust code. The toolchain's own runtime is
-# static, meant for Rust programs; Python needs it loaded before all else, so it is linked into a library here. No other
-# compiler's would do: it must fit the LLVM of rustc. RUSTC_BOOTSTRAP lets a stable rustc take `-Zsanitizer`.
+# `make sanitize` runs the tests that touch memory most, with AddressSanitizer in the Rust code. The toolchain's own
+# runtime is static and meant for Rust programs. Python needs it loaded before everything else, so it is linked into a
+# library here. The runtime of another compiler would not do, because it must fit the LLVM of rustc. RUSTC_BOOTSTRAP lets a
+# stable rustc take `-Zsanitizer`.
 set -eu
 cd "$(dirname "$0")/.."
 : "${PYTHON:=.venv/bin/python}" "${MATURIN:=.venv/bin/maturin}"
@@ -24,12 +25,13 @@ mkdir -p "$out"
 rm -rf "$out/site" "$out/wheels" "$out"/report.*
 echo "· the runtime as a library"
 cp "$runtime" "$out/runtime.a"
-# What starts before main() of a program cannot be in a library; a preloaded one starts early enough.
+# Code that starts before main() of a program cannot be in a library; a preloaded library starts early enough.
 ar d "$out/runtime.a" $(ar t "$out/runtime.a" | grep preinit)
-# Not called libasan.so: the static runtime takes that for a second one, and refuses to start.
+# The name is not libasan.so: the static runtime would take that for a second one, and refuse to start.
 cc -shared -o "$out/preloaded.so" -Wl,--whole-archive "$out/runtime.a" -Wl,--no-whole-archive -lpthread -ldl -lm -lrt
 
-# Frame pointers: whole stacks in a report. rustix by libc: what the kernel is given to fill is looked at too. `--target` keeps build scripts and macros free of it.
+# Frame pointers give whole stacks in a report. rustix goes through libc, so that buffers which the kernel fills are checked
+# too. `--target` keeps build scripts and macros free of the sanitizer.
 export CARGO_TARGET_DIR="$out/build" RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes --cfg=rustix_use_libc"
 echo "· the Rust tests"
 ASAN_OPTIONS=allow_addr2line=1 cargo test --quiet --locked --profile fuzz --no-default-features --features engine --lib --target "$host"
@@ -37,11 +39,11 @@ ASAN_OPTIONS=allow_addr2line=1 cargo test --quiet --locked --profile fuzz --no-d
 echo "· building the core"
 "$MATURIN" build --quiet --locked --profile fuzz --strip false --auditwheel skip --target "$host" -i "$PYTHON" -o "$out/wheels"
 "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-index --no-deps --target "$out/site" "$out"/wheels/*.whl
-# Ahead of what is installed in the environment.
+# This goes before the packages of the environment.
 export PYTHONPATH="$out/site"
-# pytest captures stderr, and a report ends the process: it goes to a file.
+# pytest captures stderr and a report ends the process, so reports go to a file.
 export ASAN_OPTIONS="allow_addr2line=1:detect_leaks=0:log_path=$out/report"
-# Python's own allocator hands out parts of large pieces, in which a fault is not seen.
+# Python's own allocator hands out parts of large pieces, within which a fault would not be seen.
 export PYTHONMALLOC=malloc
 
 sanitized() { LD_PRELOAD="$out/preloaded.so" "$PYTHON" "$@"; }
@@ -60,7 +62,7 @@ status=0
 # shellcheck disable=SC2086
 sanitized -m pytest -q -p no:cacheprovider -m "not slow and not measures" ${TESTS:-tests/core tests/threats tests/websocket/test_long_messages.py tests/websocket/test_long_threads.py tests/stateful \
     tests/differential} || status=$?
-# A process that a test has started may be the one that failed.
+# The process that failed may be one that a test has started.
 for report in $(reports); do
     cat "$report" >&2
     status=1

@@ -162,7 +162,9 @@ class TestServerOption:
             ),
         ],
     )
-    async def test_refusals(self, run: Run, request_bytes: bytes, status: str, body: bytes) -> None:
+    async def test_refusals_of_the_server_are_sent_by_aiohttp(
+        self, run: Run, request_bytes: bytes, status: str, body: bytes
+    ) -> None:
         app = web.Application()
         wsrs.WebSocketServer(server=app)
         first, fields, text = await refusal(await run(app), request_bytes)

@@ -225,7 +225,7 @@ class C:
         assert unguarded_uses(files) == {("a/up.rs", "crate::a::low"), ("a/side.rs", "crate::b")}
 
     @pytest.mark.parametrize("kind", [PLAIN, LAZY, TYPES])
-    def test_an_import_upwards(self, kind: str) -> None:
+    def test_an_import_upwards_is_found(self, kind: str) -> None:
         up, down = Import("wsrs._low.a", "wsrs.high", kind), Import("wsrs.high", "wsrs._low.a", kind)
         beside = Import("wsrs.high", "wsrs.other", kind)
         assert upward([up, down, beside], "_low | high other") == [up]
@@ -295,10 +295,10 @@ class C:
             ('// See "wsrs.m".\npy.import("asyncio")?.getattr("Task")', set()),
         ],
     )
-    def test_what_a_file_of_rust_imports(self, text: str, found: set[tuple[str, str | None]]) -> None:
+    def test_the_imports_of_a_rust_file_are_read(self, text: str, found: set[tuple[str, str | None]]) -> None:
         assert rust_imports(text) == found
 
-    def test_what_a_module_defines(self) -> None:
+    def test_the_definitions_of_a_module_are_read(self) -> None:
         sources = {"wsrs.m": "from a import b as c\nclass A: ...\nx = y = 1\ndef f(): z = 1"}
         assert [defines(sources, "wsrs.m", name) for name in ["A", "x", "y", "f", "c"]] == [True] * 5
         assert [defines(sources, "wsrs.m", name) for name in ["b", "z"]] == [False] * 2

@@ -1,9 +1,9 @@
-// Node's ws as a client, with bufferutil: the options and the line of JSON are those of lockstep.py.
+// Node's ws as a client, with bufferutil. Its options and its line of JSON are those of lockstep.py.
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import 'bufferutil'; // ws would go on without it, more slowly
+import 'bufferutil'; // without it ws would run, but more slowly
 import WebSocket from 'ws';
 
 const names = ['port', 'server-pid', 'connections', 'size', 'warmup', 'seconds'];

@@ -1,11 +1,11 @@
-// Node's ws, with bufferutil, its native helper. (utf-8-validate is not needed: Node has isUtf8.)
-// maxPayload keeps its default of 100 MiB, which the largest row does not reach. With --deflate every
-// message is compressed, small ones too: the other servers have no threshold. With --broadcast every message
-// goes to all, by the loop of ws's README.
+// Node's ws, with its native helper bufferutil. (utf-8-validate is not needed: Node has isUtf8.)
+// maxPayload keeps its default of 100 MiB, which the largest row does not reach. With --deflate it compresses every
+// message, small ones too, because the other servers have no threshold. With --broadcast it sends every message
+// to all, by the loop of ws's README.
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import 'bufferutil'; // ws would go on without it, more slowly
+import 'bufferutil'; // without it ws would run, but more slowly
 import WebSocket, { WebSocketServer } from 'ws';
 
 const perMessageDeflate = process.argv.includes('--deflate') && { threshold: 0 };

@@ -53,7 +53,9 @@ class TestFailing:
         with pytest.raises(FileNotFoundError):
             await within(wsrs.WebSocket(f"ws+unix:{tmp_path}/none").wait_open())
 
-    async def test_handshake_timeout(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_a_handshake_without_an_answer_times_out(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
         ws = wsrs.WebSocket(raw_server.url, handshakeTimeout=50)
         waiting = opening(ws)
         peer = await raw_server.peer()

@@ -104,7 +104,7 @@ def request(**changes: str | None) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("version", ["13", "8"])
-def test_good_upgrades_pass(core: Any, version: str) -> None:
+def test_valid_upgrade_requests_pass(core: Any, version: str) -> None:
     assert core.check_upgrade("GET", request(sec_websocket_version=version)) == (KEY, int(version))
     assert core.check_upgrade("GET", request(content_length="0")) == (KEY, 13)
 

@@ -332,7 +332,7 @@ def test_end_sends_a_fin_and_reading_goes_on(side: MakeSide) -> None:
     assert server.events == [("text", b"still here")]
 
 
-def test_abort_drops_what_is_queued(side: MakeSide) -> None:
+def test_abort_drops_queued_frames(side: MakeSide) -> None:
     server = side()
     server.connection.send(b"never")
     server.connection.abort()

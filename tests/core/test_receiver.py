@@ -287,7 +287,7 @@ def test_a_bad_stream_is_the_peers_fault(core: Any, side: MakeSide, payload: byt
         assert [event[:3] for event in server.events] == [("fail", "Z_DATA_ERROR", 1007)]
 
 
-def test_empty_compressed_messages(core: Any, side: MakeSide) -> None:
+def test_empty_compressed_messages_arrive(core: Any, side: MakeSide) -> None:
     for pieces in cuts(
         frame(1, b"\x00", rsv=0x40) + frame(1, b"", rsv=0x40) + frame(2, b"\x01\x00\x00\xff\xff", rsv=0x40)
     ):

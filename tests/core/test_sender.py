@@ -227,7 +227,7 @@ def test_without_context_takeover_the_threshold_decides(core: Any, side: MakeSid
     assert server.take_output() == frame(2, b"short", fin=False, key=None) + frame(0, b"x" * 50, key=None)
 
 
-def test_compressed_fragments(core: Any, side: MakeSide) -> None:
+def test_fragments_are_compressed_as_one_message(core: Any, side: MakeSide) -> None:
     server, inflate = compressing(core, side), zlib.decompressobj(wbits=-15)
     message = b""
     firsts = []

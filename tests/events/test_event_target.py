@@ -38,7 +38,7 @@ class TestEventTarget:
         assert isinstance(event, wsrs.CloseEvent)
         assert (event.code, event.reason, event.was_clean, event.wasClean) == (4000, "fin", True, True)
 
-    async def test_error_event(self, serve: Serve, reports: Reports) -> None:
+    async def test_a_fault_gives_an_error_event(self, serve: Serve, reports: Reports) -> None:
         heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         server = await serve(lambda ws, request: setattr(ws, "onerror", heard.set_result))
         peer = await raw_client(server)

@@ -118,7 +118,7 @@ class TestBodies:
         assert (await answer_of(peer))[2] == b"hello"
         await peer.close()
 
-    async def test_expect_100_continue(self, http: HttpServer) -> None:
+    async def test_a_request_that_expects_100_continue_gets_it(self, http: HttpServer) -> None:
         peer = await connect(http)
         peer.write(post("Content-Length: 5\r\nExpect: 100-continue", "").encode())
         assert (await peer.head())[0] == "HTTP/1.1 100 Continue"

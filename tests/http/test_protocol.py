@@ -48,7 +48,7 @@ class TestHeads:
         server = await serve(max_header_bytes=200)
         assert (await answer(server, upgrade_request(x="y" * 200)))[0].startswith("HTTP/1.1 431")
 
-    async def test_too_many_fields(self, serve: Serve) -> None:
+    async def test_a_head_with_too_many_fields_gets_431(self, serve: Serve) -> None:
         server = await serve(maxHeaders=10)
         many: dict[str, Any] = {f"x{number}": "1" for number in range(6)}
         assert (await answer(server, upgrade_request(**many)))[0].startswith("HTTP/1.1 431")

@@ -1,4 +1,4 @@
-// A browser at the other end: the calls of node/peer.mjs, as far as a page can make them.
+// A browser at the other end: it takes the calls of node/peer.mjs, as far as a page can make them.
 globalThis.peer = (() => {
   const connections = [];
 

@@ -1,5 +1,5 @@
 // Records in urls.json how Node's URL reads each address there: `node tests/net/record_urls.mjs`.
-// With `-`, the table is read from stdin, and what would be recorded is written to stdout.
+// With `-`, it reads the table from stdin and writes the result to stdout.
 import { readFileSync, writeFileSync } from "node:fs";
 
 const TABLE = new URL("urls.json", import.meta.url);
@@ -13,14 +13,14 @@ function read({ input, base }) {
     return { error: "Invalid URL" };
   }
   if (!(url.protocol in SCHEMES)) return { error: "The URL's protocol must be one of" };
-  // As ws does it.
+  // ws does the same.
   url.protocol = SCHEMES[url.protocol];
   if (url.hash) return { error: "The URL contains a fragment identifier" };
   const { href, host, hostname, port, username, password } = url;
   return { href, host, hostname, port, target: url.pathname + url.search, username, password };
 }
 
-// One address a line, in ASCII, so that a difference can be read.
+// Each address has a line, in ASCII, so that differences are readable.
 const ascii = (text) => text.replace(/[^ -~]/g, (unit) => "\\u" + unit.charCodeAt(0).toString(16).padStart(4, "0"));
 const line = ({ input, base }) => ascii(JSON.stringify({ input, base, ...read({ input, base }) }));
 const piped = process.argv[2] === "-";

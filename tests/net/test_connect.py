@@ -94,7 +94,9 @@ class TestSeveralAddresses:
 
 class TestLookup:
     @pytest.mark.parametrize("found", ["127.0.0.1", {"address": "127.0.0.1", "family": 4}, ["127.0.0.1"]])
-    async def test_lookup_by_result(self, raw_server: RawServer, reports: Reports, found: Any) -> None:
+    async def test_lookup_may_return_its_result(
+        self, raw_server: RawServer, reports: Reports, found: Any
+    ) -> None:
         seen: list[Any] = []
 
         async def lookup(host: str, options: Any) -> Any:
@@ -107,7 +109,7 @@ class TestLookup:
         assert seen == [("some.example", 4, True, raw_server.port)]
         peer.reset()
 
-    async def test_lookup_by_callback_as_in_node(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_lookup_may_call_back_as_in_node(self, raw_server: RawServer, reports: Reports) -> None:
         def lookup(host: str, options: Any, callback: Any) -> None:
             asyncio.get_running_loop().call_soon(callback, None, "127.0.0.1", 4)
 
@@ -115,7 +117,7 @@ class TestLookup:
         await raw_server.accept()
         await within(ws.wait_open())
 
-    async def test_lookup_by_callback_with_an_error(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_lookup_may_call_back_with_an_error(self, raw_server: RawServer, reports: Reports) -> None:
         def lookup(host: str, options: Any, callback: Any) -> None:
             callback(socket.gaierror(socket.EAI_NONAME, "no such host"))
 

@@ -63,7 +63,7 @@ async def target(serve: Serve, request: Any) -> tuple[str, int, dict[str, Any]]:
         ("socks5h", "socks5", "me:p%40ss@", "me:p@ss", "localhost"),
     ],
 )
-async def test_messages_pass(
+async def test_messages_pass_through_each_proxy(
     start: Start,
     target: Any,
     reports: Reports,

@@ -84,7 +84,7 @@ class TestRefused:
         ):
             wsrs.WebSocket("ws://h", socket=sock)
 
-    async def test_protocols_given_twice(self) -> None:
+    async def test_protocols_given_twice_are_refused(self) -> None:
         with pytest.raises(TypeError, match="'protocols' is given twice"):
             wsrs.WebSocket("ws://h", ["a"], protocols=["b"])
 

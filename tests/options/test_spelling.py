@@ -39,14 +39,14 @@ class TestMembers:
             if name not in ("statusCode", "CONNECTING", "OPEN", "CLOSING", "CLOSED"):
                 assert hasattr(cls, snake_case(name)), name
 
-    def test_the_constants(self) -> None:
+    def test_the_constants_of_ws_exist(self) -> None:
         states = ("CONNECTING", "OPEN", "CLOSING", "CLOSED")
         assert [getattr(wsrs.WebSocket, name) for name in states] == [0, 1, 2, 3]
         assert [getattr(wsrs, name) for name in states] == [0, 1, 2, 3]
         assert wsrs.Server is wsrs.WebSocketServer
         assert wsrs.createWebSocketStream is wsrs.create_websocket_stream
 
-    def test_what_is_exported_is_there(self) -> None:
+    def test_every_exported_name_exists(self) -> None:
         assert all(hasattr(wsrs, name) for name in wsrs.__all__)
         assert wsrs.__all__ == sorted(
             wsrs.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)

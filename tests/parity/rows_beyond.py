@@ -68,7 +68,10 @@ BEYOND_SECTIONS = (
                 "An `ssl.SSLContext`. With it, `port` serves `wss:`.",
             ),
             row(
-                "unix", "unix", "TestListening::test_a_unix_socket", "The path of a Unix socket to listen on."
+                "unix",
+                "unix",
+                "TestListening::test_a_server_may_listen_on_a_unix_socket",
+                "The path of a Unix socket to listen on.",
             ),
         ),
     ),

@@ -9,7 +9,7 @@ WIRE = "TestTheRequest::test_the_request_as_it_is_on_the_wire"
 HANDED_OVER = "TestTransportsOfOthers::test_transports_of_others_become_websockets"
 CLOSED_AGAIN = "TestTheEnd::test_closing_a_closed_server"
 LISTENER = "TestEventTarget::test_objects_with_handle_event_once_and_removal"
-BEATS = "TestSending::test_ping_and_pong"
+BEATS = "TestSending::test_pings_and_pongs_carry_their_data"
 CALLBACK = "TestSending::test_a_callback_is_called_after_its_frame"
 FINISH = "TestTheRequest::test_finish_request_may_change_and_delay_it"
 REDIRECT = "TestRedirects::test_with_a_redirect_listener_no_credentials_are_dropped"
@@ -47,7 +47,7 @@ CALL_SECTIONS = (
             row(
                 "WebSocket.close(code, reason)",
                 "WebSocket.close(code, reason)",
-                "TestOrderly::test_the_server_begins",
+                "TestOrderly::test_the_server_may_begin_the_close",
             ),
             row("WebSocket.ping(data, mask, callback)", "WebSocket.ping(data, mask, callback)", BEATS),
             row("WebSocket.pong(data, mask, callback)", "WebSocket.pong(data, mask, callback)", BEATS),
@@ -112,7 +112,9 @@ CALL_SECTIONS = (
         "Positional arguments of the listeners of `WebSocket`",
         "given by a websocket",
         (
-            row("close(code, reason)", "close(code, reason)", "TestOrderly::test_the_peer_begins"),
+            row(
+                "close(code, reason)", "close(code, reason)", "TestOrderly::test_the_peer_may_begin_the_close"
+            ),
             row(
                 "error(error)",
                 "error(error)",

@@ -62,7 +62,12 @@ CLIENT_SECTIONS = (
                 "TestSending::test_a_client_masks_with_keys_of_ones_own",
                 "It fills a `bytearray` of 4 bytes.",
             ),
-            row("handshakeTimeout", "handshake_timeout", "TestFailing::test_handshake_timeout", SECONDS),
+            row(
+                "handshakeTimeout",
+                "handshake_timeout",
+                "TestFailing::test_a_handshake_without_an_answer_times_out",
+                SECONDS,
+            ),
             row(
                 "maxRedirects",
                 "max_redirects",

@@ -10,9 +10,15 @@ BEGIN = "TestTheAnswer::test_frames_behind_the_answer_wait_for_open"
 TYPES, CHANGES = "TestReceiving::test_binary_types", "TestReceiving::test_binary_type_may_change_at_any_time"
 PAUSE = "TestReceiving::test_pause_and_resume"
 PAUSE_IN_VAIN = "TestMembers::test_pause_and_resume_have_no_effect_unless_open"
-PINGS, BEATS = "TestReceiving::test_pings_are_answered_and_emitted", "TestSending::test_ping_and_pong"
+PINGS, BEATS = (
+    "TestReceiving::test_pings_are_answered_and_emitted",
+    "TestSending::test_pings_and_pongs_carry_their_data",
+)
 AFTERWARDS = "TestAfterwards::test_sending_after_close_sends_nothing_and_tells_the_callback"
-PEER_BEGINS, WE_BEGIN = "TestOrderly::test_the_peer_begins", "TestOrderly::test_the_server_begins"
+PEER_BEGINS, WE_BEGIN = (
+    "TestOrderly::test_the_peer_may_begin_the_close",
+    "TestOrderly::test_the_server_may_begin_the_close",
+)
 CALLBACK = "TestSending::test_a_callback_is_called_after_its_frame"
 OF_A_CLIENT, OF_A_SERVER = (
     "TestErrorCodes::test_a_fault_of_a_client_has_its_error_and_close_codes",
@@ -107,7 +113,7 @@ WEBSOCKET_SECTIONS = (
                 "TestEventTarget::test_attributes_hear_each_event",
                 "A value other than a function or None raises a `TypeError`; ws ignores it.",
             ),
-            row("onerror", "onerror", "TestEventTarget::test_error_event"),
+            row("onerror", "onerror", "TestEventTarget::test_a_fault_gives_an_error_event"),
             row(
                 "onmessage",
                 "onmessage",
@@ -147,7 +153,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "send",
                 "send",
-                f"TestSending::test_every_type_can_be_sent TestSending::test_what_cannot_be_sent {CALLBACK} {AFTERWARDS}",
+                f"TestSending::test_every_type_can_be_sent TestSending::test_data_that_cannot_be_sent_is_named {CALLBACK} {AFTERWARDS}",
                 AWAITED,
             ),
             row(
@@ -175,7 +181,11 @@ WEBSOCKET_SECTIONS = (
                 "fin",
                 "TestSending::test_a_ping_may_be_sent_between_fragments TestParameters::test_the_first_fragment_decides_for_all",
             ),
-            row("mask", "mask", "TestSending::test_mask_by_choice TestSending::test_ping_and_pong"),
+            row(
+                "mask",
+                "mask",
+                "TestSending::test_the_mask_of_a_message_may_be_chosen TestSending::test_pings_and_pongs_carry_their_data",
+            ),
         ),
     ),
     Section(
@@ -218,7 +228,7 @@ WEBSOCKET_SECTIONS = (
             ),
             row("MessageEvent", "MessageEvent", OBJECTS),
             row("CloseEvent", "CloseEvent", OBJECTS),
-            row("ErrorEvent", "ErrorEvent", "TestEventTarget::test_error_event"),
+            row("ErrorEvent", "ErrorEvent", "TestEventTarget::test_a_fault_gives_an_error_event"),
         ),
     ),
     Section(
@@ -240,8 +250,12 @@ WEBSOCKET_SECTIONS = (
                 "CloseEvent.was_clean",
                 f"{OBJECTS} TestEventTarget::test_each_on_attribute_is_called_for_its_event",
             ),
-            row("ErrorEvent.error", "ErrorEvent.error", "TestEventTarget::test_error_event"),
-            row("ErrorEvent.message", "ErrorEvent.message", "TestEventTarget::test_error_event"),
+            row("ErrorEvent.error", "ErrorEvent.error", "TestEventTarget::test_a_fault_gives_an_error_event"),
+            row(
+                "ErrorEvent.message",
+                "ErrorEvent.message",
+                "TestEventTarget::test_a_fault_gives_an_error_event",
+            ),
         ),
     ),
     Section(

@@ -122,7 +122,7 @@ class TestListening:
             await within(wsrs.WebSocketServer(port=0, host="does-not-exist.invalid").wait_listening())
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no Unix sockets in asyncio")
-    async def test_a_unix_socket(self, serve: Serve, tmp_path: Path) -> None:
+    async def test_a_server_may_listen_on_a_unix_socket(self, serve: Serve, tmp_path: Path) -> None:
         path = tmp_path / "server.sock"
         # A socket file that an earlier server left behind is taken over, and removed with this server.
         stale = socket.socket(socket.AF_UNIX)

@@ -29,7 +29,7 @@ from ..websocket.test_stats import NOTHING
 
 
 class TestOfAServer:
-    async def test_connections(self, serve: Serve) -> None:
+    async def test_open_and_total_connections_are_counted(self, serve: Serve) -> None:
         server = await serve()
         assert server.stats() == wsrs.ServerStats(
             open=0,
@@ -91,7 +91,7 @@ class TestOfAServer:
         assert server.stats().errors == {"WS_ERR_INVALID_UTF8": 2, "WS_ERR_INVALID_OPCODE": 1}
         assert server.stats().closes == {1006: 3}
 
-    async def test_statistics_as_json(self, serve: Serve) -> None:
+    async def test_statistics_can_be_written_as_json(self, serve: Serve) -> None:
         server = await serve()
         assert json.loads(json.dumps(dataclasses.asdict(server.stats())))["sent"]["wire"] == 0
         with pytest.raises(dataclasses.FrozenInstanceError):

@@ -60,7 +60,7 @@ class TestReading:
         assert [line async for line in stream] == [b"1\n", b"\n", b"22\n", b"last"]
         assert await within(stream.readline()) == b""
 
-    async def test_the_end(self, pair: Pair) -> None:
+    async def test_reads_at_the_end_give_the_rest_and_then_nothing(self, pair: Pair) -> None:
         stream, peer = pair
         peer.hang_up(frame(BINARY, b"rest") + close_frame(1001))
         await within(stream.websocket.wait_closed())
@@ -76,7 +76,7 @@ class TestReading:
             await within(stream.readuntil())
         await within(stream.wait_closed())
 
-    async def test_everything(self, pair: Pair) -> None:
+    async def test_read_gives_everything_up_to_the_end(self, pair: Pair) -> None:
         stream, peer = pair
         reading = asyncio.ensure_future(stream.read())
         data = bytes(range(256)) * 2000

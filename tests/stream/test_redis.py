@@ -119,7 +119,7 @@ async def test_values_of_all_sizes(client: Any) -> None:
         assert await within(client.get(f"value {size}")) == value
 
 
-async def test_a_long_pipeline(client: Any) -> None:
+async def test_a_long_pipeline_of_commands_passes(client: Any) -> None:
     async with client.pipeline(transaction=True) as pipeline:
         for number in range(5000):
             pipeline.rpush("list", f"{number}" * 20)
@@ -136,7 +136,7 @@ async def test_many_tasks_at_once(client: Any) -> None:
     assert await within(client.get("counter")) == b"500"
 
 
-async def test_publish_and_subscribe(client: Any) -> None:
+async def test_published_messages_reach_subscribers(client: Any) -> None:
     async with client.pubsub() as pubsub:
         await within(pubsub.subscribe("news"))
         assert (await within(pubsub.get_message(timeout=5)))["type"] == "subscribe"
@@ -160,7 +160,9 @@ async def test_errors_of_the_redis_server_are_redis_errors(client: Any) -> None:
         await within(client.incr("text"))
 
 
-async def test_the_end_of_the_redis_server_is_a_connection_error(client: Any, redis_server: Redis) -> None:
+async def test_the_end_of_the_redis_server_is_a_connection_error_for_clients(
+    client: Any, redis_server: Redis
+) -> None:
     assert await within(client.ping()) is True
     await redis_server.stop()
     with pytest.raises((redis_client.ConnectionError, ConnectionError)):

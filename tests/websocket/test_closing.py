@@ -57,7 +57,7 @@ def record(ws: Any) -> list[Any]:
 
 
 class TestOrderly:
-    async def test_the_server_begins(self, pair: Pair) -> None:
+    async def test_the_server_may_begin_the_close(self, pair: Pair) -> None:
         ws, peer = pair
         events = record(ws)
         ws.close(4000, "bye")
@@ -86,7 +86,7 @@ class TestOrderly:
             (close_frame(4999, b"because"), 4999, b"because", b"\x13\x87because"),
         ],
     )
-    async def test_the_peer_begins(
+    async def test_the_peer_may_begin_the_close(
         self, pair: Pair, sent: bytes, code: int, reason: bytes, echo: bytes
     ) -> None:
         ws, peer = pair

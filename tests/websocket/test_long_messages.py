@@ -209,7 +209,7 @@ class TestSending:
 
 
 class TestEnds:
-    async def test_close_comes_after_what_was_sent(self, pair: Any) -> None:
+    async def test_close_comes_after_messages_sent_before(self, pair: Any) -> None:
         both = await pair()
         long = noise(2 * MIB)
         both.client.send(long)
@@ -229,7 +229,7 @@ class TestEnds:
         both.server.close(1001)
         assert (await within(closed))[0] == 1001
 
-    async def test_terminate_drops_what_is_being_compressed(self, pair: Any) -> None:
+    async def test_terminate_drops_a_message_that_is_being_compressed(self, pair: Any) -> None:
         both = await pair()
         told: list[Any] = []
         all_told = asyncio.Event()
@@ -280,7 +280,7 @@ class TestEnds:
         assert isinstance(await within(told), wsrs.ConnectionClosed)
         await within(closed)
 
-    async def test_terminate_drops_what_is_being_inflated(self, serve: Serve) -> None:
+    async def test_terminate_drops_a_message_that_is_being_inflated(self, serve: Serve) -> None:
         heard: list[Any] = []
         closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 

@@ -72,7 +72,7 @@ class TestSending:
         assert await peer.frame() == Frame(opcode, payload, True, False, 0)
 
     @pytest.mark.parametrize("data", UNSENDABLE)
-    async def test_what_cannot_be_sent(self, pair: tuple[Any, Peer], data: Any) -> None:
+    async def test_data_that_cannot_be_sent_is_named(self, pair: tuple[Any, Peer], data: Any) -> None:
         ws, peer = pair
         with pytest.raises(TypeError, match=type(data).__name__):
             ws.send(data)
@@ -126,7 +126,7 @@ class TestSending:
             (CONTINUATION, b"c", True),
         ]
 
-    async def test_mask_by_choice(self, pair: tuple[Any, Peer]) -> None:
+    async def test_the_mask_of_a_message_may_be_chosen(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair
         ws.send("x", mask=True)
         answered = await peer.frame()
@@ -169,13 +169,13 @@ class TestSending:
                 with pytest.raises(TypeError, match=r"^mask must be a bool"):
                     control(b"", value)
 
-    async def test_unknown_options(self, pair: tuple[Any, Peer]) -> None:
+    async def test_unknown_options_of_send_are_named(self, pair: tuple[Any, Peer]) -> None:
         with pytest.raises(TypeError, match=r"'compres'.*'compress'"):
             pair[0].send("x", {"compres": True})
         with pytest.raises(TypeError, match="binary must be a bool"):
             pair[0].send("x", {"binary": 1})
 
-    async def test_ping_and_pong(self, pair: tuple[Any, Peer]) -> None:
+    async def test_pings_and_pongs_carry_their_data(self, pair: tuple[Any, Peer]) -> None:
         ws, peer = pair
         told = [asyncio.get_running_loop().create_future() for _ in range(3)]
         ws.ping(None)

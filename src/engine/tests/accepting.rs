@@ -171,7 +171,7 @@ fn a_socket_is_no_listener_and_a_listener_no_socket() {
 }
 
 #[test]
-fn what_cannot_be_made_non_blocking_is_refused_and_closed() {
+fn a_socket_that_cannot_be_made_non_blocking_is_refused_and_closed() {
     let (mut engine, fake) = engine();
     fake.kernel().prepare_errors.extend([Errno::BADF, Errno::BADF]);
     let [first, second, third, fourth] = std::array::from_fn(|_| fake.kernel().open());

@@ -274,7 +274,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn what_is_no_deflate_stream_ends_in_a_fault_or_a_message_whatever_the_cuts(
+    fn any_bytes_end_in_a_fault_or_a_message_whatever_the_cuts(
         payload in proptest::collection::vec(any::<u8>(), 0..60),
         cut in 0_usize..60,
         binary in any::<bool>(),

@@ -1,6 +1,6 @@
-// npm's ws at the other end. The tests talk to this program over TCP: a line of JSON a call, a line an answer.
-// node peer.mjs FOLDER: the folder that has ws in its node_modules. Prints its port. What a control
-// connection has opened ends with it.
+// npm's ws at the other end. The tests talk to this program over TCP: each call is a line of JSON, and so is each
+// answer. Usage: node peer.mjs FOLDER, where FOLDER has ws in its node_modules. It prints its port. Everything that
+// a control connection has opened ends with it.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { createServer as createTcpServer } from "node:net";
@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 
 const { WebSocket, WebSocketServer } = createRequire(`${process.argv[2]}/`)("ws");
 
-// What arrives before it is asked for, and who asks before it arrives.
+// Items that arrive before they are asked for, and callers that ask before items arrive.
 class Mailbox {
   #items = [];
   #takers = [];

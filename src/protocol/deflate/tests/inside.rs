@@ -119,7 +119,7 @@ fn our_empty_message() {
 
 /// A second "Hello" refers to the first if the history is kept, and does not otherwise (section 7.2.3.2).
 #[test]
-fn takeover_is_what_was_agreed() {
+fn a_second_message_refers_to_the_first_only_with_takeover() {
     let mut codec = codec(1);
     let level = 6;
     let mut keeping = Deflater::new(DeflateParams { level, ..DeflateParams::default() });

@@ -163,7 +163,7 @@ proptest! {
 
     /// Messages in a row, some of them with a flipped bit, whole and cut.
     #[test]
-    fn whole_or_cut(
+    fn whole_and_cut_messages_are_read_alike(
         messages in proptest::collection::vec(payload(), 1..12),
         at in 1..20_usize,
         window_bits in 9..=15_u8,
@@ -199,7 +199,7 @@ proptest! {
 
     /// Arbitrary bytes.
     #[test]
-    fn any_bytes(payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 1..6)) {
+    fn any_bytes_are_read_as_zlib_reads_them(payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 1..6)) {
         let mut twins = Twins::new(InflateParams::default(), Some(100_000));
         for mut payload in payloads {
             payload[0] &= !0b101; // most are blocks of fixed codes, or stored

@@ -21,7 +21,7 @@ def test_a_cancelled_message_is_not_compressed_further() -> None:
     assert asked == [False, False, True, True, True]
 
 
-def test_a_message_in_pieces_is_compressed_as_in_one_piece() -> None:
+def test_a_message_compressed_in_pieces_inflates_to_the_same() -> None:
     data = bytes(range(256)) * (3 * PIECE // 256)
     made = Deflater(SETTINGS, False, 0).deflate_long(data, True, lambda: False)
     assert zlib.decompressobj(-15).decompress(made + b"\x00\x00\xff\xff") == data

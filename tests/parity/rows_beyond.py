@@ -42,7 +42,7 @@ BEYOND_SECTIONS = (
             row(
                 "maxConnections",
                 "max_connections",
-                "test_the_one_too_many_gets_503_until_another_is_gone",
+                "test_a_connection_beyond_the_limit_gets_503_until_another_is_gone",
                 "Further requests get 503.",
             ),
             row(
@@ -52,19 +52,22 @@ BEYOND_SECTIONS = (
                 "Bytes of a request's head.",
             ),
             row(
-                "maxHeaders", "max_headers", "TestHeads::test_too_many_fields", "Header fields of a request."
+                "maxHeaders",
+                "max_headers",
+                "TestHeads::test_a_head_with_too_many_fields_gets_431",
+                "Header fields of a request.",
             ),
             row("reusePort", "reuse_port", "TestListening::test_reuse_port"),
             row(
                 "sock",
                 "sock",
-                "TestListening::test_an_adopted_socket",
+                "TestListening::test_a_server_may_adopt_a_socket",
                 "A socket that is bound or listening.",
             ),
             row(
                 "ssl",
                 "ssl",
-                "test_an_answer_ends_the_connection TestTls::test_messages_pass_both_ways_over_tls",
+                "test_an_answer_that_refuses_ends_the_tls_connection TestTls::test_messages_pass_both_ways_over_tls",
                 "An `ssl.SSLContext`. With it, `port` serves `wss:`.",
             ),
             row(
@@ -89,7 +92,7 @@ BEYOND_SECTIONS = (
             row(
                 "proxy",
                 "proxy",
-                "test_messages_pass test_a_proxy_that_refuses",
+                "test_messages_pass_through_each_proxy test_a_refusal_of_the_proxy_is_an_error",
                 """`http://user:password@host:port`, or the schemes socks4, socks4a, socks5, socks5h. In Node, an `agent`
                 does this. Needs `wsrs[proxy]`.""",
             ),

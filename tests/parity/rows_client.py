@@ -11,10 +11,10 @@ WIRE = "TestTheRequest::test_the_request_as_it_is_on_the_wire"
 OLD = "TestTheRequest::test_version_8_without_compression_with_credentials"
 FOLLOWED = "TestRedirects::test_redirects_are_followed_with_follow_redirects"
 TABLE = "TestTheTable::test_a_client_connects_and_asks_as_node_would"
-UNIX = "TestListening::test_a_unix_socket"
-IDENTITY = "TestTls::test_a_certificate_of_the_client"
+UNIX = "TestListening::test_a_server_may_listen_on_a_unix_socket"
+IDENTITY = "TestTls::test_a_client_may_send_a_certificate"
 PEM = "PEM as `str` or `bytes`, or the path of a file."
-EXPORTS = "test_all_of_ws_by_way_of_its_class"
+EXPORTS = "test_the_other_names_of_ws_are_attributes_of_its_class"
 NODES = f"""\
 Other options of Node raise a `TypeError` that says what to do instead, or suggests the nearest known name, because an
 option that is accepted and then ignored would mislead: {", ".join(f"`{name}`" for name in sorted(REFUSED))},
@@ -59,7 +59,7 @@ CLIENT_SECTIONS = (
             row(
                 "generateMask",
                 "generate_mask",
-                "TestSending::test_a_client_masks_with_keys_of_ones_own",
+                "TestSending::test_a_client_may_mask_with_its_own_keys",
                 "It fills a `bytearray` of 4 bytes.",
             ),
             row(
@@ -117,7 +117,7 @@ CLIENT_SECTIONS = (
             row(
                 "lookup",
                 "lookup",
-                "TestLookup::test_lookup_by_callback_as_in_node TestLookup::test_lookup_by_result",
+                "TestLookup::test_lookup_may_call_back_as_in_node TestLookup::test_lookup_may_return_its_result",
                 "It may return its result, or be a coroutine function.",
             ),
             row("passphrase", "passphrase", IDENTITY),
@@ -130,7 +130,7 @@ CLIENT_SECTIONS = (
             row(
                 "socket",
                 "socket",
-                "TestConnectionsOfTheCaller::test_a_socket_of_the_caller TestTls::test_over_a_socket_of_the_caller",
+                "TestConnectionsOfTheCaller::test_a_socket_of_the_caller TestTls::test_tls_runs_over_a_socket_of_the_caller",
                 "A connected `socket.socket`, which wsrs takes over.",
             ),
             row(
@@ -149,7 +149,7 @@ CLIENT_SECTIONS = (
             row(
                 "createWebSocketStream",
                 "create_websocket_stream",
-                "TestReading::test_bytes_do_not_know_the_bounds_of_messages TestWriting::test_a_write_is_a_message",
+                "TestReading::test_reads_do_not_depend_on_the_bounds_of_messages TestWriting::test_a_write_is_a_message",
                 """It returns one object that is both ends of asyncio streams, instead of a `Duplex`: `read`,
                 `readline`, `async for`, `write`, `drain`, `write_eof`, `close`.""",
             ),

@@ -208,7 +208,7 @@ SERVER_SECTIONS = (
             row(
                 "address",
                 "address",
-                f"{LISTENING} TestListening::test_a_unix_socket",
+                f"{LISTENING} TestListening::test_a_server_may_listen_on_a_unix_socket",
                 'A dict with "address", "family" and "port", or the path of a Unix socket. With `no_server` it raises a `RuntimeError`.',
             ),
             row(

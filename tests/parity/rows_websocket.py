@@ -45,7 +45,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "error",
                 "error",
-                f"{OF_A_CLIENT} TestDisorderly::test_a_fault_that_nobody_hears_is_reported",
+                f"{OF_A_CLIENT} TestDisorderly::test_a_fault_without_an_error_listener_is_reported",
                 """Without a listener, the error goes to `loop.call_exception_handler`, and the process continues. A task
                 that takes messages by `recv` or `async for` gets an exception instead.""",
             ),
@@ -110,7 +110,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "onclose",
                 "onclose",
-                "TestEventTarget::test_attributes_hear_each_event",
+                "TestEventTarget::test_each_on_attribute_is_called_for_its_event",
                 "A value other than a function or None raises a `TypeError`; ws ignores it.",
             ),
             row("onerror", "onerror", "TestEventTarget::test_a_fault_gives_an_error_event"),
@@ -123,7 +123,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "pause",
                 "pause",
-                f"{PAUSE} {PAUSE_IN_VAIN} TestInAMessageListener::test_pause_holds_the_next_one_back",
+                f"{PAUSE} {PAUSE_IN_VAIN} TestInAMessageListener::test_pause_in_a_listener_holds_the_next_message_back",
                 "Nothing is delivered until `resume`, not even bytes that were already read.",
             ),
             row(
@@ -159,13 +159,13 @@ WEBSOCKET_SECTIONS = (
             row(
                 "terminate",
                 "terminate",
-                "TestDisorderly::test_terminate TestFailing::test_giving_up",
+                "TestDisorderly::test_terminate_ends_the_connection_with_1006 TestFailing::test_a_client_may_give_up_while_it_connects",
                 "It calls the transport's `abort()`, which does what `socket.destroy()` does in Node. A transport's `close()` would write its queue first.",
             ),
             row(
                 "url",
                 "url",
-                "TestConnections::test_connection_and_its_request TestRedirects::test_redirects_are_followed_where_it_is_asked_for",
+                "TestConnections::test_connection_and_its_request TestRedirects::test_redirects_are_followed_with_follow_redirects",
                 "It is None for a server's WebSocket.",
             ),
         ),
@@ -195,7 +195,7 @@ WEBSOCKET_SECTIONS = (
             row(
                 "data",
                 "data",
-                "TestSending::test_every_type_can_be_sent TestSending::test_what_cannot_be_sent TestSending::test_ping_and_pong",
+                "TestSending::test_every_type_can_be_sent TestSending::test_data_that_cannot_be_sent_is_named TestSending::test_pings_and_pongs_carry_their_data",
                 """`str`; `int` and `float`, as text; objects with the buffer protocol; lists and tuples of 0 to 255;
                 `wsrs.Blob`; objects with `__bytes__`. `None` and `bool` are not numbers here and raise a `TypeError`.
                 Only in `ping` and `pong`, None means no data, as in ws.""",

@@ -59,12 +59,12 @@ ROWS = (
         "Limits that are checked too late, or for frames instead of messages",
         "`max_payload` holds for messages at the limit, one byte under it and one byte over it: in one frame, in "
         "many, in fragments of one byte, compressed, and compressed in fragments of one byte",
-        (f"{FRAMES}::test_limits_hold_at_one_under_and_one_over",),
+        (f"{FRAMES}::test_limits_hold_exactly",),
     ),
     Row(
         "Floods of tiny or empty fragments",
         "200,000 continuations of one byte or of none end with 1008 and cost less than 16 MiB",
-        (f"{FLOODS}::test_200_000_fragments_without_an_end",),
+        (f"{FLOODS}::test_200_000_fragments_without_an_end_are_refused",),
     ),
     Row(
         "A long frame in segments of one byte",
@@ -101,7 +101,7 @@ ROWS = (
     Row(
         "A small view that keeps a large buffer alive",
         "40 connections that each received a message of 512 KiB hold less than 8 MiB afterwards",
-        (f"{FLOODS}::test_idle_connections_own_no_buffer_of_what_they_had",),
+        (f"{FLOODS}::test_idle_connections_keep_no_buffer_of_past_messages",),
     ),
     Row(
         "Decompression bombs",
@@ -235,7 +235,10 @@ ROWS = (
         "Close codes and bodies",
         "Codes from 0 to 65535 follow the table of RFC 6455 7.4. A body of one byte and bad UTF-8 in a reason are "
         "faults",
-        (f"{FRAMES}::test_every_close_code", f"{FRAMES}::test_every_other_rule_of_a_frame"),
+        (
+            f"{FRAMES}::test_every_close_code_is_taken_or_refused_as_the_rfc_says",
+            f"{FRAMES}::test_every_other_rule_of_a_frame_is_enforced",
+        ),
     ),
     Row(
         "Use after close",

@@ -11,13 +11,12 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from wsrs._backend.contract import ParsedUrl
-from wsrs._pure.host import parse_host
 
 __all__ = ["parse_url"]
 
 _PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
-_TWO_SLASHES = re.compile(r"[/\\]{2}")
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.\-]*):"
+_TWO_SLASHES = r"[/\\]{2}"
 _C0_OR_SPACE = "".join(map(chr, range(0x21)))
 _WITHOUT_TAB_OR_NEWLINE = str.maketrans("", "", "\t\n\r")
 
@@ -61,7 +60,7 @@ def parse_url(text: str, base: str | None = None) -> ParsedUrl:
 def _parse(text: str, base: _Url | None) -> _Url:
     text = text.strip(_C0_OR_SPACE).translate(_WITHOUT_TAB_OR_NEWLINE)
     scheme = base.scheme if base is not None else ""
-    found = _SCHEME.match(text)
+    found = re.match(_SCHEME, text)
     if found is not None:
         scheme = found[1].lower()
         if scheme not in _PORTS:
@@ -73,7 +72,7 @@ def _parse(text: str, base: _Url | None) -> _Url:
     fragment = quote(rest, safe=_IN_FRAGMENT) if hash_sign else None
     text, question, rest = text.partition("?")
     query = quote(rest, safe=_IN_QUERY) if question else None
-    if base is not None and base.scheme == scheme and _TWO_SLASHES.match(text) is None:
+    if base is not None and base.scheme == scheme and re.match(_TWO_SLASHES, text) is None:
         return _relative(text, query, fragment, base)
     text = text.lstrip("/\\")
     end = re.search(r"[/\\]|\Z", text)
@@ -100,6 +99,9 @@ def _authority(text: str, scheme: str) -> tuple[str, str, str, int | None]:
     host, digits = found[1], found[2]
     if not host:
         raise ValueError("empty host")
+    # Imported at the first address, as the expressions are compiled: a server has none.
+    from wsrs._pure.host import parse_host
+
     host = parse_host(host)
     port = _port(digits, scheme) if digits else None
     return quote(username, safe=_IN_USERINFO), quote(password, safe=_IN_USERINFO), host, port

@@ -1,7 +1,8 @@
-//! wsrs: masking and UTF-8 (`simd`), RFC 6455 and RFC 7692 (`protocol`), the decisions of a connection
-//! (`session`), sockets (`engine`) and the Python module `wsrs._core` (`bindings`).
+//! The crate of wsrs: masking and UTF-8 validation (`simd`), RFC 6455 and RFC 7692 (`protocol`), the
+//! decisions of a connection (`session`), sockets (`engine`) and the Python module `wsrs._core` (`bindings`).
 //!
-//! Arrows point one way: bindings → session, engine → protocol → simd.
+//! Dependencies point one way: `bindings` uses `session` and `engine`, `session` uses `protocol`, and
+//! `protocol` uses `simd`.
 
 pub mod protocol;
 pub mod session;

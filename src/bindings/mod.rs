@@ -1,6 +1,7 @@
-//! The Python module `wsrs._core`: it converts and calls, and decides nothing.
+//! The Python module `wsrs._core`. It converts between Python and Rust and passes calls on, and decides
+//! nothing.
 //!
-//! `_backend/contract.py` states what it offers; the pure core offers the same.
+//! `_backend/contract.py` states what the module offers. The pure core offers the same.
 
 mod api;
 mod connection;

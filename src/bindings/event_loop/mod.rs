@@ -1,4 +1,4 @@
-//! What the connections of one event loop share.
+//! Everything that the connections of one event loop share.
 
 pub mod owner;
 #[cfg(unix)]

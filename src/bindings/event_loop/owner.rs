@@ -1,4 +1,4 @@
-//! Who a socket of the engine belongs to. The event loop knows its connections by this file alone.
+//! The owner of an engine's socket. This is the only file through which `event_loop` refers to connections.
 
 // Without the engine its other parts still need the connection's name.
 #![cfg_attr(not(unix), allow(dead_code))]
@@ -13,20 +13,20 @@ pub use crate::bindings::connection::outbound::flush::flush;
 #[cfg(unix)]
 pub use crate::bindings::connection::wire::count_written;
 
-/// What is called when something happens to the socket.
+/// The object that is called when something happens on the socket.
 pub enum Kind {
-    /// A connection: called without Python.
+    /// A connection, which is called without going through Python.
     Native(Py<Connection>),
     /// An `asyncio.Protocol`.
     Stream(Py<PyAny>),
-    /// An `asyncio.BufferedProtocol` of somebody else.
+    /// Any other `asyncio.BufferedProtocol`.
     Buffered(Py<PyAny>),
     /// A listening socket and its protocol factory.
     Listener(Py<PyAny>),
 }
 
 impl Kind {
-    /// How `protocol` wants to be called; the same question that asyncio's transports ask.
+    /// Determines how `protocol` is to be called, by the same check that asyncio's transports make.
     pub fn of(protocol: &Bound<'_, PyAny>) -> PyResult<Self> {
         if let Ok(connection) = protocol.cast::<Connection>() {
             return Ok(Self::Native(connection.clone().unbind()));
@@ -60,11 +60,11 @@ impl Kind {
     }
 }
 
-/// The default marks of asyncio, in bytes.
+/// asyncio's default high-water and low-water marks, in bytes.
 pub const HIGH: usize = 64 * 1024;
 pub const LOW: usize = 16 * 1024;
 
-/// The marks between which a protocol in Python is asked to pause its writing.
+/// The marks by which a protocol in Python is told to pause and to resume writing, in bytes.
 struct WriteLimits {
     low: usize,
     high: usize,
@@ -89,13 +89,14 @@ impl Owner {
         &self.kind
     }
 
-    /// Gives the socket to another protocol; what it had is returned, to be dropped with nothing borrowed.
+    /// Hands the socket to another protocol. Returns the previous one, which must be dropped with nothing
+    /// borrowed.
     #[must_use]
     pub const fn replace(&mut self, kind: Kind) -> Kind {
         std::mem::replace(&mut self.kind, kind)
     }
 
-    /// The socket is closed when what is queued is written.
+    /// Marks the socket to be closed once its queue is written.
     pub const fn close(&mut self) {
         self.is_closing = true;
     }
@@ -105,7 +106,7 @@ impl Owner {
         self.is_closing
     }
 
-    /// The low and the high mark, in bytes.
+    /// The low-water and the high-water mark, in bytes.
     pub const fn limits(&self) -> (usize, usize) {
         (self.limits.low, self.limits.high)
     }
@@ -114,7 +115,8 @@ impl Owner {
         (self.limits.low, self.limits.high) = (low, high);
     }
 
-    /// What to tell a protocol now that `left` bytes are queued: pause (true), resume, or nothing.
+    /// Returns what a protocol must be told now that `left` bytes are queued: to pause writing (true), to
+    /// resume it (false), or nothing (None).
     pub fn cross(&mut self, left: usize) -> Option<bool> {
         let limits = &mut self.limits;
         let change = if limits.is_paused { left <= limits.low } else { left > limits.high };
@@ -124,7 +126,8 @@ impl Owner {
         })
     }
 
-    /// Whom to tell of a write. A connection without callbacks and waiting senders need not know.
+    /// The owner to be notified of a write; None for a connection that has neither callbacks nor waiting
+    /// senders.
     #[inline]
     pub fn wants_to_know(&self, py: Python<'_>) -> Option<Kind> {
         match &self.kind {

@@ -1,5 +1,5 @@
-//! What a connection's turn reads first, for the processor to fetch before it comes: with a thousand sockets
-//! ready it has left the cache since the last one.
+//! Prefetches the memory that is read first when a connection is served. With a thousand sockets ready, that
+//! memory has left the processor's cache since the connection was last served.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -8,20 +8,21 @@ use pyo3::types::{PyFunction, PyTuple, PyType};
 
 use crate::simd::prefetch::prefetch;
 
-/// Objects noted of a listener: of a function its closure, and two cells with what is in them.
+/// Number of objects recorded per listener: a function's closure tuple, and two cells with their contents.
 const NOTED: usize = 5;
-/// Bytes fetched of each object: its head, and what a cell, a small tuple or a bound method holds.
+/// Number of bytes prefetched per object: its header and the fields of a cell, a small tuple or a bound
+/// method.
 const SIZE: usize = 48;
 
-/// Addresses of the objects that a listener refers to, only ever given to the processor's prefetch: they keep
-/// nothing alive, and one whose object is gone does no harm. The interpreter finds one by way of the other,
-/// and would wait for each.
+/// Addresses of the objects that a listener refers to. They are only passed to the processor's prefetch
+/// instruction, so they keep nothing alive, and a dangling one does no harm. The interpreter finds each of
+/// these objects through the one before, and would otherwise wait for each in turn.
 #[derive(Default)]
 pub struct Prefetch([usize; NOTED]);
 
 impl Prefetch {
-    /// What `listener` refers to: a closure with its variables, or what a method is bound to. Nothing for any
-    /// other callable.
+    /// Records what `listener` refers to: a function's closure and its variables, or the object that a method
+    /// is bound to. Records nothing for any other callable.
     pub fn of(listener: &Bound<'_, PyAny>) -> Self {
         let mut noted = Self::default();
         let mut places = noted.0.iter_mut();
@@ -31,7 +32,8 @@ impl Prefetch {
             }
         };
         let py = listener.py();
-        // Only of the interpreter's own types: an attribute of any other object may run a program's code.
+        // Only the interpreter's own types are looked into: reading an attribute of any other object may run
+        // user code.
         if listener.is_exact_instance_of::<PyFunction>()
             && let Ok(closure) = listener.getattr(intern!(py, "__closure__"))
             && let Ok(cells) = closure.cast::<PyTuple>()
@@ -50,7 +52,7 @@ impl Prefetch {
         noted
     }
 
-    /// Has the processor fetch them.
+    /// Prefetches the recorded objects.
     #[inline]
     pub fn fetch(&self) {
         for address in self.0.iter().filter(|address| **address != 0) {

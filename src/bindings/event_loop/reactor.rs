@@ -1,4 +1,5 @@
-//! What the connections of one event loop share (`shared.rs`), the flush at the end of a tick; and, where the loop can watch a descriptor, the engine's sockets (`sockets.rs`).
+//! The state that the connections of one event loop share (`shared.rs`), the flush at the end of a tick and,
+//! where the loop can watch a descriptor, the engine's sockets (`sockets.rs`).
 
 #![allow(unsafe_code)]
 
@@ -18,7 +19,7 @@ use crate::bindings::py::gil_cell::GilCell;
 #[cfg(unix)]
 use crate::bindings::serve::read_group::ReadGroup;
 
-/// Connections with something to write at the end of the tick, and errors for the loop itself.
+/// Work for later: the connections to flush at the end of the tick, and an error that must end the loop.
 #[derive(Default)]
 struct Agenda {
     dirty: Vec<Py<Connection>>,
@@ -26,7 +27,8 @@ struct Agenda {
     error: Option<PyErr>,
 }
 
-/// The engine of one event loop.
+/// Holds what the connections of one event loop share: the engine, the codec, jobs and the flush at the end
+/// of a tick.
 #[pyclass(frozen, weakref, module = "wsrs._core")]
 pub struct Reactor {
     event_loop: Py<PyAny>,
@@ -36,19 +38,20 @@ pub struct Reactor {
     jobs: GilCell<Jobs>,
     #[cfg(unix)]
     sockets: GilCell<Sockets>,
-    /// Empty but for its room.
+    /// Always empty here: it is kept for the capacity of its list.
     #[cfg(unix)]
     read_group: GilCell<ReadGroup>,
 }
 
 impl Reactor {
-    /// The reactor of `event_loop`, made when first asked for.
+    /// Returns the reactor of `event_loop`, and makes it on first use.
     pub fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
         static TABLE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
         let py = event_loop.py();
         let table = TABLE.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
-        // By identity: the reactor keeps its loop alive, so a weak table keyed by the loop itself
-        // would never be empty. A dead entry, or one of a loop that had the same address, is replaced.
+        // The table is keyed by identity. The reactor keeps its loop alive, so the entries of a weak table
+        // keyed by the loop itself would never go away. An entry is replaced if its reactor is gone or
+        // belonged to another loop at the same address.
         let key = event_loop.as_ptr() as usize;
         if let Some(entry) = table.get_item(key)?
             && let Some(found) = entry.cast::<PyWeakrefReference>()?.upgrade_as::<Self>()?
@@ -92,7 +95,7 @@ impl Reactor {
         self.jobs.with(py, act)
     }
 
-    /// The room of a group of reads, which is given back empty.
+    /// Takes the reusable read group. The caller gives it back empty.
     #[cfg(unix)]
     pub fn take_read_group(&self, py: Python<'_>) -> ReadGroup {
         self.read_group.with(py, std::mem::take)
@@ -107,18 +110,18 @@ impl Reactor {
         self.event_loop.clone_ref(py)
     }
 
-    /// Whether the engine's callback runs, hence no task is current.
+    /// True while the engine's callback is running, so that no task is current.
     #[inline]
     pub fn in_batch(&self, py: Python<'_>) -> bool {
         self.shared.with(py, |shared| shared.is_in_batch())
     }
 
-    /// The batch is over.
+    /// Ends the batch.
     pub fn end_batch(&self, py: Python<'_>) {
         self.shared.with(py, Shared::end_batch);
     }
 
-    /// Whether a task may be stepped directly now; then none else may be until `end_waking`.
+    /// True if a task may be stepped directly now. If so, no other may be until `end_waking` is called.
     pub fn begin_waking(&self, py: Python<'_>) -> bool {
         self.shared.with(py, Shared::begin_waking)
     }
@@ -127,7 +130,7 @@ impl Reactor {
         self.shared.with(py, Shared::end_waking);
     }
 
-    /// `loop.call_soon(function, argument, context=context)`.
+    /// Calls `loop.call_soon(function, argument, context=context)`.
     pub fn call_soon(
         &self,
         py: Python<'_>,
@@ -147,14 +150,15 @@ impl Reactor {
         Ok(())
     }
 
-    /// Tells the callback of a frame.
+    /// Calls the callback of a frame with `error`, which is None if the frame was written.
     pub fn call_back(&self, py: Python<'_>, callback: &Py<PyAny>, error: Py<PyAny>) {
         if let Err(error) = callback.call1(py, (error,)) {
             self.report(py, "a send callback raised an exception", error);
         }
     }
 
-    /// `loop.call_soon(target.method, argument)`; a loop that is closed already is no error here.
+    /// Calls `loop.call_soon(target.method, argument)`. A failure, such as a loop that is already closed, is
+    /// reported instead of returned.
     pub fn call_method_soon(
         &self,
         target: &Bound<'_, PyAny>,
@@ -169,8 +173,8 @@ impl Reactor {
         }
     }
 
-    /// Hands an error in nobody's code but a listener's or ours to the loop's exception handler.
-    /// `KeyboardInterrupt` and `SystemExit` are kept for the loop: they must end it.
+    /// Passes an error that no caller can receive to the loop's exception handler. `KeyboardInterrupt` and
+    /// `SystemExit` are kept for the loop instead, because they must end it.
     pub fn report(&self, py: Python<'_>, message: &str, error: PyErr) {
         if !error.is_instance_of::<PyException>(py) {
             self.keep_error(py, error);
@@ -188,8 +192,8 @@ impl Reactor {
         }
     }
 
-    /// Keeps what must pass through the loop (`SystemExit`, `KeyboardInterrupt`) until the end of
-    /// the batch; outside of one a call of the loop's raises it.
+    /// Keeps an exception that must end the loop (`SystemExit`, `KeyboardInterrupt`) until the end of the
+    /// batch. Outside a batch, a callback scheduled with `call_soon` raises it.
     pub fn keep_error(&self, py: Python<'_>, error: PyErr) {
         if self.in_batch(py) {
             let old = self.agenda.with(py, |agenda| agenda.error.replace(error));
@@ -206,7 +210,7 @@ impl Reactor {
         self.agenda.with(py, |agenda| agenda.error.take())
     }
 
-    /// Sees to it that `connection` is flushed at the end of this tick.
+    /// Arranges for `connection` to be flushed at the end of this tick.
     pub fn mark_dirty(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) {
         let py = slf.py();
         let connection = connection.clone().unbind();
@@ -214,7 +218,7 @@ impl Reactor {
         Self::schedule_flush(slf);
     }
 
-    /// One `call_soon` for all connections; none within a batch, which flushes at its end.
+    /// Schedules one `call_soon` for all connections, and none within a batch, which flushes when it ends.
     pub fn schedule_flush(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         if this.in_batch(py) {
@@ -233,7 +237,7 @@ impl Reactor {
         }
     }
 
-    /// Writes what the connections have queued by now.
+    /// Writes everything that the connections have queued so far.
     pub fn flush_all(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
@@ -245,7 +249,7 @@ impl Reactor {
         }
     }
 
-    /// What callbacks queued during a flush leaves in the next tick.
+    /// Schedules a flush in the next tick if callbacks have queued more during this one.
     pub fn flush_rest_later(slf: &Bound<'_, Self>) {
         let (py, this) = (slf.py(), slf.get());
         #[cfg(unix)]
@@ -259,13 +263,14 @@ impl Reactor {
     }
 }
 
-/// What the loop calls to raise an exception that must end it.
+/// Raises `error` from a callback of the loop, which ends the loop.
 #[pyfunction]
 fn raise_error(error: Bound<'_, PyAny>) -> PyResult<()> {
     Err(PyErr::from_value(error))
 }
 
-/// Removes the entries of loops that are gone, so that a program with many short ones keeps none.
+/// Removes the entries of loops that are gone, so that a program with many short-lived loops does not
+/// accumulate them.
 fn forget_the_dead(table: &Bound<'_, PyDict>) -> PyResult<()> {
     let mut dead = Vec::new();
     for (key, entry) in table.iter() {
@@ -278,31 +283,32 @@ fn forget_the_dead(table: &Bound<'_, PyDict>) -> PyResult<()> {
 
 #[pymethods]
 impl Reactor {
-    /// Writes what was queued in this tick.
+    /// Writes everything that was queued in this tick.
     fn _flush(slf: &Bound<'_, Self>) {
         Self::flush_all(slf);
         Self::flush_rest_later(slf);
     }
 
-    /// Threads have done what connections asked for.
+    /// Notifies the connections whose jobs are done.
     fn _jobs_done(slf: &Bound<'_, Self>) {
         crate::bindings::offload::jobs::done(slf);
     }
 
-    /// The poller's descriptor is readable: serve every socket that is ready.
+    /// Serves every socket that is ready. The loop calls this when the poller's descriptor is readable.
     #[cfg(unix)]
     fn _on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
         crate::bindings::serve::poll::on_ready(slf)
     }
 
-    /// Tries again to accept, some time after the descriptors ran out.
+    /// Resumes accepting, some time after the process ran out of descriptors.
     #[cfg(unix)]
     fn _resume_accepting(slf: &Bound<'_, Self>) {
         crate::bindings::serve::poll::resume_accepting(slf);
     }
 
-    /// Accepts on a bound, listening socket (which stays the caller's): `protocol_factory()` makes
-    /// the protocol of each connection, whose `connection_made` is called. OSError where it fails.
+    /// Accepts connections on a bound, listening socket, which still belongs to the caller. For each
+    /// connection, `protocol_factory()` makes a protocol and its `connection_made` is called. Raises OSError
+    /// on failure.
     #[cfg(unix)]
     fn listen(
         slf: &Bound<'_, Self>,
@@ -312,7 +318,8 @@ impl Reactor {
         crate::bindings::event_loop::sockets::listen(slf, sock, protocol_factory)
     }
 
-    /// Makes a transport of a connected stream socket, which is detached. OSError where it fails.
+    /// Makes a transport from a connected stream socket, and closes `sock` itself after duplicating its
+    /// descriptor. Raises OSError on failure.
     #[cfg(unix)]
     fn adopt(
         slf: &Bound<'_, Self>,
@@ -322,7 +329,7 @@ impl Reactor {
         crate::bindings::event_loop::sockets::adopt(slf, sock, protocol)
     }
 
-    /// Whether the engine serves sockets on this loop.
+    /// True if the engine serves sockets on this loop.
     #[getter]
     fn has_engine(&self, py: Python<'_>) -> bool {
         #[cfg(unix)]
@@ -346,7 +353,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// Breaks the cycle with the connections of a loop that was closed under them.
+    /// Breaks the reference cycle with the connections of a loop that was closed while they were open.
     fn __clear__(&self) {
         Python::attach(|py| {
             let agenda = self.agenda.with(py, std::mem::take);
@@ -360,7 +367,7 @@ impl Reactor {
     }
 }
 
-/// The loop's engine, or None where the loop cannot watch a descriptor.
+/// Returns the reactor of `loop` with its engine open, or None if the loop cannot watch descriptors.
 #[pyfunction]
 #[pyo3(name = "reactor")]
 pub fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, Reactor>>> {

@@ -1,4 +1,5 @@
-//! What the connections of one event loop reach by a borrow: buffers, the codec, masks.
+//! State that the connections of one event loop share and borrow: the read buffer, the codec and masking
+//! keys.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -7,36 +8,36 @@ use pyo3::prelude::*;
 use crate::protocol::deflate::{Codec, CodecLimits};
 use crate::protocol::random::MaskPool;
 
-/// Bytes of the read buffer that all connections of a loop share.
+/// Size in bytes of the read buffer that all connections of a loop share.
 const READ_BUFFER: usize = 256 * 1024;
 
-/// Compressors and decompressors kept alive per loop. A compressor at 15 window bits and memLevel 8
+/// How many compressors and decompressors are kept per loop. A compressor at 15 window bits and memLevel 8
 /// takes about 368 KiB, a decompressor about 44 KiB: 24 MiB and 11 MiB when all are in use.
 const CODEC_LIMITS: CodecLimits =
     CodecLimits { max_compressors: 64, max_decompressors: 256, max_tables: 1024 };
 
-/// Counts forks, so that a child draws masks of its own.
+/// Counts forks, so that a child process draws its own masking keys.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Called in the child after a fork.
+/// Runs in the child process after a fork.
 #[pyfunction]
 pub fn _after_fork() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How often this process was forked from another with this module in it.
+/// The number of forks between the process that first loaded this module and this process.
 pub fn forks() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
-/// State that connections reach by a borrow; nothing in it runs Python when dropped.
+/// State that connections borrow. Dropping any of it runs no Python code.
 pub struct Shared {
     codec: Codec,
     masks: MaskPool,
     forks: u32,
     read_buffer: Option<Box<[u8]>>,
     is_in_batch: bool,
-    /// A task is stepped directly.
+    /// A task is being stepped directly.
     is_waking: bool,
 }
 
@@ -52,13 +53,13 @@ impl Shared {
         }
     }
 
-    /// Compressors and decompressors.
+    /// The loop's compressors and decompressors.
     #[inline]
     pub const fn codec(&mut self) -> &mut Codec {
         &mut self.codec
     }
 
-    /// The engine's callback begins: whether it did not run already, around this call.
+    /// Begins a batch. True unless one is already running further up the call stack.
     pub const fn begin_batch(&mut self) -> bool {
         !std::mem::replace(&mut self.is_in_batch, true)
     }
@@ -72,7 +73,8 @@ impl Shared {
         self.is_in_batch
     }
 
-    /// A task is to be stepped directly: whether it may be. Then no other may until [`Self::end_waking`].
+    /// True if a task may be stepped directly now. If so, no other may be until [`Self::end_waking`] is
+    /// called.
     pub const fn begin_waking(&mut self) -> bool {
         let may = self.is_in_batch && !self.is_waking;
         self.is_waking |= may;
@@ -83,7 +85,7 @@ impl Shared {
         self.is_waking = false;
     }
 
-    /// A masking key from the system's entropy (RFC 6455 section 10.3).
+    /// Draws a masking key from the system's entropy (RFC 6455 section 10.3).
     pub fn mask(&mut self) -> [u8; 4] {
         let forks = forks();
         if forks != self.forks {
@@ -93,7 +95,7 @@ impl Shared {
         self.masks.next_mask()
     }
 
-    /// The shared read buffer; a new one where it is in use (a read within a read).
+    /// Takes the shared read buffer, or makes a new one while that is in use (by a read around this one).
     pub fn take_read_buffer(&mut self) -> Box<[u8]> {
         self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER].into_boxed_slice())
     }

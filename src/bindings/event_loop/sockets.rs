@@ -1,7 +1,8 @@
-//! The engine's sockets and their owners. What happens to them is in `serve/`.
+//! The engine's sockets and their owners. `serve/` accepts, reads and writes on them.
 //!
-//! A socket's owner is a `Connection`, reached without Python, or any asyncio protocol (which reads
-//! the handshake's head). The engine never calls back, and no borrow is held while a owner runs.
+//! The owner of a socket is a `Connection`, which is called without going through Python, or any asyncio
+//! protocol (such as the one that reads the head of a handshake). The engine never calls back, and nothing is
+//! borrowed while an owner runs.
 
 #![allow(unsafe_code)]
 
@@ -19,17 +20,17 @@ use crate::bindings::event_loop::transport::EngineTransport;
 use crate::engine::{Engine, Os, Ready, Token};
 use crate::simd::prefetch::prefetch;
 
-/// A payload that is written from where it is.
+/// A payload that is written in place, without being copied into the queue.
 pub enum Held {
     Bytes(Py<PyBytes>),
-    /// Made by a thread.
+    /// Bytes that a thread has compressed.
     Made(Vec<u8>),
 }
 
 impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
-        // SAFETY: called by the engine with the GIL held (it is reached through a GilCell); the
-        // bytes are immutable and kept alive by the reference.
+        // SAFETY: the engine calls this with the GIL held (it is only reached through a GilCell); the bytes
+        // are immutable and kept alive by the reference.
         let py = unsafe { Python::assume_attached() };
         let bytes: &[u8] = match self {
             Self::Bytes(bytes) => bytes.bind(py).as_bytes(),
@@ -42,7 +43,7 @@ impl AsRef<[u8]> for Held {
 
 type Entry = Option<(Token, Owner)>;
 
-/// The engine and, by slot, the owners of its sockets.
+/// The engine, and the owners of its sockets by slot.
 #[derive(Default)]
 pub struct Sockets {
     engine: Option<Engine<Os, Held>>,
@@ -66,7 +67,8 @@ impl Sockets {
         }
     }
 
-    /// The connection whose socket is to be read; None where the owner is another, or must not be read.
+    /// The connection that owns the socket. None if the owner is not a connection, or if the socket must not
+    /// be read.
     #[inline]
     pub fn readable(&mut self, py: Python<'_>, token: Token) -> Option<Py<Connection>> {
         if self.engine.as_ref()?.is_paused(token) || self.owner(token)?.is_closing() {
@@ -88,7 +90,7 @@ impl Sockets {
         self.owners.get_mut(token.index())?.take().map(|(_, owner)| owner)
     }
 
-    /// The next socket that is ready; the processor is made to fetch what belongs to those after it.
+    /// The next socket that is ready. Prefetches what belongs to the sockets after it.
     #[inline]
     pub fn next_ready(&mut self) -> Option<Ready> {
         let ready = self.engine.as_mut()?.next_ready();
@@ -96,7 +98,7 @@ impl Sockets {
         ready
     }
 
-    /// The next socket to write, likewise.
+    /// The next socket to write, with the same prefetching.
     #[inline]
     pub fn take_dirty(&mut self) -> Option<Token> {
         let token = self.engine.as_mut()?.take_dirty();
@@ -104,10 +106,10 @@ impl Sockets {
         token
     }
 
-    /// Has the processor fetch what the sockets read next are made of, each kind of thing some events
-    /// ahead of its use, since each is found by way of the one before: the table's entries, then the
-    /// connection. With a thousand sockets ready they have left its cache since their last turn. The
-    /// listener and its WebSocket follow before the delivery.
+    /// Prefetches what belongs to the sockets that are read next: first the table entries, then the
+    /// connection. Each is prefetched some events ahead of its use, because it is found through the one
+    /// before. With a thousand sockets ready, all of it has left the processor's cache since they were last
+    /// served. The listener and its WebSocket are prefetched later, before the delivery.
     #[inline]
     fn look_ahead(&self) {
         let Some(engine) = &self.engine else { return };
@@ -121,8 +123,9 @@ impl Sockets {
         }
     }
 
-    /// The same for the sockets written next: the table's entries, and what of the connection says whom to
-    /// tell. They were read a moment ago, but what a write takes the kernel has come since.
+    /// Does the same for the sockets that are written next: the table entries, and the part of the connection
+    /// that says who must be notified. They were read a moment ago, but the memory that the kernel uses for a
+    /// write has displaced them since.
     #[inline]
     fn look_ahead_to_write(&self) {
         let Some(engine) = &self.engine else { return };
@@ -162,7 +165,7 @@ pub struct Listener {
 
 #[pymethods]
 impl Listener {
-    /// Stops accepting. The socket itself stays its owner's to close.
+    /// Stops accepting. The socket itself is left for its owner to close.
     fn close(&self, py: Python<'_>) {
         let owner = self.reactor.get().with_sockets(py, |sockets| {
             if let Some(engine) = &mut sockets.engine {
@@ -178,7 +181,7 @@ impl Listener {
     }
 }
 
-/// Makes the engine where there is none yet, its poller watched by the loop.
+/// Makes the engine if there is none yet, and has the loop watch its poller.
 pub fn open(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     let (py, this) = (reactor.py(), reactor.get());
     if this.with_sockets(py, |sockets| sockets.is_open()) {
@@ -228,7 +231,8 @@ pub fn adopt(
 ) -> PyResult<Py<EngineTransport>> {
     let py = reactor.py();
     let number = descriptor(sock)?;
-    // SAFETY: as in `listen`. A copy first, so that the socket is whole if the engine refuses.
+    // SAFETY: as in `listen`. The descriptor is duplicated first, so that `sock` stays usable if the engine
+    // refuses.
     let own: OwnedFd = unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()?;
     let token = reactor.get().with_sockets(py, |sockets| {
         PyResult::Ok(sockets.engine.as_mut().ok_or_else(no_engine)?.adopt(own)?)
@@ -251,7 +255,7 @@ pub fn make_transport(
     Ok(transport)
 }
 
-/// Closes a socket once what it has queued is written.
+/// Closes a socket once its queue is written.
 pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
     let (py, this) = (reactor.py(), reactor.get());
     let empty = this.with_sockets(py, |sockets| {
@@ -266,7 +270,7 @@ pub fn close(reactor: &Bound<'_, Reactor>, token: Token) {
     }
 }
 
-/// Closes a socket at once; its owner's `connection_lost` follows in the next tick, only once.
+/// Closes a socket at once. Its owner's `connection_lost` is called in the next tick, and only once.
 pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
     let (py, this) = (reactor.py(), reactor.get());
     let (owner, written) = this.with_sockets(py, |sockets| {
@@ -290,7 +294,7 @@ pub fn lose(reactor: &Bound<'_, Reactor>, token: Token, error: Option<PyErr>) {
     }
 }
 
-/// Gives a socket to another protocol.
+/// Hands a socket to another protocol.
 pub fn set_protocol(
     reactor: &Bound<'_, Reactor>,
     token: Token,

@@ -12,7 +12,7 @@ use crate::bindings::event_loop::sockets::{self, Held};
 use crate::bindings::serve::write;
 use crate::engine::{Address, FLUSH_AT, Token};
 
-/// A payload of at least this many bytes is written from where it is instead of being copied.
+/// A payload of at least this many bytes is written in place instead of being copied into the queue.
 pub const HOLD_MIN: usize = 16 * 1024;
 
 /// A connected stream socket of the engine, with the contract of `asyncio.Transport`.
@@ -43,7 +43,7 @@ impl EngineTransport {
         self.reactor.get().with_sockets(py, |sockets| sockets.owner(self.token).map(act))
     }
 
-    /// The socket as Python's `socket.socket`, a duplicate for options and addresses.
+    /// A duplicate of the socket as a Python `socket.socket`, for its options and addresses.
     fn duplicate(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let number = self.reactor.get().with_sockets(py, |sockets| {
             sockets.engine().and_then(|engine| engine.raw_fd(self.token))
@@ -65,7 +65,7 @@ impl EngineTransport {
     }
 }
 
-/// An address as Python's `socket` module writes it.
+/// Converts an address to the form that Python's `socket` module gives it.
 fn address_object(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {
     use std::net::SocketAddr;
     Ok(match address {
@@ -86,7 +86,7 @@ fn address_object(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {
 
 #[pymethods]
 impl EngineTransport {
-    /// Queues `data`; it leaves at the end of the tick, at once beyond 64 KiB.
+    /// Queues `data`. The queue is written at the end of the tick, or at once beyond 64 KiB.
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let payload = Payload::of(data)?;
         if payload.is_text() {
@@ -127,7 +127,7 @@ impl EngineTransport {
         true
     }
 
-    /// Sends FIN when all that is queued is written; reading goes on.
+    /// Sends FIN once everything queued is written. Reading goes on.
     fn write_eof(&self, py: Python<'_>) {
         self.reactor.get().with_sockets(py, |sockets| {
             if let Some(engine) = sockets.engine() {
@@ -137,7 +137,7 @@ impl EngineTransport {
         write::flush(self.reactor.bind(py), self.token);
     }
 
-    /// Reads no more, writes what is queued, then closes.
+    /// Stops reading, writes what is queued, then closes.
     fn close(&self, py: Python<'_>) {
         sockets::close(self.reactor.bind(py), self.token);
     }
@@ -159,7 +159,7 @@ impl EngineTransport {
         });
     }
 
-    /// Reads again. OSError where the system's poller refuses the socket.
+    /// Resumes reading. Raises OSError if the system's poller refuses the socket.
     fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
         self.reactor.get().with_sockets(py, |sockets| {
             if sockets.owner(self.token).is_some_and(|owner| owner.is_closing()) {
@@ -187,7 +187,8 @@ impl EngineTransport {
         self.with_owner(py, |owner| owner.kind().protocol(py)).flatten()
     }
 
-    /// `peername`, `sockname` or `socket` (a duplicate, to be closed by whoever asked).
+    /// Returns `peername`, `sockname` or `socket` (a duplicate that the caller must close), or else
+    /// `default`.
     #[pyo3(signature = (name, default = None))]
     fn get_extra_info(
         &self,
@@ -213,12 +214,12 @@ impl EngineTransport {
             .unwrap_or(0)
     }
 
-    /// (low, high) in bytes.
+    /// Returns (low, high) in bytes.
     fn get_write_buffer_limits(&self, py: Python<'_>) -> (usize, usize) {
         self.with_owner(py, |owner| owner.limits()).unwrap_or((owner::LOW, owner::HIGH))
     }
 
-    /// The marks in bytes; None means asyncio's defaults. ValueError unless high >= low.
+    /// Sets the marks in bytes; None means asyncio's defaults. Raises ValueError unless high >= low.
     #[pyo3(signature = (high = None, low = None))]
     fn set_write_buffer_limits(
         &self,
@@ -237,7 +238,7 @@ impl EngineTransport {
         Ok(())
     }
 
-    /// The loop that it belongs to.
+    /// Returns the event loop of this transport.
     fn get_loop(&self, py: Python<'_>) -> Py<PyAny> {
         self.reactor.get().event_loop(py)
     }
@@ -255,7 +256,7 @@ impl EngineTransport {
     }
 }
 
-/// The transport's own reactor, if `transport` is the engine's.
+/// Returns `transport` as an [`EngineTransport`], or None if it is not one of the engine's.
 pub fn of_engine<'py>(transport: &Bound<'py, PyAny>) -> Option<Bound<'py, EngineTransport>> {
     transport.cast::<EngineTransport>().ok().cloned()
 }

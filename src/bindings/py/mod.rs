@@ -1,4 +1,5 @@
-//! What PyO3 leaves to us: a borrow that costs nothing under the GIL, and `__slots__` read where they are.
+//! Two things that PyO3 does not offer: interior mutability that costs nothing under the GIL, and direct
+//! access to `__slots__`.
 
 pub mod gil_cell;
 pub mod slots;

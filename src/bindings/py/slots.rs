@@ -1,4 +1,4 @@
-//! One of an object's `__slots__`, read where it is: by way of the attribute's name it would cost a third
+//! Direct access to an object's `__slots__`. Looking them up by attribute name would take a third of the time
 //! of a `send`.
 
 #![allow(unsafe_code)]
@@ -7,14 +7,15 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-/// Where the instances of a class, and of those derived from it, keep one of its `__slots__`.
+/// The offset at which the instances of a class and of its subclasses store one of its `__slots__`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
     offset: usize,
 }
 
 impl Slot {
-    /// None where `name` is no slot: a class may have put something else in its place.
+    /// Finds the slot `name` of `class`. Returns None if that attribute is something else: a class may have
+    /// replaced it.
     pub fn of(class: &Bound<'_, PyType>, name: &str) -> PyResult<Option<Self>> {
         let descriptor = class.getattr(name)?;
         let kind = descriptor.get_type();
@@ -31,12 +32,12 @@ impl Slot {
         Ok(offset.filter(|_| member.type_code == ffi::Py_T_OBJECT_EX).map(|offset| Self { offset }))
     }
 
-    /// What the slot of `object` refers to; null where nothing was put there.
+    /// The object to which this slot of `object` refers, or null if the slot is unset.
     ///
     /// # Safety
     ///
-    /// `object` is alive and an instance of the class that [`Slot::of`] was given. What is returned is
-    /// borrowed from it: it is alive until Python code runs.
+    /// `object` must be alive and an instance of the class that was passed to [`Slot::of`]. The result is
+    /// borrowed from `object` and is only valid until Python code runs.
     #[inline]
     pub unsafe fn get(self, object: *mut ffi::PyObject) -> *mut ffi::PyObject {
         // SAFETY: every instance of the class has an aligned pointer at this offset.

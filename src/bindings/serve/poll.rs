@@ -1,4 +1,4 @@
-//! One call of the loop serves every socket that is ready: accept, read, write.
+//! Serves every socket that is ready in one call of the loop: accept, read, deliver, write.
 
 use pyo3::exceptions::PyOSError;
 use pyo3::intern;
@@ -13,12 +13,13 @@ use crate::bindings::serve::read_group::GROUP;
 use crate::bindings::serve::write::{flush, flush_dirty};
 use crate::engine::{Accepted, Engine, Ready, Token};
 
-/// Connections accepted per readiness of a listener, so that the loop's other users are served.
+/// The most connections accepted each time a listener is ready, so that the loop's other users are served,
+/// too.
 const ACCEPTS: usize = 64;
-/// Seconds until accepting is tried again after the descriptors ran out, as asyncio has it.
+/// Seconds until accepting resumes after the descriptors ran out, as in asyncio.
 const ACCEPT_RETRY: f64 = 1.0;
 
-/// Ends a batch however it ends: one that seemed to go on would be the last.
+/// Ends the batch when it is dropped, even by a panic: while a batch seems to be running, no other can begin.
 struct Batch<'a, 'py>(&'a Bound<'py, Reactor>);
 
 impl Drop for Batch<'_, '_> {
@@ -27,11 +28,12 @@ impl Drop for Batch<'_, '_> {
     }
 }
 
-/// One batch: what is ready, at most the engine's bound of events, then what was queued meanwhile.
+/// Runs one batch: serves what is ready, up to the engine's limit of events, then writes what was queued
+/// meanwhile.
 pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     let (py, this) = (reactor.py(), reactor.get());
     if !this.with_shared(py, Shared::begin_batch) {
-        return Ok(()); // a loop run within a listener; the outer batch goes on with the rest
+        return Ok(()); // a listener runs the loop itself; the outer batch serves the rest
     }
     let batch = Batch(reactor);
     let polled = this.with_sockets(py, |sockets| match sockets.engine() {
@@ -48,7 +50,8 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     this.take_error(py).map_or(Ok(()), Err)
 }
 
-/// Serves the sockets that are ready, a group at a time: all are read, then delivered, then written.
+/// Serves the ready sockets in groups. All sockets of a group are read, then their bytes are delivered, then
+/// the queues are written.
 fn serve_ready(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
     let mut read_group = this.take_read_group(py);
@@ -75,7 +78,7 @@ fn serve_ready(reactor: &Bound<'_, Reactor>) {
     this.give_read_group(py, read_group);
 }
 
-/// What is ready and is not read with the others.
+/// Serves one event that cannot be part of a read group.
 fn serve(reactor: &Bound<'_, Reactor>, ready: Ready) {
     match ready {
         Ready::Accept(token) => accept(reactor, token),
@@ -123,7 +126,7 @@ fn accept(reactor: &Bound<'_, Reactor>, listener: Token) {
 
 fn wait_for_descriptors(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
-    let error = PyOSError::new_err("no descriptor for another connection: accepting pauses");
+    let error = PyOSError::new_err("no descriptor is left for another connection");
     this.report(py, "accepting paused for a second", error);
     let outcome = reactor.getattr(intern!(py, "_resume_accepting")).and_then(|resume| {
         this.event_loop(py).call_method1(py, intern!(py, "call_later"), (ACCEPT_RETRY, resume))
@@ -133,7 +136,7 @@ fn wait_for_descriptors(reactor: &Bound<'_, Reactor>) {
     }
 }
 
-/// Tries again to accept; waits once more where that fails.
+/// Resumes accepting, or waits once more if that fails.
 pub fn resume_accepting(reactor: &Bound<'_, Reactor>) {
     let resumed = reactor.get().with_sockets(reactor.py(), |sockets| {
         sockets.engine().map_or(Ok(()), Engine::resume_accepting)

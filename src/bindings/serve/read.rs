@@ -1,4 +1,4 @@
-//! Reading a socket, for each kind of owner.
+//! Reads a socket, for each kind of owner.
 
 #![allow(unsafe_code)]
 
@@ -17,12 +17,14 @@ use crate::bindings::event_loop::sockets::{close, lose};
 use crate::engine::{Read, Token};
 use crate::session::{Session, delivery};
 
-/// Reads of a socket per readiness: with the shared buffer's 256 KiB, at most 1 MiB.
+/// The most reads of a socket each time it is ready: with the shared buffer's 256 KiB, at most 1 MiB.
 const READS: usize = 4;
-/// A frame that misses at least this many bytes is received straight into its `bytes`.
+/// If at least this many bytes of a frame are missing, they are read straight into the `bytes` of the
+/// message.
 const DIRECT_MIN: usize = 16 * 1024;
 
-/// Reads until the socket is drained or has had its turn; each read is delivered before the next.
+/// Reads until the socket is drained or has been read `READS` times. The bytes of each read are delivered
+/// before the next.
 pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
     read_up_to(reactor, token, READS);
 }
@@ -58,7 +60,7 @@ fn read_up_to(reactor: &Bound<'_, Reactor>, token: Token, reads: usize) {
     }
 }
 
-/// What follows the first read of a connection, once its bytes are delivered.
+/// Goes on after the first read of a connection, once its bytes are delivered.
 #[inline]
 pub fn read_on(reactor: &Bound<'_, Reactor>, token: Token, connection: Py<Connection>, read: Read) {
     match read {
@@ -69,8 +71,8 @@ pub fn read_on(reactor: &Bound<'_, Reactor>, token: Token, connection: Py<Connec
     }
 }
 
-/// One read: into the message itself if a long frame is on its way, else into `spare`; and how many bytes are
-/// there.
+/// Reads once: into the message itself while a long frame is arriving, else into `spare`. Also returns the
+/// number of bytes in `spare`.
 #[inline]
 pub fn read_once(
     reactor: &Bound<'_, Reactor>,
@@ -89,7 +91,7 @@ pub fn read_once(
             return (read, 0);
         }
         let room = state.session.room_to_read().min(spare.len());
-        // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
+        // SAFETY: initialised bytes may be viewed as `MaybeUninit`; the engine only writes bytes to them.
         let into = unsafe { std::slice::from_raw_parts_mut(spare.as_mut_ptr().cast(), room) };
         let read = read(into);
         let n = if let Read::Data { n, .. } = read { n } else { 0 };
@@ -97,7 +99,8 @@ pub fn read_once(
     })
 }
 
-/// Reads into the `bytes` that the listener will get, where a long frame is on its way that need not wait.
+/// Reads straight into the `bytes` that the listener will get. Returns None unless a long frame is arriving
+/// and nothing holds its delivery back.
 #[inline]
 fn read_into_message(
     session: &mut Session<PyObjects>,
@@ -180,7 +183,7 @@ fn read_buffered(
     })
 }
 
-/// One read into the loop's shared buffer, given to `deliver`.
+/// Reads once into the loop's shared buffer and passes the bytes to `deliver`.
 fn read_shared(
     reactor: &Bound<'_, Reactor>,
     token: Token,
@@ -189,7 +192,7 @@ fn read_shared(
     let (py, this) = (reactor.py(), reactor.get());
     let mut buffer =
         this.with_shared(py, crate::bindings::event_loop::shared::Shared::take_read_buffer);
-    // SAFETY: initialised bytes seen as perhaps uninitialised ones; the engine only writes bytes.
+    // SAFETY: initialised bytes may be viewed as `MaybeUninit`; the engine only writes bytes to them.
     let spare = unsafe { std::slice::from_raw_parts_mut(buffer.as_mut_ptr().cast(), buffer.len()) };
     let read = this.with_sockets(py, |sockets| {
         sockets.engine().map_or(Read::WouldBlock, |engine| engine.read(token, spare))
@@ -202,13 +205,13 @@ fn read_shared(
     outcome.map(|()| read)
 }
 
-/// The peer's FIN: the protocol says whether the other direction stays open.
+/// Handles the peer's FIN. The protocol decides whether the other direction stays open.
 fn at_eof(reactor: &Bound<'_, Reactor>, token: Token, kind: &Kind) {
     let py = reactor.py();
     let keep = match kind {
         Kind::Native(connection) => {
             delivery::receive_eof(connection.bind(py));
-            Ok(true) // it stays open until what came before is delivered
+            Ok(true) // it stays open until everything received before is delivered
         }
         Kind::Stream(protocol) | Kind::Buffered(protocol) => protocol
             .bind(py)

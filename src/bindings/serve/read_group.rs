@@ -1,6 +1,6 @@
-//! Reading first, delivering after: a group of sockets is read, then what came is delivered, socket by
-//! socket. By turns, the processor would fetch the code for either again and again: the kernel's for reading
-//! and the listener's do not fit into its first cache together.
+//! Reads a group of sockets first, then delivers what they received, socket by socket. If reads and
+//! deliveries alternated, the processor would have to fetch the code for each again and again: the kernel's
+//! code for reading and the listener's code do not fit into its first-level cache together.
 
 use pyo3::prelude::*;
 
@@ -11,34 +11,34 @@ use crate::bindings::serve::read::{read_on, read_once};
 use crate::engine::{Read, Token};
 use crate::session::delivery;
 
-/// Sockets of a group, at most.
+/// The most sockets in a group.
 pub const GROUP: usize = 32;
-/// Bytes that make a group whole: more would have left the cache when they are delivered, and what remains of
-/// the read buffer is enough for any read.
+/// A group is complete once it holds this many bytes. More would have left the cache by the time they are
+/// delivered, and the rest of the read buffer is large enough for any read.
 const ENOUGH: usize = 64 * 1024;
 
-/// What one read came to.
+/// The result of one read.
 struct ReadOnce {
     token: Token,
     connection: Py<Connection>,
     read: Read,
-    /// Bytes of it in the buffer: none where they went into a message directly.
+    /// Number of its bytes in the buffer; 0 if they were read straight into a message.
     buffered: usize,
 }
 
-/// What was read and is not delivered yet, in the order of reading.
+/// Reads that are not delivered yet, in the order in which they were made.
 #[derive(Default)]
 pub struct ReadGroup {
     list: Vec<ReadOnce>,
-    /// The read buffer of the loop, while there is a group.
+    /// The loop's read buffer, while the group is not empty.
     buffer: Box<[u8]>,
     used: usize,
-    /// All that came, directly or not.
+    /// Number of bytes received, whether in the buffer or straight into a message.
     bytes: usize,
 }
 
 impl ReadGroup {
-    /// Reads a socket once. False where its owner is no connection, or is not to be read.
+    /// Reads a socket once. False if its owner is not a connection, or if it must not be read.
     #[inline]
     pub fn read(&mut self, reactor: &Bound<'_, Reactor>, token: Token) -> bool {
         let (py, this) = (reactor.py(), reactor.get());
@@ -62,8 +62,8 @@ impl ReadGroup {
         self.list.len() >= GROUP || self.bytes >= ENOUGH
     }
 
-    /// Delivers them. What a listener does to another connection meanwhile holds for what was read of it: it
-    /// waits if that was paused, and is dropped if that was terminated. `feed` sees to both.
+    /// Delivers the group. If a listener meanwhile pauses another connection of the group, the bytes read for
+    /// that connection wait; if it terminates one, they are dropped. `feed` handles both.
     pub fn deliver(&mut self, reactor: &Bound<'_, Reactor>) {
         if self.list.is_empty() {
             return;
@@ -82,7 +82,8 @@ impl ReadGroup {
                 delivery::feed(connection.bind(py), bytes);
             }
             if list.as_slice().is_empty() {
-                // Before the last reads on: it would need another.
+                // The buffer is given back before the last connection reads on, which would otherwise need a
+                // second one.
                 let buffer = std::mem::take(&mut buffer);
                 this.with_shared(py, |shared| shared.give_read_buffer(buffer));
             }

@@ -1,4 +1,4 @@
-//! Writing what sockets have queued, and telling their owners.
+//! Writes the queues of sockets and notifies their owners.
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -10,8 +10,8 @@ use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::sockets::lose;
 use crate::engine::{Flush, Token};
 
-/// Writes what the sockets have queued that are dirty now; not what a callback queues meanwhile, or one that
-/// sends again at each call would have the loop for itself.
+/// Writes the queues of the sockets that are dirty now. What a callback queues meanwhile is left for later:
+/// otherwise a callback that sends again each time it is called would keep the loop to itself.
 pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
     let dirty = this.with_sockets(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
@@ -23,12 +23,13 @@ pub fn flush_dirty(reactor: &Bound<'_, Reactor>) {
     }
 }
 
-/// Writes what one socket has queued, and tells its owner how it went.
+/// Writes the queue of one socket and notifies its owner.
 pub fn flush(reactor: &Bound<'_, Reactor>, token: Token) {
     flush_and_tell(reactor, token, flush::written);
 }
 
-/// Writes what one socket has queued; `tell` is told of it for a connection that wants to know.
+/// Writes the queue of one socket. For a connection that waits for writes, `tell` is called with the number
+/// of bytes left.
 pub fn flush_and_tell(
     reactor: &Bound<'_, Reactor>,
     token: Token,
@@ -63,7 +64,8 @@ pub fn flush_and_tell(
     }
 }
 
-/// asyncio's flow control for a protocol in Python: above the high mark pause, at the low one resume.
+/// Applies asyncio's flow control to a protocol in Python: it pauses above the high-water mark and resumes at
+/// the low-water mark.
 fn control_writing(
     reactor: &Bound<'_, Reactor>,
     token: Token,

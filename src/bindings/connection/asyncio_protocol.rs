@@ -1,4 +1,4 @@
-//! The asyncio side of a connection: what its transport calls, and how it ends one.
+//! The asyncio side of a connection: the methods that its transport calls, and how that transport is ended.
 
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::intern;
@@ -9,11 +9,11 @@ use super::Connection;
 use super::outbound::{flush, send};
 use crate::session::{Ending, Host, Soon, delivery};
 
-/// Bytes that a transport of the loop is offered per read.
+/// Size in bytes of the buffer that a transport of the loop is offered for a read.
 const LOOP_READ: usize = 64 * 1024;
 
 impl Connection {
-    /// Where a transport of the loop puts what it reads next.
+    /// The buffer into which a transport of the loop reads next.
     pub fn offer_buffer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
         let found = self.incoming.with(py, |slot| slot.as_ref().map(|one| one.clone_ref(py)));
         let buffer = found.unwrap_or_else(|| {
@@ -22,7 +22,7 @@ impl Connection {
             self.incoming.with(py, |slot| *slot = Some(kept));
             made
         });
-        // A view, because asyncio's TLS writes into slices of it.
+        // It has to be a view, because asyncio's TLS transport writes into slices of it.
         PyMemoryView::from(buffer.bind(py))
     }
 
@@ -35,7 +35,7 @@ impl Connection {
     }
 }
 
-/// A transport begins: one of the engine, or any of the loop.
+/// Connects the connection to its transport, which belongs to the engine or to the loop.
 pub fn connection_made(
     connection: &Bound<'_, Connection>,
     transport: &Bound<'_, PyAny>,
@@ -45,7 +45,7 @@ pub fn connection_made(
     #[cfg(unix)]
     if let Some(own) = crate::bindings::event_loop::transport::of_engine(transport) {
         if !own.get().reactor().is(&this.reactor) {
-            return Err(PyRuntimeError::new_err("the transport is another loop's"));
+            return Err(PyRuntimeError::new_err("the transport belongs to another loop"));
         }
         let token = own.get().token();
         let written = this
@@ -58,8 +58,9 @@ pub fn connection_made(
         drop(old);
         return Ok(());
     }
-    // What it does not take at once waits here, where it is counted. TLS transports pause at
-    // the mark, the others above it: at 0 the former would pause when all is written.
+    // With these marks, whatever the transport cannot write at once waits in our own queue, where it is
+    // counted. TLS transports pause at the mark and other transports above it: with a mark of 0, a TLS
+    // transport would pause even when everything is written.
     let tls = !transport.call_method1("get_extra_info", ("sslcontext",))?.is_none();
     transport.call_method1("set_write_buffer_limits", (usize::from(tls),))?;
     let old = this.state.with(py, |state| {
@@ -70,7 +71,7 @@ pub fn connection_made(
     Ok(())
 }
 
-/// `nbytes` are in the buffer.
+/// Delivers the `nbytes` that the transport has put into the buffer.
 pub fn buffer_updated(connection: &Bound<'_, Connection>, nbytes: usize) -> PyResult<()> {
     let (py, this) = (connection.py(), connection.get());
     let Some(incoming) = this.incoming.with(py, Option::take) else {
@@ -86,20 +87,21 @@ pub fn buffer_updated(connection: &Bound<'_, Connection>, nbytes: usize) -> PyRe
     Ok(())
 }
 
-/// The peer's FIN on a transport of the loop; whether that stays open until what came before is delivered.
+/// Handles the peer's FIN on a transport of the loop. True if the transport stays open until everything
+/// received before is delivered.
 pub fn eof_received(connection: &Bound<'_, Connection>) -> PyResult<bool> {
     let py = connection.py();
     let transport = connection.get().transport_object(py);
     delivery::receive_eof(connection);
-    // TLS cannot stay open in one direction: its transports say so, and close.
+    // TLS cannot stay open in one direction. Its transports say so in `can_write_eof`, and close.
     match transport {
         Some(transport) => transport.call_method0(py, intern!(py, "can_write_eof"))?.is_truthy(py),
         None => Ok(true),
     }
 }
 
-/// The transport is gone: what came before is delivered, as far as the inbox has room for it now and
-/// whenever it has again; then the owner is told.
+/// Handles the loss of the transport. What was received before is delivered, as far as the inbox has room now
+/// and whenever it has room again; then the owner is told of the loss.
 pub fn connection_lost(connection: &Bound<'_, Connection>, exc: Option<Py<PyAny>>) {
     let (py, this) = (connection.py(), connection.get());
     flush::tell_written(connection);
@@ -116,28 +118,28 @@ pub fn connection_lost(connection: &Bound<'_, Connection>, exc: Option<Py<PyAny>
     delivery::after_delivery(connection);
 }
 
-/// A transport of the loop has room again.
+/// Goes on writing, since a transport of the loop has room again.
 pub fn resume_writing(connection: &Bound<'_, Connection>) {
     let (py, this) = (connection.py(), connection.get());
     let live = this.state.with(py, |state| state.wire.block(false));
     if !live || flush::has_given_up(this, py) {
-        return; // that the transport holds nothing is then no sign that it has written it
+        return; // then the transport may be empty without having written what it held
     }
     flush::flush(connection);
     flush::written(connection, flush::bytes_on_wire(this, py));
 }
 
-/// Ends the writing half when what is queued is written.
+/// Ends the writing half of the transport once everything queued is written.
 pub fn end(connection: &Bound<'_, Connection>) {
     end_as(connection, Ending::Half);
 }
 
-/// Closes the transport when what is queued is written.
+/// Closes the transport once everything queued is written.
 pub fn close(connection: &Bound<'_, Connection>) {
     end_as(connection, Ending::Whole);
 }
 
-/// Ends the transport at once; nothing more is delivered.
+/// Aborts the transport at once. Nothing more is delivered.
 pub fn abort(connection: &Bound<'_, Connection>) {
     let (py, this) = (connection.py(), connection.get());
     let (was_connected, loss_is_due) = this.state.with(py, |state| {
@@ -158,7 +160,7 @@ fn end_as(connection: &Bound<'_, Connection>, how: Ending) {
     end_if_written(connection);
 }
 
-/// Ends what `end` or `close` asked for, if all is written.
+/// Carries out the `end` or `close` that was asked for, if everything is written.
 pub fn end_if_written(connection: &Bound<'_, Connection>) {
     let (py, this) = (connection.py(), connection.get());
     if !connection.with(|session| session.is_ending()) || flush::has_given_up(this, py) {

@@ -1,9 +1,9 @@
-//! The awaitables: what `recv`, `next` and `send` return.
+//! The awaitables that `recv`, `next` and `send` return.
 //!
-//! A [`Waiter`] is a future to an asyncio task without being an `asyncio.Future`: the task finds
-//! `_asyncio_future_blocking`, gives its wake-up to `add_done_callback` and later asks `result`.
-//! One serves a connection for all its messages. Within a batch of the engine, where no task is
-//! current, the wake-up is called directly in the task's context; else through `call_soon`.
+//! To an asyncio task, a [`Waiter`] is a future, although it is no `asyncio.Future`: the task finds
+//! `_asyncio_future_blocking`, passes its wake-up to `add_done_callback` and later calls `result`. One waiter
+//! serves a connection for all its messages. Within a batch of the engine, where no task is current, the
+//! wake-up is called directly in the task's context; otherwise it goes through `call_soon`.
 
 #![allow(unsafe_code)]
 
@@ -23,15 +23,15 @@ use crate::bindings::py::gil_cell::GilCell;
 /// What a waiter waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// A message; the end raises what `finish` was given.
+    /// A message. At the end, the exception that was passed to `finish` is raised.
     Message,
-    /// A message; an orderly end raises `StopAsyncIteration`.
+    /// A message. An orderly end raises `StopAsyncIteration`.
     Next,
-    /// Less than the low-water mark queued; a loss before that raises `ConnectionClosed`.
+    /// Room to send: at most the low-water mark is queued. A loss before that raises `ConnectionClosed`.
     Room,
 }
 
-/// What a look at the connection found.
+/// What a waiter finds when it looks at its connection.
 pub enum Found {
     /// Nothing yet: wait.
     Nothing,
@@ -49,14 +49,14 @@ struct State {
     callbacks: Vec<Callback>,
     waiting: bool,
     blocking: bool,
-    /// There was room since: what a sender waits for is not lost, whatever comes.
+    /// Set once the queue fell to the low-water mark: a later loss of the connection must not fail this send.
     granted: bool,
-    /// A task that waited here was cancelled. It may cancel again before it is told, so that nobody else
-    /// waits here.
+    /// Set once a task that waited here was cancelled. That task may call `cancel` again before it receives
+    /// the cancellation, so no other task may wait here.
     spent: bool,
 }
 
-/// One awaitable of a connection.
+/// The future-like object on which a task waits for a message or for room to send.
 #[pyclass(frozen, module = "wsrs._core")]
 pub struct Waiter {
     connection: Py<Connection>,
@@ -69,7 +69,7 @@ impl Waiter {
         Self { connection, wish, state: GilCell::new(State::default()) }
     }
 
-    /// Notes that there is room, for a sender that may come to ask only after the end.
+    /// Records that there is room, for a sender that may only run after the connection has ended.
     pub fn grant(&self, py: Python<'_>) {
         self.state.with(py, |state| state.granted = true);
     }
@@ -78,7 +78,7 @@ impl Waiter {
         self.state.with(py, |state| state.granted)
     }
 
-    /// Whether the connection was lost before there was room.
+    /// True if the connection was lost before there was room.
     fn is_in_vain(&self, py: Python<'_>) -> bool {
         self.wish == Wish::Room
             && !self.connection.get().is_connected(py)
@@ -89,12 +89,12 @@ impl Waiter {
         self.state.with(py, |state| state.spent)
     }
 
-    /// Whether a task is suspended on it.
+    /// True if a task is suspended on this waiter.
     pub fn is_waiting(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| state.waiting && !state.callbacks.is_empty())
     }
 
-    /// Lets the suspended tasks go on: now where the reactor is in a batch, else in the next tick.
+    /// Wakes the suspended tasks: at once within a batch of the reactor, otherwise in the next tick.
     pub fn wake(slf: &Bound<'_, Self>, reactor: &Reactor) {
         let py = slf.py();
         let callbacks = slf.get().state.with(py, |state| {
@@ -103,7 +103,8 @@ impl Waiter {
         });
         for callback in callbacks {
             let outcome = match &callback.context {
-                // Legal only while no task is current: in a batch, and not in a task woken by it.
+                // Only legal while no task is current: within a batch, and not within a task that the batch
+                // has woken.
                 Some(context) if reactor.begin_waking(py) => {
                     let outcome = call_in_context(slf, &callback.function, context.bind(py));
                     reactor.end_waking(py);
@@ -135,7 +136,7 @@ fn call_in_context(
     context: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
     let py = waiter.py();
-    // SAFETY: the GIL is held; a context that is entered is left again below.
+    // SAFETY: the GIL is held; a context that is entered is exited again below.
     if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
         return Err(PyErr::fetch(py));
     }
@@ -147,8 +148,8 @@ fn call_in_context(
     outcome
 }
 
-/// Whether asyncio has refused to step a task because another is current: one that a listener has begun at
-/// once in this batch (`asyncio.eager_task_factory`). The step has not begun then.
+/// True if asyncio refused to step a task because another one is current, which a listener has started
+/// eagerly in this batch (`asyncio.eager_task_factory`). The refused step has not begun.
 #[cold]
 fn refused_a_step(error: &PyErr, reactor: &Reactor, py: Python<'_>) -> bool {
     error.is_instance_of::<PyRuntimeError>(py)
@@ -158,9 +159,9 @@ fn refused_a_step(error: &PyErr, reactor: &Reactor, py: Python<'_>) -> bool {
             .is_ok_and(|task| !task.is_none())
 }
 
-/// Ends an `await` with `value`, which is neither a tuple nor an exception: `StopIteration(value)` is
-/// set as the error and "no next item" returned, as CPython's own futures do. By way of a `PyErr` it
-/// would cost two allocations a message.
+/// Ends an `await` with `value`, which must be neither a tuple nor an exception. Like CPython's own futures,
+/// it sets `StopIteration(value)` as the error and returns "no next item". Going through a `PyErr` would cost
+/// two allocations per message.
 fn stop_iteration<T>(py: Python<'_>, value: &Py<PyAny>) -> Option<T> {
     if !value.is_none(py) {
         // SAFETY: the GIL is held; both objects are alive, and new references are taken.
@@ -180,8 +181,8 @@ fn cancelled_error(py: Python<'_>) -> PyErr {
     }
 }
 
-/// What `recv`, `next` and a waiting `send` return. Not the waiter itself: asyncio would take that
-/// for a future, and add callbacks to what nobody has begun to wait for.
+/// The object that `recv`, `next` and a waiting `send` return. They do not return the waiter itself, because
+/// asyncio would take it for a future and add callbacks before a task waits on it.
 #[pyclass(frozen, module = "wsrs._core")]
 pub struct Awaitable {
     waiter: Py<Waiter>,
@@ -235,7 +236,7 @@ impl Waiter {
             Found::Value(value) => Ok(stop_iteration(py, &value)),
             Found::Nothing => {
                 if this.wish == Wish::Room {
-                    // Woken, but another sender was faster: wait for the next time.
+                    // Woken, but another sender has used up the room: wait again.
                     flush::wake_when_room(this.connection.bind(py), slf);
                 }
                 this.state.with(py, |state| {
@@ -247,7 +248,7 @@ impl Waiter {
         }
     }
 
-    /// asyncio's mark of a future that a task may wait for.
+    /// Marks this object for asyncio as a future on which a task may wait.
     #[getter(_asyncio_future_blocking)]
     fn blocking(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| state.blocking)
@@ -267,7 +268,7 @@ impl Waiter {
         self.state.with(py, |state| state.callbacks.push(Callback { function, context }));
     }
 
-    /// Removes every callback equal to `function`; returns how many they were.
+    /// Removes every callback equal to `function` and returns their number.
     fn remove_done_callback(&self, py: Python<'_>, function: &Bound<'_, PyAny>) -> PyResult<usize> {
         let all = self.state.with(py, |state| std::mem::take(&mut state.callbacks));
         let before = all.len();
@@ -282,7 +283,7 @@ impl Waiter {
         Ok(removed)
     }
 
-    /// What a task asks after its wake-up; the message itself is the value of the `await`.
+    /// A task calls this after its wake-up. It returns nothing: the message is the value of the `await`.
     fn result(&self) {}
 
     fn exception(&self) {}
@@ -295,7 +296,7 @@ impl Waiter {
         false
     }
 
-    /// Ends the wait with CancelledError; False where nobody waits. No message is lost by it.
+    /// Ends the wait with CancelledError. Returns False if no task is waiting. No message is lost.
     #[pyo3(signature = (msg = None))]
     fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
         drop(msg); // the task keeps the message of its own cancellation
@@ -307,7 +308,7 @@ impl Waiter {
         });
         let connection = this.connection.get();
         if this.wish != Wish::Room && !again {
-            // A task that was woken, and is cancelled before it has come, takes no message either.
+            // A task that was woken but is cancelled before it runs takes no message either.
             connection.state.with(py, |state| state.session.owe(false));
         }
         let reactor = connection.reactor(py);
@@ -332,7 +333,7 @@ impl Waiter {
     }
 }
 
-/// What the wake-up of a cancelled wait is given: its result is the cancellation.
+/// The future that is passed to the wake-up of a cancelled wait. Its `result` raises the cancellation.
 #[pyclass(frozen, module = "wsrs._core")]
 struct Cancelled;
 
@@ -343,19 +344,19 @@ impl Cancelled {
     }
 }
 
-/// An awaitable that is done: what `send` returns while there is room, or once it has failed.
+/// An awaitable that is already done. `send` returns it while there is room, and when it fails.
 #[pyclass(frozen, module = "wsrs._core")]
 pub struct Done {
     error: Option<Py<PyAny>>,
 }
 
 impl Done {
-    /// One that raises `error` when it is awaited, and is silent when it is not, as ws is.
+    /// Makes one that raises `error` when it is awaited and stays silent otherwise, as in ws.
     pub fn failed(error: Py<PyAny>) -> Self {
         Self { error: Some(error) }
     }
 
-    /// The one that every send without a wait shares.
+    /// Returns the one instance that every send without a wait shares.
     pub fn ready(py: Python<'_>) -> PyResult<Py<PyAny>> {
         static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let ready = READY.get_or_try_init(py, || {
@@ -367,7 +368,7 @@ impl Done {
 
 #[pymethods]
 impl Done {
-    /// `error`: what awaiting it raises, if anything.
+    /// Awaiting it raises `error`, if there is one.
     #[new]
     #[pyo3(signature = (error = None))]
     fn new(error: Option<Py<PyAny>>) -> Self {

@@ -1,4 +1,4 @@
-//! The sums of what connections have counted.
+//! Sums the counters of connections.
 
 use pyo3::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::session::Host;
 /// See `wsrs._backend.contract.Counts`.
 type Sums = (u64, u64, u64, u64, u64, u64, u64, u64, f64, usize);
 
-/// The sums of what connections have counted.
+/// Sums the counters of `connections`.
 #[pyfunction]
 pub fn counts(connections: Vec<Bound<'_, Connection>>) -> Sums {
     let mut sums = [0; 8];

@@ -1,5 +1,5 @@
-//! `Connection`: one WebSocket connection as an `asyncio.BufferedProtocol`, on a socket of the engine
-//! or on any transport of the loop.
+//! `Connection`: one WebSocket connection as an `asyncio.BufferedProtocol`, on a socket of the engine or on
+//! any transport of the loop.
 
 pub mod asyncio_protocol;
 pub mod awaitable;
@@ -34,12 +34,12 @@ use crate::protocol::Role;
 use crate::protocol::frame::Opcode;
 use crate::session::{Form, Limits, Session, Settings, delivery};
 
-/// See `wsrs._backend.contract.Connection`, the protocol that this class has in common with the pure core.
+/// See `wsrs._backend.contract.Connection`, the protocol that this class shares with the pure core.
 #[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
 pub struct Connection {
     reactor: Py<Reactor>,
     pub(in crate::bindings) state: GilCell<State>,
-    /// Where a transport of the loop puts what it has read; there only on such a transport.
+    /// The buffer into which a transport of the loop reads; None on a socket of the engine.
     incoming: GilCell<Option<Py<PyByteArray>>>,
 }
 
@@ -53,14 +53,14 @@ impl Connection {
         self.reactor.bind(py)
     }
 
-    /// The socket of the engine, where one carries the bytes.
+    /// The engine's socket, if one carries the bytes.
     #[cfg(unix)]
     #[inline]
     pub fn token(&self, py: Python<'_>) -> Option<Token> {
         self.state.with(py, |state| state.wire.token())
     }
 
-    /// Looks at the queue of the engine's socket; None where none carries the bytes.
+    /// Calls `look` with the queue of the engine's socket. Returns None if no such socket carries the bytes.
     #[cfg(unix)]
     pub fn engine_queue<R>(
         &self,
@@ -157,13 +157,13 @@ impl Connection {
 
     // Delivery -----------------------------------------------------------------------------------
 
-    /// Becomes the transport's protocol; what comes before `start` is kept.
+    /// Becomes the transport's protocol. Bytes that arrive before `start` are kept.
     fn attach(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
         asyncio_protocol::connection_made(slf, transport)?;
         transport.call_method1(intern!(slf.py(), "set_protocol"), (slf,)).map(drop)
     }
 
-    /// Begins to deliver: `head` first.
+    /// Starts delivering, beginning with the bytes in `head`.
     #[pyo3(signature = (head = None))]
     fn start(slf: &Bound<'_, Self>, head: Option<&[u8]>) {
         delivery::start(slf, head.unwrap_or_default());
@@ -177,22 +177,22 @@ impl Connection {
         delivery::resume(slf);
     }
 
-    /// The tick has come that the next event waits for.
+    /// Runs in the tick for which the next event has waited.
     fn _next_tick(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
         delivery::next_tick(slf);
     }
 
-    /// Goes on with what waits, as far as it need not wait for a tick of its own.
+    /// Delivers what is waiting, except for events that need a tick of their own.
     fn _go_on(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
         delivery::go_on(slf);
     }
 
-    /// Tells what a call of the program's has written.
+    /// Notifies callbacks and senders of what was written during a call of the program.
     fn _tell_written(slf: &Bound<'_, Self>, _connection: &Bound<'_, PyAny>) {
         flush::tell_written(slf);
     }
 
-    /// Whether bytes came, or none could because reading was off, since the last call.
+    /// True if bytes were received since the last call, or none could be because reading was off.
     fn take_activity(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| state.session.take_activity())
     }
@@ -360,7 +360,7 @@ impl Connection {
         self.state.for_traverse(|state| state.traverse(visit)).unwrap_or(Ok(()))
     }
 
-    /// Breaks the cycles that a listener and its WebSocket make.
+    /// Breaks the reference cycles between a listener and its WebSocket.
     fn __clear__(&self) {
         Python::attach(|py| {
             let parts = self.state.with(py, State::take_objects);
@@ -369,8 +369,8 @@ impl Connection {
     }
 }
 
-/// `Connection` as asyncio knows it: its transports ask whether a protocol is an instance of
-/// `asyncio.BufferedProtocol`, so the class that Python sees has both bases.
+/// Makes the class `Connection` that Python sees. It also derives from `asyncio.BufferedProtocol`, because
+/// asyncio's transports check whether a protocol is an instance of that.
 pub fn connection_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let native = py.get_type::<Connection>();
     let buffered = py.import("asyncio")?.getattr("BufferedProtocol")?;

@@ -20,13 +20,13 @@ use crate::session::{Objects, Session};
 #[cfg(unix)]
 use crate::simd::prefetch::prefetch;
 
-/// Bytes of a Python function, and of a WebSocket, as far as they are used.
+/// Number of bytes that are used, and so prefetched, of a Python function and of a WebSocket.
 #[cfg(unix)]
 const LISTENER: usize = 128;
 #[cfg(unix)]
 const WEBSOCKET: usize = 160;
 
-/// The objects of Python that a session passes through.
+/// The Python objects that a session passes on without looking into them.
 pub struct PyObjects;
 
 impl Objects for PyObjects {
@@ -39,20 +39,21 @@ impl Objects for PyObjects {
     type Payload = OwnedPayload;
 }
 
-/// The state of one connection. Dropping an object in it may run Python: take it out first.
+/// The state of one connection. Dropping an object in it may run Python code, so it is taken out of the
+/// borrow first.
 pub struct State {
     pub wire: Wire,
     pub session: Session<PyObjects>,
     pub senders: Senders,
     pub receivers: Receivers,
-    /// What the listener reads first.
+    /// What is prefetched before the listener is called.
     #[cfg(unix)]
     prefetch: Prefetch,
-    /// Whom events are told.
+    /// The WebSocket whose methods are called for events.
     owner: Option<Py<PyAny>>,
-    /// The program's function that fills in masking keys.
+    /// The user's function that fills in masking keys.
     generate_mask: Option<Py<PyAny>>,
-    /// Why the transport is gone, until the owner is told.
+    /// Why the transport was lost, until the owner is told.
     lost_error: Option<Py<PyAny>>,
 }
 
@@ -75,8 +76,8 @@ impl State {
         }
     }
 
-    /// The transport is gone: its error, if it had one, and the callbacks of what was not written. What is
-    /// returned is dropped with nothing borrowed.
+    /// Records the loss of the transport, with its error if it had one. Returns the transport and the
+    /// callbacks of frames that were not written, which must be dropped with nothing borrowed.
     pub fn lose(
         &mut self,
         error: Option<Py<PyAny>>,
@@ -86,23 +87,23 @@ impl State {
         (self.wire.take_transport(), self.session.lose())
     }
 
-    /// Why the transport is gone, once.
+    /// Takes the error with which the transport was lost.
     pub const fn take_lost_error(&mut self) -> Option<Py<PyAny>> {
         self.lost_error.take()
     }
 
-    /// The program's function that fills in masking keys.
+    /// The user's function that fills in masking keys.
     pub const fn generate_mask(&self) -> Option<&Py<PyAny>> {
         self.generate_mask.as_ref()
     }
 
-    /// What is fetched before the listener is called, from now on.
+    /// Sets what is prefetched before the listener is called.
     #[cfg(unix)]
     pub const fn set_prefetch(&mut self, prefetch: Prefetch) {
         self.prefetch = prefetch;
     }
 
-    /// What the objects inside refer to.
+    /// Visits the Python objects to which this state refers.
     pub fn traverse(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         for object in [&self.owner, &self.generate_mask, &self.lost_error] {
             visit.call(object)?;
@@ -116,7 +117,7 @@ impl State {
         self.receivers.traverse(&visit)
     }
 
-    /// Gives up those objects: the caller drops them with nothing borrowed.
+    /// Takes those objects out. The caller must drop them with nothing borrowed.
     #[must_use]
     pub fn take_objects(&mut self) -> impl Sized + use<> {
         (
@@ -128,22 +129,22 @@ impl State {
 }
 
 impl Connection {
-    /// The loop's transport, or the engine's.
+    /// The transport, which belongs to the engine or to the loop.
     pub fn transport_object(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.state.with(py, |state| state.wire.transport().map(|one| one.clone_ref(py)))
     }
 
-    /// Whether we are the server.
+    /// True on the server's side.
     pub fn is_server(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| state.session.is_server())
     }
 
-    /// Whether there is a transport, or a socket.
+    /// True if there is a transport of the loop or a socket of the engine.
     pub fn is_connected(&self, py: Python<'_>) -> bool {
         self.state.with(py, |state| state.session.is_connected())
     }
 
-    /// Calls a method of the owner; what it raises goes to the loop's exception handler.
+    /// Calls a method of the owner. An exception that it raises goes to the loop's exception handler.
     pub fn tell_owner<'py>(
         &self,
         py: Python<'py>,
@@ -158,14 +159,14 @@ impl Connection {
         }
     }
 
-    /// Has the processor fetch the connection itself, before it is read.
+    /// Prefetches the connection itself, before its socket is read.
     #[cfg(unix)]
     #[inline]
     pub fn fetch(&self) {
         prefetch(std::ptr::from_ref(self), size_of::<Self>());
     }
 
-    /// Has it fetch the listener and what that refers to, and the WebSocket, before the delivery.
+    /// Prefetches the listener, what it refers to, and the WebSocket, before the delivery.
     #[cfg(unix)]
     #[inline]
     pub fn look_ahead(&self, py: Python<'_>) {
@@ -179,7 +180,7 @@ impl Connection {
         prefetch(owner, WEBSOCKET);
     }
 
-    /// Has it fetch what `flush::awaits_writes` reads, before the write.
+    /// Prefetches what `flush::awaits_writes` reads, before the write.
     #[cfg(unix)]
     #[inline]
     pub fn look_ahead_to_write(&self) {

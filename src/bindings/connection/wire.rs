@@ -20,32 +20,32 @@ enum Carrier {
     Loop(LoopQueue),
 }
 
-/// What is queued for a transport of the loop, which is given it at the end of the tick.
+/// The bytes queued for a transport of the loop, which is handed them at the end of the tick.
 pub struct LoopQueue {
     bytes: Vec<u8>,
-    /// Bytes that the transport was given.
+    /// Number of bytes that the transport was handed.
     written: u64,
-    /// The transport has asked to wait.
+    /// True while the transport has asked us to stop writing.
     is_blocked: bool,
 }
 
 impl LoopQueue {
-    /// What is queued, to append to.
+    /// The queued bytes, to append to.
     pub const fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Bytes that are queued.
+    /// Number of bytes that are queued.
     pub const fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// The place in the outgoing stream where what is queued ends.
+    /// The position in the outgoing stream at which the queue ends.
     pub const fn total_queued(&self) -> u64 {
         self.written + self.bytes.len() as u64
     }
 
-    /// Whether the transport has asked to wait.
+    /// True while the transport has asked us to stop writing.
     pub const fn is_blocked(&self) -> bool {
         self.is_blocked
     }
@@ -70,22 +70,22 @@ impl Wire {
         Self { carrier: Carrier::Nothing, transport: None }
     }
 
-    /// A socket of the engine.
+    /// Lets a socket of the engine carry the bytes. Returns the previous transport.
     #[cfg(unix)]
     pub fn open_engine(&mut self, token: Token, transport: Py<PyAny>) -> Option<Py<PyAny>> {
         self.carrier = Carrier::Engine(token);
         self.transport.replace(transport)
     }
 
-    /// A transport of the loop.
+    /// Lets a transport of the loop carry the bytes. Returns the previous transport.
     pub fn open_loop(&mut self, transport: Py<PyAny>) -> Option<Py<PyAny>> {
         let queue = LoopQueue { bytes: Vec::new(), written: 0, is_blocked: false };
         self.carrier = Carrier::Loop(queue);
         self.transport.replace(transport)
     }
 
-    /// Nothing is carried any more. What a transport of the loop was given is counted; an engine's socket
-    /// tells by [`count_written`].
+    /// Stops carrying bytes. Counts the bytes that a transport of the loop was handed; [`count_written`] does
+    /// so for a socket of the engine.
     pub fn close(&mut self, counters: &mut Counters) {
         if let Carrier::Loop(queue) = &self.carrier {
             counters.end_wire(queue.written);
@@ -113,13 +113,14 @@ impl Wire {
         }
     }
 
-    /// Whether a transport of the loop carries the bytes.
+    /// True if a transport of the loop carries the bytes.
     #[inline]
     pub const fn is_loop(&self) -> bool {
         matches!(self.carrier, Carrier::Loop(_))
     }
 
-    /// A transport of the loop asks to wait, or has room again: whether there is one.
+    /// Records that a transport of the loop has asked us to stop writing, or has room again. True if there is
+    /// such a transport.
     pub const fn block(&mut self, is_blocked: bool) -> bool {
         match &mut self.carrier {
             Carrier::Loop(queue) => {
@@ -130,9 +131,8 @@ impl Wire {
         }
     }
 
-    /// Whether all that is queued was given to what ends when it has written it. A transport of the loop takes
-    /// nothing after its end, so it must have been given everything; the engine's own ends when its queue is
-    /// written.
+    /// True if the transport may be told to end. A transport of the loop takes nothing after that, so it must
+    /// have been handed everything in the queue. The engine's own transport ends once its queue is written.
     pub const fn may_end(&self) -> bool {
         match &self.carrier {
             Carrier::Nothing => false,
@@ -142,7 +142,7 @@ impl Wire {
         }
     }
 
-    /// What is queued for a transport of the loop, if it takes anything now.
+    /// Takes the bytes queued for a transport of the loop, if it accepts any now.
     pub fn take_queued(&mut self) -> Option<Vec<u8>> {
         match &mut self.carrier {
             Carrier::Loop(queue) if !queue.is_blocked && !queue.bytes.is_empty() => {
@@ -153,7 +153,7 @@ impl Wire {
         }
     }
 
-    /// What is queued here for a transport of the loop, and that transport.
+    /// The number of bytes queued here for a transport of the loop, and that transport.
     pub fn queued(&self) -> (usize, Option<&Py<PyAny>>) {
         match &self.carrier {
             Carrier::Loop(queue) => (queue.bytes.len(), self.transport.as_ref()),
@@ -161,7 +161,8 @@ impl Wire {
         }
     }
 
-    /// Bytes that a transport of the loop was given, and those with the ones queued for it.
+    /// The number of bytes that a transport of the loop was handed, without and with those still queued for
+    /// it.
     pub const fn written_and_total(&self) -> (u64, u64) {
         match &self.carrier {
             Carrier::Loop(queue) => (queue.written, queue.total_queued()),
@@ -182,7 +183,7 @@ impl Wire {
     }
 }
 
-/// An engine's socket is closed, having written this much.
+/// Counts the bytes that a socket of the engine has written by the time it is closed.
 #[cfg(unix)]
 pub fn count_written(py: Python<'_>, connection: &Connection, written: u64) {
     connection.state.with(py, |state| state.session.counters_mut().end_wire(written));

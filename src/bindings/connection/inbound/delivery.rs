@@ -1,5 +1,5 @@
-//! What the session of a connection asks of Python: objects of messages, calls of listeners and of the owner.
-//! The walk itself is `session/delivery.rs`.
+//! The host of a connection's session: it makes Python objects of messages, and calls listeners and the
+//! owner. The delivery itself is in `session/delivery.rs`.
 
 use pyo3::exceptions::PyException;
 use pyo3::intern;
@@ -44,8 +44,8 @@ impl Host for Bound<'_, Connection> {
         PyBytes::new(self.py(), data).unbind()
     }
 
-    /// Bytes, str or bytearray, none of which the garbage collector knows.
-    #[inline(always)] // its one caller is the way of every message
+    /// Makes a bytes, str or bytearray, none of which the garbage collector tracks.
+    #[inline(always)] // its one caller handles every message
     fn make_message(&self, data: Data<'_, BytesBuffer>, form: Form) -> PyResult<Py<PyAny>> {
         let py = self.py();
         let object = |bytes: &[u8]| match form {
@@ -156,7 +156,7 @@ impl Host for Bound<'_, Connection> {
         let (py, this) = (self.py(), self.get());
         let Some(transport) = this.transport_object(py) else { return };
         let method = if off { intern!(py, "pause_reading") } else { intern!(py, "resume_reading") };
-        // Some loops' transports refuse it when they are closing.
+        // The transports of some loops refuse this while they are closing.
         let closing = transport.call_method0(py, intern!(py, "is_closing"));
         let outcome = match closing.and_then(|closing| closing.is_truthy(py)) {
             Ok(false) => transport.call_method0(py, method).map(drop),
@@ -180,7 +180,7 @@ impl Host for Bound<'_, Connection> {
     }
 }
 
-/// What a listener mostly returns: nothing, or what `send` gave it.
+/// True for what listeners usually return: nothing, or the result of `send`.
 #[inline]
 fn is_of_no_interest(result: &Bound<'_, PyAny>) -> bool {
     result.is_none()

@@ -1,4 +1,4 @@
-//! From the inbox to the tasks that wait for messages.
+//! Hands the messages of the inbox to the tasks that wait for them.
 
 use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -11,13 +11,13 @@ use crate::bindings::connection::outbound::flush;
 use crate::bindings::convert::text::decode;
 use crate::session::{Host, Soon};
 
-/// How the messages end.
+/// How the messages end: with `error`, and whether the end was orderly.
 struct Finish {
     error: Py<PyAny>,
     orderly: bool,
 }
 
-/// The awaitables of tasks that wait for messages, one for each kind, and what they find at the end.
+/// The awaitables of tasks that wait for messages, one each for `recv` and `next`, and how the messages end.
 #[derive(Default)]
 pub struct Receivers {
     recv: Option<Py<Awaitable>>,
@@ -26,12 +26,12 @@ pub struct Receivers {
 }
 
 impl Receivers {
-    /// Whether a task waits for a message.
+    /// True if a task waits for a message.
     pub fn is_waiting(&self, py: Python<'_>) -> bool {
         [&self.recv, &self.next].into_iter().flatten().any(|made| waiter_of(made).is_waiting(py))
     }
 
-    /// The waiters of the tasks that wait.
+    /// The waiters on which tasks wait.
     fn waiting(&self, py: Python<'_>) -> [Option<Py<Waiter>>; 2] {
         [&self.recv, &self.next].map(|slot| {
             let waiter = slot.as_ref()?.get().waiter();
@@ -54,7 +54,7 @@ fn waiter_of(made: &Py<Awaitable>) -> &Waiter {
     made.get().waiter().get()
 }
 
-/// The connection's one awaitable for `wish`.
+/// Returns the connection's one awaitable for `wish`.
 #[inline]
 pub fn recv(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Py<Awaitable>> {
     let (py, this) = (connection.py(), connection.get());
@@ -74,7 +74,7 @@ pub fn recv(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Py<Await
     Ok(made)
 }
 
-/// No further message will come: tasks that wait get those in the inbox, then `error`.
+/// Records that no further message will come. Tasks that wait get the messages of the inbox, then `error`.
 pub fn finish(connection: &Bound<'_, Connection>, error: Py<PyAny>, orderly: bool) {
     let old = connection
         .get()
@@ -84,7 +84,7 @@ pub fn finish(connection: &Bound<'_, Connection>, error: Py<PyAny>, orderly: boo
     wake_receiver(connection);
 }
 
-/// Whether a task waits for a message, or was woken and has not come: the next message is that task's.
+/// True if the next message belongs to a task, because one waits for it, or was woken and has not run yet.
 pub fn is_claimed_by_task(connection: &Bound<'_, Connection>) -> bool {
     let py = connection.py();
     connection
@@ -93,7 +93,7 @@ pub fn is_claimed_by_task(connection: &Bound<'_, Connection>) -> bool {
         .with(py, |state| state.session.is_owed() || state.receivers.is_waiting(py))
 }
 
-/// Wakes the task that waits for a message, if one does.
+/// Wakes the task that waits for a message, if there is one.
 pub fn wake_receiver(connection: &Bound<'_, Connection>) {
     let (py, this) = (connection.py(), connection.get());
     let waiters = this.state.with(py, |state| {
@@ -108,7 +108,7 @@ pub fn wake_receiver(connection: &Bound<'_, Connection>) {
     }
 }
 
-/// What a waiter finds: the next message, room to write, the end, or nothing yet.
+/// Returns what a waiter finds: the next message, room to send, the end, or nothing yet.
 pub fn look(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Found> {
     let (py, this) = (connection.py(), connection.get());
     if wish == Wish::Room {
@@ -134,7 +134,7 @@ pub fn look(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Found> {
     }
 }
 
-/// A text message of the inbox as str: bytes there are text that was not validated.
+/// Converts a text message of the inbox to str. The inbox holds it as bytes if it was not validated.
 fn as_text(py: Python<'_>, message: Py<PyAny>) -> PyResult<Py<PyAny>> {
     match message.bind(py).cast::<PyBytes>() {
         Ok(bytes) => decode(py, bytes.as_bytes(), true),

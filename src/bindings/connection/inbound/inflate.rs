@@ -1,4 +1,5 @@
-//! Long messages of a connection that a thread inflates (`offload/`): what comes after is delivered after.
+//! Long messages that a thread inflates (`offload/`). What arrives after such a message is delivered after
+//! it.
 
 use pyo3::prelude::*;
 
@@ -9,7 +10,7 @@ use crate::bindings::offload::thread_pool::{Inflation, Task};
 use crate::protocol::receiver::Work;
 use crate::session::{Host, delivery};
 
-/// Inflates what the receiver has left: true if that is done, false if a thread does it.
+/// Inflates what the receiver has left to do. True if that is done, false if a thread is doing it.
 pub fn inflate(connection: &Bound<'_, Connection>, mut work: Box<Work<BytesBuffer>>) -> bool {
     let (py, this) = (connection.py(), connection.get());
     let Some(storage) = work.take_storage() else {
@@ -34,7 +35,7 @@ fn give_back(connection: &Bound<'_, Connection>, work: Box<Work<BytesBuffer>>) {
     connection.with_codec(|session, codec| session.end_inflating(work, codec));
 }
 
-/// A thread has inflated as much as there was room for.
+/// Goes on after a thread has inflated as much as there was room for.
 pub fn inflated(connection: &Bound<'_, Connection>, task: Inflation) {
     let Inflation { mut work, room } = task;
     if connection.with(|session| session.is_inflated_in_vain()) {

@@ -1,4 +1,4 @@
-//! From bytes to listeners and to tasks that wait for messages.
+//! The way in: from bytes to listeners, and to tasks that wait for messages.
 
 pub mod delivery;
 pub mod inbox;

@@ -1,5 +1,5 @@
-//! A Python `bytes` under construction: where the receiver puts a message, so that it is not copied
-//! again on its way to the listener.
+//! A Python `bytes` under construction. The receiver puts a message straight into it, so that the message is
+//! not copied again on its way to the listener.
 
 #![allow(unsafe_code)]
 
@@ -14,9 +14,10 @@ use pyo3::types::PyBytes;
 use crate::protocol::buffer::{MessageBuffer, OutOfMemory};
 use crate::simd::mask;
 
-/// A `bytes` object that nobody else has seen yet, `len` of whose `capacity` bytes are filled.
+/// A `bytes` object that is not shared yet. The first `len` of its `capacity` bytes are filled.
 ///
-/// Made, grown and dropped by threads that hold the GIL: it lives in a `Receiver` inside a pyclass.
+/// It is only made, grown and dropped by threads that hold the GIL, because it lives in a `Receiver` inside a
+/// pyclass.
 pub struct BytesBuffer {
     /// Null only after a failed growth, with length and capacity 0.
     object: *mut ffi::PyObject,
@@ -51,7 +52,7 @@ impl BytesBuffer {
     /// Counts `n` bytes of the spare part as filled.
     ///
     /// # Safety
-    /// The first `n` bytes of `spare` have been written, and `n` is at most its length.
+    /// The first `n` bytes of `spare` must have been written, and `n` must be at most its length.
     pub unsafe fn advance(&mut self, n: usize) {
         debug_assert!(self.len + n <= self.capacity);
         self.len += n;
@@ -63,8 +64,8 @@ impl BytesBuffer {
             *self = Self::with_capacity(capacity)?;
             return Ok(());
         }
-        // SAFETY: the only reference to an exact bytes object; on failure CPython has freed it,
-        // left a null pointer in its place and a MemoryError, which our own value reports.
+        // SAFETY: this is the only reference to an exact bytes object. On failure CPython frees it, leaves a
+        // null pointer in its place and sets a MemoryError; our own error value reports it instead.
         unsafe {
             if _PyBytes_Resize(&raw mut self.object, capacity as ffi::Py_ssize_t) == 0 {
                 self.capacity = capacity;
@@ -85,19 +86,19 @@ impl BytesBuffer {
         Ok(())
     }
 
-    /// As what a thread without the GIL may fill; `None` after a failed growth.
+    /// Turns it into memory that a thread without the GIL may fill. Returns `None` after a failed growth.
     pub fn into_room(self, py: Python<'_>) -> Option<Room> {
         if self.object.is_null() {
             return None;
         }
         let (data, len, capacity) = (self.data(), self.len, self.capacity);
-        // SAFETY: an owned reference to a bytes object, given on: `self` is not dropped.
+        // SAFETY: this is an owned reference to a bytes object. It is passed on, and `self` is not dropped.
         let object = unsafe { Bound::from_owned_ptr(py, self.object) }.unbind();
         std::mem::forget(self);
         Some(Room { object, data, len, capacity })
     }
 
-    /// The finished `bytes`.
+    /// Returns the finished `bytes`.
     pub fn into_bytes(mut self, py: Python<'_>) -> PyResult<Bound<'_, PyBytes>> {
         if self.len == 0 {
             return Ok(PyBytes::new(py, b""));
@@ -108,7 +109,7 @@ impl BytesBuffer {
         }
         let object = self.object;
         std::mem::forget(self);
-        // SAFETY: an owned reference to a bytes object, given on.
+        // SAFETY: this is an owned reference to a bytes object, which is passed on.
         unsafe { Ok(Bound::from_owned_ptr(py, object).cast_into_unchecked()) }
     }
 }
@@ -121,17 +122,18 @@ pub struct Room {
     capacity: usize,
 }
 
-// SAFETY: the memory belongs to an object that nobody else has seen, and that the reference keeps alive;
-// pyo3 puts off what a thread without the GIL drops.
+// SAFETY: the memory belongs to an object that is not shared yet and that the reference keeps alive. If a
+// thread without the GIL drops the reference, pyo3 defers that.
 unsafe impl Send for Room {}
 
 impl Room {
-    /// Bytes filled.
+    /// Number of bytes that are filled.
     pub const fn filled(&self) -> usize {
         self.len
     }
 
-    /// With the GIL, what can grow again. (Who drops it must have the GIL; see the type.)
+    /// Turns it back into a buffer that can grow. The caller must hold the GIL, and so must the thread that
+    /// drops the buffer; see the type.
     pub fn into_buffer(self) -> BytesBuffer {
         let Self { object, len, capacity, .. } = self;
         BytesBuffer { object: object.into_ptr(), len, capacity }
@@ -165,7 +167,7 @@ impl MessageBuffer for Room {
     }
 
     fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: as above; nobody else refers to the object yet.
+        // SAFETY: as above; there is no other reference to the object yet.
         unsafe { slice::from_raw_parts_mut(self.data, self.len) }
     }
 
@@ -201,14 +203,15 @@ impl Drop for BytesBuffer {
 
 impl MessageBuffer for BytesBuffer {
     fn with_capacity(capacity: usize) -> Result<Self, OutOfMemory> {
-        // An empty or one-byte constant is shared by all of CPython; one made with no content is not.
+        // CPython shares the empty `bytes` and those of one byte, but not a `bytes` of at least one byte that
+        // is made without content.
         let capacity = capacity.max(1);
         // SAFETY: the GIL is held (see the type). A null source leaves the bytes uninitialised.
         let object = unsafe {
             ffi::PyBytes_FromStringAndSize(std::ptr::null(), capacity as ffi::Py_ssize_t)
         };
         if object.is_null() {
-            // SAFETY: as above; the MemoryError is reported by our own value.
+            // SAFETY: as above; our own error value reports the MemoryError.
             unsafe { ffi::PyErr_Clear() };
             return Err(OutOfMemory);
         }
@@ -244,7 +247,7 @@ impl MessageBuffer for BytesBuffer {
     }
 
     fn as_mut_slice(&mut self) -> &mut [u8] {
-        // SAFETY: the first `len` bytes are filled, and nobody else refers to the object yet.
+        // SAFETY: the first `len` bytes are filled, and there is no other reference to the object yet.
         unsafe { slice::from_raw_parts_mut(self.data(), self.len) }
     }
 

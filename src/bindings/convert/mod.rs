@@ -1,4 +1,4 @@
-//! From Python's objects to bytes, and back.
+//! Conversions between Python's objects and bytes.
 
 pub mod bytes_buffer;
 pub mod owned_payload;

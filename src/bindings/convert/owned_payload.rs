@@ -1,4 +1,4 @@
-//! Data of a message that must outlast the call that brought it, and be read without the GIL.
+//! The data of a message that must outlive the call that passed it in, and be readable without the GIL.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use crate::bindings::convert::payload::Payload;
 
 enum Kept {
-    /// An immutable object (bytes, str), and where its bytes lie.
+    /// An immutable object (bytes, str), and the address of its bytes.
     Object {
         object: Py<PyAny>,
         data: *const u8,
@@ -16,15 +16,15 @@ enum Kept {
     Copy(Vec<u8>),
 }
 
-/// Bytes that nobody changes. A thread without the GIL may read and drop it.
+/// Bytes that never change. A thread without the GIL may read and drop them.
 pub struct OwnedPayload(Kept);
 
-// SAFETY: the pointer is only read; it points into an object that is immutable and that the reference
-// keeps alive. pyo3 puts off what a thread without the GIL drops.
+// SAFETY: the pointer is only read. It points into an object that is immutable and that the reference keeps
+// alive. If a thread without the GIL drops the reference, pyo3 defers that.
 unsafe impl Send for OwnedPayload {}
 
 impl OwnedPayload {
-    /// What is immutable is kept, anything else is copied: its owner may change it.
+    /// Keeps an immutable object. Copies the data of any other object, whose owner may change it.
     pub fn of(payload: &Payload<'_>) -> Self {
         let data = payload.as_slice();
         let object = match payload {
@@ -39,7 +39,7 @@ impl OwnedPayload {
         Self(Kept::Copy(data.to_vec()))
     }
 
-    /// The object, where it is a `bytes`.
+    /// The object if it is a `bytes`.
     pub fn bytes<'py>(&self, py: Python<'py>) -> Option<Payload<'py>> {
         match &self.0 {
             Kept::Object { object, .. } => object
@@ -55,8 +55,8 @@ impl OwnedPayload {
 impl AsRef<[u8]> for OwnedPayload {
     fn as_ref(&self) -> &[u8] {
         match &self.0 {
-            // SAFETY: the object lives as long as `self`; the bytes of a `bytes`, and the UTF-8 form of a
-            // `str`, stay where they are and what they are while it does.
+            // SAFETY: the object lives as long as `self`. While it does, the bytes of a `bytes` and the UTF-8
+            // form of a `str` neither move nor change.
             Kept::Object { data, len, .. } => unsafe { std::slice::from_raw_parts(*data, *len) },
             Kept::Copy(data) => data,
         }

@@ -1,4 +1,4 @@
-//! What a program may send, as bytes: the table "data to send" of ws, in Python.
+//! The data that a program may send, as bytes: ws's table "data to send", for the types of Python.
 
 #![allow(unsafe_code)]
 
@@ -11,10 +11,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-/// Data of a message, still in the object that it came in where that is possible.
+/// The data of a message, left in the object in which it was passed where that is possible.
 pub enum Payload<'py> {
     Empty,
-    /// Immutable: may be kept until it is written.
+    /// An immutable object, which may be kept until it is written.
     Bytes(Bound<'py, PyBytes>),
     /// Text, as the UTF-8 form that CPython keeps with the object.
     Text(Bound<'py, PyString>),
@@ -23,7 +23,7 @@ pub enum Payload<'py> {
 }
 
 impl<'py> Payload<'py> {
-    /// Takes `data` as ws's `send` does. `None` and `bool` are no data.
+    /// Accepts `data` as ws's `send` does. `None` and `bool` are not data.
     ///
     /// # Errors
     /// `TypeError` for a type that has no bytes, `ValueError` for text with lone surrogates or a
@@ -63,12 +63,13 @@ impl<'py> Payload<'py> {
         Err(unsendable(data))
     }
 
-    /// As `of`, for the data of a ping or pong, where None is none.
+    /// Like `of`, for the data of a ping or pong, where None means no data.
     pub fn of_optional(data: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
         data.map_or(Ok(Self::Empty), Self::of)
     }
 
-    /// As `bytes(data)`; what is wrong with an item is said in the words of both cores.
+    /// Like `bytes(data)`. An item that is not a byte is reported in the words of `wsrs._backend.sendable`,
+    /// which both cores use.
     fn of_list(data: &Bound<'py, PyAny>) -> PyResult<Self> {
         let py = data.py();
         let made = Self::owned(data);
@@ -89,7 +90,7 @@ impl<'py> Payload<'py> {
         Ok(Self::Bytes(exact(&bytes.cast_into::<PyBytes>()?)))
     }
 
-    /// Whether ws would send it as text when not told.
+    /// True if ws would send it as text by default.
     pub fn is_text(&self) -> bool {
         matches!(self, Self::Text(_))
     }
@@ -98,14 +99,15 @@ impl<'py> Payload<'py> {
         match self {
             Self::Empty => &[],
             Self::Bytes(bytes) => bytes.as_bytes(),
-            // `of` has made the UTF-8 form, so this fails no more.
+            // `of` has made the UTF-8 form, so this cannot fail.
             Self::Text(text) => text.to_str().unwrap_or_default().as_bytes(),
             Self::View(view) => view.as_slice(),
         }
     }
 }
 
-/// `bytes` itself: a subclass may have a finaliser, and what is queued is dropped under a borrow.
+/// Returns an exact `bytes`. A subclass may have a finaliser, and what is queued is dropped while it is
+/// borrowed.
 fn exact<'py>(bytes: &Bound<'py, PyBytes>) -> Bound<'py, PyBytes> {
     if bytes.is_exact_instance_of::<PyBytes>() {
         bytes.clone()
@@ -126,7 +128,8 @@ fn unsendable(data: &Bound<'_, PyAny>) -> PyErr {
 pub struct View(Box<ffi::Py_buffer>);
 
 impl View {
-    /// A view of `data`, None where it has no buffer; strided memory is copied into one first.
+    /// Takes a view of `data`. Returns None if it does not support the buffer protocol. Strided memory is
+    /// copied first.
     fn of(data: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
         // SAFETY: `data` is a live object; the GIL is held.
         if unsafe { ffi::PyObject_CheckBuffer(data.as_ptr()) } == 0 {
@@ -161,8 +164,8 @@ impl View {
         if self.0.len <= 0 || self.0.buf.is_null() {
             return &[];
         }
-        // SAFETY: the exporter keeps `len` bytes at `buf` while the view is held, and nothing
-        // writes to them meanwhile: the GIL is not given up between here and the copy.
+        // SAFETY: the exporter keeps `len` bytes at `buf` while the view is held, and nothing writes to them
+        // meanwhile, because the GIL is not released between here and the copy.
         unsafe { slice::from_raw_parts(self.0.buf.cast(), self.0.len as usize) }
     }
 }

@@ -1,4 +1,4 @@
-//! The arguments that say how to send, refused by name where they are of another kind.
+//! The arguments that say how to send. A value of another type is rejected with the name of its argument.
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -20,27 +20,28 @@ fn optional(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
     if value.is_none() { Ok(None) } else { flag(name, value).map(Some) }
 }
 
-/// `None`: text is sent as text, and bytes as binary.
+/// The argument `binary`. If it is `None`, text is sent as text, and bytes as binary.
 pub fn binary(value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
     optional("binary", value)
 }
 
-/// `None`: where it was agreed on.
+/// The argument `compress`. If it is `None`, the message is compressed if that was negotiated.
 pub fn compress(value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
     optional("compress", value)
 }
 
-/// `None`: as the role wants it (RFC 6455 section 5.1).
+/// The argument `mask`. If it is `None`, the role decides (RFC 6455 section 5.1).
 pub fn mask(value: &Bound<'_, PyAny>) -> PyResult<Option<bool>> {
     optional("mask", value)
 }
 
-/// Whether the message ends with this frame.
+/// The argument `fin`. It is true if the message ends with this frame.
 pub fn fin(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     flag("fin", value)
 }
 
-/// Called when the frame is written out, or is not going to be; in the context of whoever sends it.
+/// The argument `callback`. It is called once the frame is written, or cannot be, in the context of the
+/// sender.
 pub fn callback(value: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
     static BIND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if value.is_none() {

@@ -1,4 +1,4 @@
-//! Text of a message as `str`.
+//! The text of a message as `str`.
 
 #![allow(unsafe_code)]
 
@@ -6,12 +6,12 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// `bytes` as `str`. They were validated while they came, unless `lossy` (skip_utf8_validation): then
-/// what is not UTF-8 becomes U+FFFD, as in ws.
+/// Decodes `bytes`. They were validated as they arrived, unless `lossy` (skip_utf8_validation): then whatever
+/// is not UTF-8 becomes U+FFFD, as in ws.
 #[inline]
 pub fn decode(py: Python<'_>, bytes: &[u8], lossy: bool) -> PyResult<Py<PyAny>> {
     if lossy {
-        // Not by CPython's "replace": a program can put code of its own in its place.
+        // CPython's "replace" is not used, because a program can register code of its own in its place.
         return Ok(PyString::new(py, &String::from_utf8_lossy(bytes)).into_any().unbind());
     }
     // SAFETY: pointer and length are those of a live slice; the result is a new reference or null

@@ -1,4 +1,5 @@
-//! What a reactor knows of the jobs of its connections: who waits for which, and how it hears of them.
+//! The jobs of a reactor's connections: which connection waits for which job, and how the loop is woken when
+//! jobs are done.
 
 #[cfg(unix)]
 use std::os::fd::AsRawFd;
@@ -27,7 +28,7 @@ pub struct Jobs {
     mailbox: Option<Arc<Mailbox>>,
     #[cfg(unix)]
     pipe: Option<(UnixStream, Arc<UnixStream>)>,
-    /// The loop watches the pipe.
+    /// True while the loop watches the pipe.
     watching: bool,
 }
 
@@ -37,7 +38,8 @@ impl Jobs {
     }
 }
 
-/// Has a thread do `task` for `connection`, at most `limit` at once. It is told of the end by `job_done`.
+/// Has a thread do `task` for `connection`. The job starts once fewer than `limit` jobs run, and `job_done`
+/// is called when it is done.
 pub fn start(
     connection: &Bound<'_, Connection>,
     task: Task,
@@ -59,7 +61,7 @@ pub fn start(
     Ok(())
 }
 
-/// How the reactor's loop is woken: by a pipe that it watches while there are jobs, or by a call.
+/// Returns what wakes the reactor's loop: a pipe that it watches while there are jobs, or else a call.
 fn waker(reactor: &Bound<'_, Reactor>) -> PyResult<Waker> {
     let (py, this) = (reactor.py(), reactor.get());
     let event_loop = this.event_loop(py);
@@ -96,7 +98,7 @@ fn waker(reactor: &Bound<'_, Reactor>) -> PyResult<Waker> {
     Ok(Waker::Call(call, target.unbind()))
 }
 
-/// Tells the connections whose jobs are done.
+/// Notifies the connections whose jobs are done.
 pub fn done(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
     let done: Vec<_> = this.with_jobs(py, |jobs| {
@@ -117,7 +119,7 @@ pub fn done(reactor: &Bound<'_, Reactor>) {
     stop_watching(reactor);
 }
 
-/// The loop need not watch the pipe while there are no jobs: an idle loop keeps nothing of ours for it.
+/// Stops watching the pipe once there are no jobs, so that nothing of ours remains in an idle loop.
 #[cfg(unix)]
 fn stop_watching(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());

@@ -1,13 +1,13 @@
-//! Threads that compress and inflate long messages, without Python: they never hold the GIL, but where a
-//! loop cannot watch a descriptor and so must be woken by a call.
+//! Threads that compress and inflate long messages without Python. They never hold the GIL, except to wake a
+//! loop that cannot watch a descriptor and so must be woken by a call.
 //!
 //! Rules kept here:
-//! - there is one queue for the process, served in order; a job starts while fewer than its connection's
-//!   `concurrency_limit` run, those of all connections counted, as ws's limiter counts them;
-//! - a job owns what it works on; its Python objects only keep memory alive, and are dropped by whoever
-//!   has the GIL next;
-//! - threads start with the first job and end when there was none for a while. They are not waited for:
-//!   none keeps the process from ending.
+//! - there is one queue for the process, served in order. A job starts while fewer jobs run than its
+//!   connection's `concurrency_limit`, counted over all connections, as ws's limiter counts them;
+//! - a job owns what it works on. Its Python objects only keep memory alive, and are dropped by the next
+//!   thread that holds the GIL;
+//! - threads start with the first job and end after a while without one. Nothing waits for them, so they do
+//!   not keep the process from ending.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,27 +28,28 @@ use crate::protocol::receiver::Work;
 use crate::protocol::sender::DataFrame;
 use crate::simd::mask;
 
-/// Bytes after which a job looks whether it is still wanted.
+/// Number of bytes after which a job checks whether it was cancelled.
 const PIECE: usize = 1024 * 1024;
-/// How long a thread without work stays, and what it keeps of a compressor with it.
+/// How long a thread stays without work, and with it the compressor that it keeps.
 const IDLE: Duration = Duration::from_secs(5);
-/// What a thread has of its own: it has one task at a time.
+/// The limits of a thread's own codec: it has one task at a time.
 const LIMITS: CodecLimits = CodecLimits { max_compressors: 1, max_decompressors: 1, max_tables: 0 };
-/// Threads where the machine has fewer processors: a short job is not to wait for one long one.
+/// The number of threads where the machine has fewer processors, so that a short job need not wait for one
+/// long one.
 const LEAST_THREADS: usize = 4;
 
-/// A payload to be compressed, and what its frame's header says.
+/// A payload to be compressed, and what the header of its frame says.
 pub struct Deflation {
     pub deflater: Deflater,
     pub frame: DataFrame,
     pub mask: Option<[u8; 4]>,
     pub payload: OwnedPayload,
-    /// The payload of the frame, masked.
+    /// The payload of the frame, compressed, and masked if there is a key.
     pub out: Vec<u8>,
     pub outcome: Result<(), ProtocolError>,
 }
 
-/// A piece of a message to be inflated, into room that has been made for it.
+/// A piece of a message to be inflated into memory that was made for it.
 pub struct Inflation {
     pub work: Box<Work<BytesBuffer>>,
     pub room: Option<Room>,
@@ -59,15 +60,15 @@ pub enum Task {
     Inflate(Inflation),
 }
 
-/// How a loop hears of it.
+/// How a loop is woken when a job is done.
 pub enum Waker {
     #[cfg(unix)]
     Pipe(Arc<std::os::unix::net::UnixStream>),
-    /// `call_soon_threadsafe` and what is to be called.
+    /// `call_soon_threadsafe`, and the method that it is to call.
     Call(Py<PyAny>, Py<PyAny>),
 }
 
-/// What is done, for the loop to fetch.
+/// Jobs that are done, for the loop to fetch.
 #[derive(Default)]
 pub struct Mailbox(Mutex<Vec<Job>>);
 
@@ -79,11 +80,11 @@ impl Mailbox {
 
 /// One task of one connection.
 pub struct Job {
-    /// By which its reactor knows the connection.
+    /// The key under which its reactor knows the connection.
     pub id: u64,
     pub task: Task,
     pub limit: usize,
-    /// Nobody wants the result any more.
+    /// Set once the result is no longer wanted.
     pub cancelled: Arc<AtomicBool>,
     pub mailbox: Weak<Mailbox>,
     pub waker: Waker,
@@ -106,7 +107,7 @@ impl Job {
         }
     }
 
-    /// Gives it to its loop. One whose loop is gone is dropped.
+    /// Hands the job back to its loop, or drops it if the loop is gone.
     fn deliver(self) {
         let Some(mailbox) = self.mailbox.upgrade() else { return };
         match &self.waker {
@@ -114,7 +115,7 @@ impl Job {
             Waker::Pipe(pipe) => {
                 let pipe = Arc::clone(pipe);
                 lock(&mailbox.0).push(self);
-                // Full: the loop has not come to read it, and will find this too.
+                // If the pipe is full, the loop has yet to read it, and will find this job too.
                 drop(std::io::Write::write(&mut &*pipe, &[1]));
             }
             Waker::Call(..) => Self::deliver_by_call(self, &mailbox),
@@ -129,7 +130,7 @@ impl Job {
         });
         lock(&mailbox.0).push(self);
         if let Some(Some((call, target))) = calls {
-            // A loop that was closed meanwhile refuses: nobody waits for it any more.
+            // A loop that was closed meanwhile refuses the call; nothing waits for the job any more.
             let _ = Python::try_attach(|py| drop(call.call1(py, (target,))));
         }
     }
@@ -181,13 +182,14 @@ struct Pool {
     news: Condvar,
 }
 
-/// A panic under the lock cannot happen; if it did, the counts would still be right.
+/// Locks `mutex`, even if it is poisoned. No panic can happen under the lock; if one did, the counts would
+/// still be right.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The pool of this process. A forked one has none of its parent's threads, and perhaps a lock that
-/// nobody holds: it makes its own, and leaves the other alone.
+/// Returns the pool of this process. A forked process has none of its parent's threads, and perhaps a locked
+/// mutex that no thread will ever unlock. It makes a pool of its own and leaves its parent's alone.
 fn pool(py: Python<'_>) -> Arc<Pool> {
     static POOL: PyOnceLock<GilCell<(u32, Arc<Pool>)>> = PyOnceLock::new();
     let cell = POOL.get_or_init(py, || GilCell::new((forks(), Arc::default())));
@@ -214,7 +216,7 @@ pub fn submit(py: Python<'_>, job: Job) {
         if thread.spawn(move || serve(&served)).is_err() {
             inner.threads -= 1;
             if inner.threads == 0 {
-                // No thread is to be had: the loop has to do it.
+                // No thread can be started, so the loop does the work.
                 let jobs = std::mem::take(&mut inner.queue);
                 drop(inner);
                 let mut codec = Codec::new(LIMITS);
@@ -230,7 +232,7 @@ pub fn submit(py: Python<'_>, job: Job) {
     pool.news.notify_one();
 }
 
-/// The life of a thread.
+/// The main function of a thread.
 fn serve(pool: &Pool) {
     let mut codec = Codec::new(LIMITS);
     let mut inner = lock(&pool.inner);
@@ -245,7 +247,7 @@ fn serve(pool: &Pool) {
                 pool.news.notify_one();
             }
             job.run(&mut codec);
-            // Before the loop hears of it, and may ask for more.
+            // The count goes down before the loop hears of the job and may ask for more.
             inner = lock(&pool.inner);
             inner.running -= 1;
             drop(inner);

@@ -35,7 +35,7 @@ def write_close(code: int | None, reason: bytes) -> bytes:
             raise ValueError("a close reason needs a close code")
         return b""
     if not is_valid_close_code(code):
-        raise ValueError(f"{code} is no close code that an endpoint may send")
+        raise ValueError(f"{code} is not a close code that an endpoint may send")
     if len(reason) > MAX_CONTROL_PAYLOAD - 2:
         raise ValueError(f"a close reason must not be longer than 123 bytes, not {len(reason)}")
     return code.to_bytes(2, "big") + reason

@@ -363,5 +363,5 @@ def _generated_key(generate: Callable[[bytearray], object]) -> bytes:
     key = bytearray(4)
     generate(key)
     if len(key) != 4:
-        raise ValueError("generate_mask must leave the 4 bytes of its argument 4 bytes long")
+        raise ValueError("generate_mask must leave its argument 4 bytes long")
     return bytes(key)

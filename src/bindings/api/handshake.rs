@@ -1,4 +1,4 @@
-//! The functions of both sides of the opening handshake.
+//! Functions for both sides of the opening handshake.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -9,7 +9,7 @@ use crate::protocol::{close, extension, handshake, http, random, subprotocol};
 
 type Headers = Vec<(String, String)>;
 
-/// An exception class of `wsrs.errors`, called with `arguments`.
+/// Makes an exception of a class of `wsrs.errors`, called with `arguments`.
 fn raise(
     class: &'static str,
     slot: &'static PyOnceLock<Py<PyAny>>,

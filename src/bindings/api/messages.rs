@@ -1,4 +1,4 @@
-//! What `async for` goes through.
+//! The iterator behind `async for message in ws`.
 
 #![allow(unsafe_code)]
 
@@ -12,16 +12,16 @@ use crate::bindings::connection::Connection;
 use crate::bindings::connection::awaitable::Wish;
 use crate::bindings::connection::inbound::inbox;
 
-/// What `async for` goes through: the messages of a WebSocket.
+/// The asynchronous iterator over the messages of a WebSocket.
 #[pyclass(frozen, module = "wsrs._core")]
 pub struct Messages {
     ws: Py<PyAny>,
-    /// Whether `ws` is of the class whose slots are known.
+    /// True if `ws` is an instance of the class whose slots are known.
     is_native: bool,
 }
 
 impl Messages {
-    /// The connection that the messages can be taken from without asking the WebSocket.
+    /// Returns the connection if messages may be taken from it without asking the WebSocket.
     #[inline]
     fn direct<'py>(&self, ws: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, Connection>>> {
         let py = ws.py();

@@ -1,4 +1,4 @@
-//! What `wsrs._core` offers beside `Connection`.
+//! Everything that `wsrs._core` offers besides `Connection`.
 
 pub mod handshake;
 pub mod messages;

@@ -19,12 +19,12 @@ pub struct PerMessageDeflate {
 }
 
 impl PerMessageDeflate {
-    /// The most long messages to compress and inflate at once.
+    /// The most jobs for long messages that may run at once.
     pub const fn concurrency_limit(&self) -> usize {
         self.config.concurrency_limit
     }
 
-    /// What was agreed, for the receiver and the sender.
+    /// The negotiated parameters, for the receiver and the sender.
     pub fn negotiated(&self, py: Python<'_>) -> PyResult<Option<(InflateParams, DeflateParams)>> {
         self.accepted.with(py, |accepted| match accepted {
             Some(params) => Ok(Some((
@@ -36,7 +36,7 @@ impl PerMessageDeflate {
     }
 }
 
-/// `True`, `False` or 8..=15.
+/// Converts an option for window bits, which is `True`, `False` or 8..=15.
 fn bits(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Bits>> {
     let Some(value) = value else { return Ok(None) };
     if let Ok(flag) = value.extract::<bool>() {
@@ -87,12 +87,13 @@ impl PerMessageDeflate {
         Ok(Self { role, config, accepted: GilCell::new(None) })
     }
 
-    /// The header value with which a client offers the extension.
+    /// Returns the header value with which a client offers the extension.
     fn offer(&self) -> String {
         negotiation::offer(&self.config)
     }
 
-    /// Server: choose among the offers; client: check the server's answer. ValueError if it cannot.
+    /// As a server, chooses among the client's offers; as a client, checks the server's answer. Raises
+    /// ValueError if nothing is acceptable.
     fn accept(&self, py: Python<'_>, configurations: Vec<Bound<'_, PyDict>>) -> PyResult<String> {
         let offers = configurations.iter().map(parameters).collect::<PyResult<Vec<_>>>()?;
         let accepted = match self.role {

@@ -1,5 +1,5 @@
-//! `WebSocket.send` without a Python frame of ours: its usual case, an open WebSocket, is one native
-//! call. All other cases stay with the method in Python.
+//! `WebSocket.send` without a Python frame of ours: the usual case, an open WebSocket, is one native call.
+//! All other cases are left to the method in Python.
 
 #![allow(unsafe_code)]
 
@@ -21,41 +21,42 @@ use crate::bindings::py::slots::Slot;
 /// `readyState` of an open WebSocket; mirrors `python/wsrs/_websocket/state.py`.
 const OPEN: i32 = 1;
 
-/// What the native `send` knows of the class that it is a method of.
+/// What the native `send` knows about the class whose method it is.
 pub struct Native {
     class: Py<PyType>,
     connection: Slot,
     ready_state: Slot,
     direct: Slot,
-    /// The integer 1, of which CPython has one only.
+    /// The integer 1, of which CPython has only one.
     open: Py<PyAny>,
-    /// `send` with all of its arguments.
+    /// The `send` that takes all arguments.
     with_options: Py<PyAny>,
-    /// The keywords that say how to send, interned as those of a call are.
+    /// The keywords that say how to send, interned like those of a call.
     keywords: [Py<PyString>; 4],
 }
 
 impl Native {
-    /// What is known of the class; None before [`send_method`] was called.
+    /// What is known about the class; None before [`send_method`] is called.
     pub fn get(py: Python<'_>) -> Option<&'static Self> {
         NATIVE.get(py)
     }
 
-    /// Whether the type of `ws` is the class or derived from it, and so has the same slots at the same
-    /// places. `isinstance` would not do: it believes an object's `__class__`.
+    /// True if the type of `ws` is the class or derived from it, and so has the same slots at the same
+    /// offsets. `isinstance` would not do, because it believes an object's `__class__`.
     pub fn is_type_of(&self, ws: &Bound<'_, PyAny>) -> bool {
         // SAFETY: both are alive, and the class is a type.
         unsafe { ffi::PyObject_TypeCheck(ws.as_ptr(), self.class.as_ptr().cast()) != 0 }
     }
 
-    /// Whether messages may be taken from the connection without asking the WebSocket; and the connection.
+    /// Returns true if messages may be taken from the connection without asking the WebSocket, and the
+    /// connection.
     ///
     /// # Safety
     ///
-    /// [`Self::is_type_of`] holds for `ws`.
+    /// [`Self::is_type_of`] must hold for `ws`.
     #[inline]
     pub unsafe fn direct<'py>(&self, ws: &Bound<'py, PyAny>) -> (bool, Option<Bound<'py, PyAny>>) {
-        // SAFETY: `ws` is alive and has the slots; what is in them is held on to at once.
+        // SAFETY: `ws` is alive and has the slots; we take a reference to what is in them at once.
         unsafe {
             let direct = self.direct.get(ws.as_ptr()) == ffi::Py_True();
             let connection = self.connection.get(ws.as_ptr());
@@ -63,11 +64,12 @@ impl Native {
         }
     }
 
-    /// What keywords ask for; None where it takes more than a look: another keyword, no bool.
+    /// Reads the keywords of a call. Returns None where that takes more than a look: another keyword, or a
+    /// value that is not a bool.
     ///
     /// # Safety
     ///
-    /// `names` is null or a tuple, of as many objects as there are at `values`.
+    /// `names` must be null or a tuple of as many objects as there are at `values`.
     #[inline]
     unsafe fn options(
         &self,
@@ -78,12 +80,12 @@ impl Native {
         if names.is_null() {
             return Some((None, None, true, None));
         }
-        // SAFETY: a tuple.
+        // SAFETY: `names` is a tuple.
         for at in 0..unsafe { ffi::PyTuple_GET_SIZE(names) } {
-            // SAFETY: within the tuple and within the values.
+            // SAFETY: `at` is within the tuple and within the values.
             let (name, value) = unsafe { (ffi::PyTuple_GET_ITEM(names, at), *values.offset(at)) };
             let keyword = self.keywords.iter().position(|one| one.as_ptr() == name)?;
-            // SAFETY: the two bools, of which there are no others.
+            // SAFETY: these are the two bools, of which there are no others.
             let (yes, no) = unsafe { (ffi::Py_True(), ffi::Py_False()) };
             if value != yes && value != no {
                 return None;
@@ -128,8 +130,8 @@ fn is_open(ws: &Bound<'_, PyAny>) -> PyResult<bool> {
     ws.getattr(intern!(ws.py(), "_ready_state"))?.extract::<i32>().map(|state| state == OPEN)
 }
 
-/// `send` as CPython calls it. One argument, with keywords or not, and an
-/// open WebSocket, the usual case, is sent from here.
+/// `send` as CPython calls it. The usual case is sent from here: one argument, with or without keywords, on
+/// an open WebSocket.
 unsafe extern "C" fn send_fast(
     ws: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
@@ -139,8 +141,8 @@ unsafe extern "C" fn send_fast(
     // A panic must not unwind into C.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         Python::attach(|py| {
-            // SAFETY: what CPython gives a method: `ws` is an instance of the class it belongs to, `args`
-            // are `count` objects and those of the keywords' `names`; all live until we return.
+            // SAFETY: CPython calls a method with an instance of its class as `ws`, and with `count` objects
+            // and then the values of the keywords in `names` as `args`. All of them live until we return.
             let result = unsafe { send_called(py, ws, args, count, names) };
             result.map_or_else(
                 |error| {
@@ -159,7 +161,7 @@ unsafe extern "C" fn send_fast(
 
 /// # Safety
 ///
-/// The arguments are those of a method of the class that [`send_method`] was given.
+/// The arguments must be those of a method of the class that was passed to [`send_method`].
 #[inline]
 unsafe fn send_called(
     py: Python<'_>,
@@ -169,13 +171,13 @@ unsafe fn send_called(
     names: *mut ffi::PyObject,
 ) -> PyResult<Py<PyAny>> {
     let Some(native) = NATIVE.get(py) else {
-        return Err(PyRuntimeError::new_err("send() before the module is ready"));
+        return Err(PyRuntimeError::new_err("send() was called before the module was ready"));
     };
-    // SAFETY: as said of the arguments; keywords' values stand behind the `count` others.
+    // SAFETY: see the arguments of this function; the values of keywords follow the `count` others.
     let options = (count == 1).then(|| unsafe { native.options(args.add(1), names) });
     if let Some(options) = options.flatten() {
-        // SAFETY: `ws` is an instance of the class whose slots these are; `args` is one object. The
-        // connection is held on to before anything of Python runs.
+        // SAFETY: `ws` is an instance of the class whose slots these are; `args` is one object. We take a
+        // reference to the connection before any Python code runs.
         let (open, connection, data) = unsafe {
             let open = native.ready_state.get(ws) == native.open.as_ptr();
             let connection = Bound::from_borrowed_ptr_or_opt(py, native.connection.get(ws));
@@ -187,7 +189,7 @@ unsafe fn send_called(
             return send::send(&connection, &data, options, None);
         }
     }
-    // SAFETY: as above; keywords' values stand behind the `count` arguments.
+    // SAFETY: as above; the values of keywords follow the `count` arguments.
     let (all, keywords) = unsafe {
         let keywords = if names.is_null() { 0 } else { ffi::PyTuple_GET_SIZE(names) };
         let len = usize::try_from(count + keywords).unwrap_or_default();
@@ -195,8 +197,8 @@ unsafe fn send_called(
         (std::iter::once(ws).chain(given.iter().copied()).collect::<Vec<_>>(), keywords)
     };
     let positional = all.len() - usize::try_from(keywords).unwrap_or_default();
-    // SAFETY: a callable, as many objects as are said, and the tuple of names or null; a new reference or
-    // null with an exception is returned.
+    // SAFETY: `function` is a callable, `all` has as many objects as we say, and `names` is a tuple or null.
+    // The call returns a new reference, or null with an exception set.
     unsafe {
         let function = native.with_options.as_ptr();
         let result = ffi::PyObject_Vectorcall(function, all.as_ptr(), positional, names);
@@ -206,7 +208,7 @@ unsafe fn send_called(
 
 struct Definition(ffi::PyMethodDef);
 
-// SAFETY: never changed, and what it refers to are constants.
+// SAFETY: it never changes, and refers to constants only.
 unsafe impl Sync for Definition {}
 
 static DEFINITION: Definition = Definition(ffi::PyMethodDef {
@@ -218,12 +220,12 @@ static DEFINITION: Definition = Definition(ffi::PyMethodDef {
 
 const METH_FLAGS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
 
-/// Where `inspect.signature` and `help` find it.
+/// The docstring, in the form in which `inspect.signature` and `help` find the signature.
 const DOC: &CStr = c"send($self, data, options=None, callback=None, *, binary=None, \
 compress=None, fin=True, mask=None)\n--\n\nSend a message at once; awaiting the result waits only \
 while `high_water_mark` bytes are queued.";
 
-/// The method of `class`; None where it is not laid out as it must be.
+/// Makes the native method for `class`. Returns None if the class does not have the slots that it needs.
 fn native_method<'py>(class: &Bound<'py, PyType>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = class.py();
     let (Some(connection), Some(ready_state), Some(direct)) =
@@ -244,11 +246,11 @@ fn native_method<'py>(class: &Bound<'py, PyType>) -> PyResult<Option<Bound<'py, 
         })
     })?;
     if !native.class.is(class) {
-        return Ok(None); // made when the package was imported a second time
+        return Ok(None); // another class: the package was imported a second time
     }
     let definition = (&raw const DEFINITION.0).cast_mut();
-    // SAFETY: a type, and a definition that lives for ever and that CPython does not write to; a new
-    // reference or null with an exception is returned.
+    // SAFETY: `class` is a type, and the definition lives for ever and CPython does not write to it. The call
+    // returns a new reference, or null with an exception set.
     let made = unsafe {
         let method = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
         Bound::from_owned_ptr_or_err(py, method)?
@@ -256,7 +258,8 @@ fn native_method<'py>(class: &Bound<'py, PyType>) -> PyResult<Option<Bound<'py, 
     Ok(Some(made))
 }
 
-/// The `send` of `class_`, a WebSocket: `function`, or a native method that does the same.
+/// Returns the method `send` for `class_`, a class of WebSockets: a native one, or `function` if there can be
+/// none.
 #[pyfunction]
 pub fn send_method<'py>(
     class_: &Bound<'py, PyType>,

@@ -1,11 +1,11 @@
-//! `parse_url`: the addresses that clients connect to.
+//! `parse_url`, for the addresses to which clients connect.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::protocol::url;
 
-/// href, username, password, host, port and request target.
+/// The fields of a URL: href, username, password, host, port and request target.
 type Address = (String, String, String, String, u16, String);
 
 /// See `wsrs._backend.contract.Backend.parse_url`.

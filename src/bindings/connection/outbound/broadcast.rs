@@ -1,4 +1,4 @@
-//! One message to many connections: framed once, compressed once for each way to compress.
+//! Sends one message to many connections. It is framed once, and compressed once for each way to compress it.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -17,20 +17,20 @@ use crate::protocol::frame::{FrameHeader, Opcode, write_header};
 use crate::protocol::sender::SendOptions;
 use crate::session::{BroadcastTo, Host};
 
-/// A queue of the loop's transports is written from one buffer: nothing is held for it.
+/// The queue for a transport of the loop is one buffer, so no payload is written in place.
 #[cfg(not(unix))]
 const HOLD_MIN: usize = usize::MAX;
 
-/// A frame without a mask, as every server sends it: made once, queued many times.
+/// An unmasked frame, as every server sends it. It is made once and queued many times.
 pub struct SharedFrame {
-    /// The header, and the payload unless it is held.
+    /// The header, followed by the payload unless that is in `payload`.
     bytes: Vec<u8>,
-    /// A large payload, which stays where it is.
+    /// A large payload, which is written in place.
     payload: Option<Py<PyBytes>>,
 }
 
 impl SharedFrame {
-    /// The header, with the payload unless that is held; and the payload that is.
+    /// The bytes to copy into a queue, and the payload to write in place after them, if it is large.
     #[inline]
     pub fn parts(&self) -> (&[u8], Option<&Py<PyBytes>>) {
         (&self.bytes, self.payload.as_ref())
@@ -48,7 +48,7 @@ impl SharedFrame {
     }
 }
 
-/// What became of the message on one connection; the order is that of the counts.
+/// What became of the message on one connection. The variants have the order of the returned counts.
 #[derive(Clone, Copy)]
 enum Outcome {
     Sent,
@@ -59,19 +59,20 @@ enum Outcome {
     Gone,
 }
 
-/// The message in all the forms that are needed.
+/// The message, and its frames in each form that a connection has needed.
 struct Message<'py> {
-    /// Immutable and ours: whatever Python code runs meanwhile, all get the same.
+    /// Immutable, so that all connections get the same bytes whatever Python code runs meanwhile.
     data: Bound<'py, PyBytes>,
     binary: bool,
     compress: bool,
     skip_slow: bool,
     plain: SharedFrame,
-    /// By compressor; without a frame where that is no shorter than the plain one.
+    /// The compressed frame for each compressor; None if it would be no shorter than the plain one.
     compressed: Vec<(Deflater, Option<SharedFrame>)>,
 }
 
-/// Queues `data` on `connections`; returns on how many, and on how many not: slow, busy, gone.
+/// Queues `data` on `connections`. Returns on how many it was queued, and on how many it was not because they
+/// are slow, busy or gone.
 #[pyfunction]
 #[pyo3(signature = (connections, data, binary = None, compress = None, skip_slow = true))]
 pub fn broadcast(
@@ -96,7 +97,7 @@ pub fn broadcast(
     for connection in &connections {
         match message.send(connection) {
             Ok(outcome) => counts[outcome as usize] += 1,
-            // One connection's fault keeps the message from nobody else.
+            // An error on one connection does not keep the message from the others.
             Err(error) => fault = fault.or(Some(error)),
         }
     }
@@ -130,7 +131,8 @@ impl Message<'_> {
         Ok(Outcome::Sent)
     }
 
-    /// Sends a frame of its own. Whether the peer is too slow was asked before, if it was to be.
+    /// Sends the message in a frame made for this connection alone. If slow peers are to be skipped, that was
+    /// checked before.
     fn send_apart(&self, connection: &Bound<'_, Connection>) -> PyResult<Outcome> {
         let options = SendOptions { binary: self.binary, compress: self.compress, fin: true };
         let payload = Payload::Bytes(self.data.clone());
@@ -138,25 +140,25 @@ impl Message<'_> {
         Ok(Outcome::Sent)
     }
 
-    /// The frame for a server's connection, and whether it is compressed.
+    /// Returns the frame for a server's connection, and true if it is compressed.
     fn frame_for(&mut self, connection: &Bound<'_, Connection>) -> PyResult<(&SharedFrame, bool)> {
         let len = self.data.as_bytes().len();
         let known = &self.compressed;
-        // The place of the form, or the compressor that has to make it.
+        // The index of the compressed form, or the compressor that has to make it.
         let form = connection.with(|session| {
             let compressor = session.shares(len).filter(|_| self.compress)?;
-            let place = known.iter().position(|(one, _)| one.is_like(compressor));
-            Some(place.ok_or_else(|| compressor.apart()))
+            let index = known.iter().position(|(one, _)| one.is_like(compressor));
+            Some(index.ok_or_else(|| compressor.apart()))
         });
-        let place = match form {
+        let index = match form {
             None => return Ok((&self.plain, false)),
-            Some(Ok(place)) => place,
+            Some(Ok(index)) => index,
             Some(Err(compressor)) => {
                 self.compress(connection, compressor)?;
                 self.compressed.len() - 1
             }
         };
-        Ok(match &self.compressed[place].1 {
+        Ok(match &self.compressed[index].1 {
             Some(frame) => (frame, true),
             None => (&self.plain, false),
         })

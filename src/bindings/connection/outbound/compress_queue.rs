@@ -1,5 +1,5 @@
-//! Long messages of a connection that a thread compresses (`offload/`), in order: frames that are sent
-//! meanwhile wait in the session's queue.
+//! Long messages that a thread compresses (`offload/`). Frames that are sent meanwhile wait in the session's
+//! queue, so that the order is kept.
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -20,7 +20,8 @@ use crate::session::{Host, Turn};
 
 type Waiting = crate::session::Waiting<PyObjects>;
 
-/// Sends a message or fragment after those that wait for a thread, if that is why it was not queued.
+/// Queues a message or fragment behind those that wait for a thread, if that is why it was not queued at
+/// once. Otherwise the connection is ending or gone, and the send fails.
 #[cold]
 pub fn send_behind(
     connection: &Bound<'_, Connection>,
@@ -40,7 +41,7 @@ pub fn send_behind(
     flush::when_room(connection, &Queued::BEHIND)
 }
 
-/// The same for a control frame.
+/// Does the same for a control frame.
 #[cold]
 pub fn control_behind(
     connection: &Bound<'_, Connection>,
@@ -57,7 +58,7 @@ pub fn control_behind(
     flush::when_room(connection, &Queued::BEHIND)
 }
 
-/// Sends a message or fragment that could not be put as it is: one that a thread is to compress.
+/// Sends a message or fragment that could not be put as it is, because a thread has to compress it.
 #[cold]
 pub fn send_unput(
     connection: &Bound<'_, Connection>,
@@ -70,7 +71,7 @@ pub fn send_unput(
         Unput::Long(frame) => frame,
         Unput::Fault(error) => return Err(PyValueError::new_err(error.to_string())),
     };
-    // What was queued before was written meanwhile, and that may have shown that the peer is gone.
+    // Writing what was queued before may have shown meanwhile that the peer is gone.
     if !connection.get().is_connected(connection.py()) {
         return not_connected(connection, callback);
     }
@@ -80,7 +81,7 @@ pub fn send_unput(
     flush::when_room(connection, &Queued::BEHIND)
 }
 
-/// Has a thread compress the payload of a frame; what is sent from now on waits for it.
+/// Has a thread compress the payload of a frame. Everything that is sent from now on waits for it.
 fn compress_in_thread(connection: &Bound<'_, Connection>, waiting: Waiting) {
     let Waiting { frame, mask, payload, callback, .. } = waiting;
     let started = connection.with_codec(|session, codec| {
@@ -103,7 +104,7 @@ fn give_up(connection: &Bound<'_, Connection>, message: &str, error: PyErr) {
     asyncio_protocol::abort(connection);
 }
 
-/// A thread has done what this connection asked for.
+/// Takes back a job of this connection that a thread has done.
 pub fn job_done(connection: &Bound<'_, Connection>, task: Task) {
     match task {
         Task::Deflate(task) => deflated(connection, *task),
@@ -129,20 +130,20 @@ fn deflated(connection: &Bound<'_, Connection>, task: Deflation) {
     let Some((Some(()), queued)) = queued else { return };
     settle(connection, &queued);
     send_waiting(connection);
-    // An end that was asked for has waited too.
+    // An end that was asked for meanwhile has waited, too.
     if connection.with(|session| !session.is_behind() && session.is_ending()) {
         flush::flush(connection);
         asyncio_protocol::end_if_written(connection);
     } else if flush::awaits_writes(this, py) {
         flush::flush(connection);
     }
-    // Compressed it may be so little that there is room though nothing can be written.
+    // Compressed, the message may be so short that there is room even though nothing could be written.
     if flush::awaits_writes(this, py) && !flush::has_given_up(this, py) {
         flush::written(connection, flush::bytes_on_wire(this, py));
     }
 }
 
-/// Sends what has waited, up to the next long message.
+/// Sends the frames that have waited, up to the next long message.
 fn send_waiting(connection: &Bound<'_, Connection>) {
     loop {
         match connection.with(|session| session.next_behind()) {
@@ -170,7 +171,7 @@ fn send_now(connection: &Bound<'_, Connection>, waiting: Waiting) -> bool {
     });
     match queued {
         None => {
-            // The socket is gone, and the loss yet to be told: the callback with it.
+            // The socket is gone, but the loss has yet to be told. The callback is kept until then.
             let _old = connection.with(|session| session.keep_callback(callback));
             false
         }
@@ -186,7 +187,7 @@ fn send_now(connection: &Bound<'_, Connection>, waiting: Waiting) -> bool {
     }
 }
 
-/// Puts a frame that waited for a thread, whose header was decided before.
+/// Puts a frame that waited for a thread. Its header was decided when it was sent.
 fn put_waiting(
     (session, shared): &mut Making<'_>,
     sink: &mut FrameSink<'_>,

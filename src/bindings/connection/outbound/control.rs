@@ -1,4 +1,4 @@
-//! Control frames: pings, pongs and the close frame, checked and queued.
+//! Checks and queues control frames: pings, pongs and the close frame.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -13,8 +13,8 @@ use crate::protocol::frame::{MAX_CONTROL_PAYLOAD, Opcode};
 use crate::protocol::sender::DataFrame;
 use crate::session::{Host, Waiting};
 
-/// Queues a control frame that the program sends. RFC 6455 section 5.5: "All control frames MUST have a payload
-/// length of 125 bytes or less".
+/// Queues a control frame that the program sends. RFC 6455 section 5.5: "All control frames MUST have a
+/// payload length of 125 bytes or less".
 pub fn send_control(
     connection: &Bound<'_, Connection>,
     opcode: Opcode,
@@ -81,7 +81,7 @@ pub fn send_close(
     if let Some(code) = code {
         if !is_valid_close_code(code) {
             return Err(PyValueError::new_err(format!(
-                "{code} is no close code that an endpoint may send"
+                "{code} is not a close code that an endpoint may send"
             )));
         }
         payload.extend_from_slice(&code.to_be_bytes());

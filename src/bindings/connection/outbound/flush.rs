@@ -1,4 +1,5 @@
-//! From the queue to the wire: flushing, callbacks of what is written, and senders that wait for room.
+//! From the queue to the wire: writes the queue, calls the callbacks of frames that are written, and wakes
+//! senders that wait for room.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -17,13 +18,13 @@ use crate::session::Host;
 pub struct Senders(Vec<Py<Waiter>>);
 
 impl Senders {
-    /// Whether none waits.
+    /// True if no sender waits.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// All that wait now.
+    /// Takes all senders that wait now.
     pub fn take(&mut self) -> Vec<Py<Waiter>> {
         std::mem::take(&mut self.0)
     }
@@ -40,12 +41,12 @@ impl Senders {
         }
     }
 
-    /// Notes for all that there was room, if they come to ask only after the end.
+    /// Records for all of them that there was room, in case they only run after the connection has ended.
     fn grant(&self, py: Python<'_>) {
         self.0.iter().for_each(|waiter| waiter.get().grant(py));
     }
 
-    /// Those for whom there was room.
+    /// Takes the senders for which there was room.
     fn take_granted(&mut self, py: Python<'_>) -> Vec<Py<Waiter>> {
         let (granted, others) =
             self.take().into_iter().partition(|waiter| waiter.get().is_granted(py));
@@ -67,7 +68,8 @@ fn wake(connection: &Bound<'_, Connection>, waiters: Vec<Py<Waiter>>) {
 
 // Senders that wait ------------------------------------------------------------------------------
 
-/// What the sender of a frame gets: done while there is room, else until the queue is at the low mark.
+/// Returns what the sender of a frame awaits. It is done if there is room, and otherwise waits until the
+/// queue has fallen to the low-water mark.
 #[inline]
 pub fn when_room(connection: &Bound<'_, Connection>, queued: &Queued) -> PyResult<Py<PyAny>> {
     if queued.is_full() { await_room(connection) } else { Done::ready(connection.py()) }
@@ -75,8 +77,8 @@ pub fn when_room(connection: &Bound<'_, Connection>, queued: &Queued) -> PyResul
 
 fn await_room(connection: &Bound<'_, Connection>) -> PyResult<Py<PyAny>> {
     let (py, this) = (connection.py(), connection.get());
-    // What is over the mark was mostly written at once: only what is left counts, and what a transport
-    // of the loop holds.
+    // A queue above the mark has usually been written at once by now. Only what is left here and in a
+    // transport of the loop counts.
     let left = buffered_amount(this, py);
     if !connection.with(|session| session.is_above_mark(left)) {
         return Done::ready(py);
@@ -87,7 +89,7 @@ fn await_room(connection: &Bound<'_, Connection>) -> PyResult<Py<PyAny>> {
     Ok(Py::new(py, Awaitable::new(waiter))?.into_any())
 }
 
-/// Whether a sender may go on: less than the low mark is queued, or the wire is gone.
+/// Returns a value if a sender may go on: at most the low-water mark is queued, or the wire is gone.
 pub fn look_for_room(connection: &Bound<'_, Connection>) -> Found {
     let (py, this) = (connection.py(), connection.get());
     let left = bytes_on_wire(this, py);
@@ -97,13 +99,13 @@ pub fn look_for_room(connection: &Bound<'_, Connection>) -> Found {
     Found::Value(py.None())
 }
 
-/// Sees to it that `waiter` is woken when there is room.
+/// Arranges for `waiter` to be woken when there is room.
 pub fn wake_when_room(connection: &Bound<'_, Connection>, waiter: &Bound<'_, Waiter>) {
     let waiter = waiter.clone().unbind();
     connection.get().state.with(connection.py(), |state| state.senders.add_again(waiter));
 }
 
-/// Lets the senders that wait go on: the connection is lost.
+/// Wakes all senders that wait, because the connection is lost.
 pub fn wake_senders(connection: &Bound<'_, Connection>) {
     let waiters = connection.get().state.with(connection.py(), |state| state.senders.take());
     wake(connection, waiters);
@@ -111,17 +113,18 @@ pub fn wake_senders(connection: &Bound<'_, Connection>) {
 
 // What is written --------------------------------------------------------------------------------
 
-/// Whether anybody must hear of what is written.
+/// True if a mark or a sender waits for something to be written.
 #[inline]
 pub fn awaits_writes(connection: &Connection, py: Python<'_>) -> bool {
     connection.state.with(py, |state| state.session.has_marks() || !state.senders.is_empty())
 }
 
-/// Calls back for frames that are written out; `left` bytes still wait.
+/// Calls the callbacks of frames that are written, and wakes senders if there is room. `left` bytes are still
+/// queued.
 pub fn written(connection: &Bound<'_, Connection>, left: usize) {
     let (py, this) = (connection.py(), connection.get());
     let total = total_queued(this, py).saturating_sub(left as u64);
-    // There is room for those who wait by now, not for what a callback may send.
+    // There is room for the senders that wait now, but not for those that only begin to wait in a callback.
     let waiters = this.state.with(py, |state| {
         if state.session.has_room_after(left) { state.senders.take() } else { Vec::new() }
     });
@@ -132,8 +135,9 @@ pub fn written(connection: &Bound<'_, Connection>, left: usize) {
     }
 }
 
-/// As [`written`], of what a call of the program's wrote: it is told in the next tick, because ws never calls
-/// back within `send`, and a callback that sends again would call itself without end.
+/// Like [`written`], for what was written during a call of the program. Callbacks and senders are notified in
+/// the next tick, because ws never calls back within `send`, and a callback that sends again would recurse
+/// without end.
 fn written_later(connection: &Bound<'_, Connection>, left: usize) {
     let (py, this) = (connection.py(), connection.get());
     let total = total_queued(this, py).saturating_sub(left as u64);
@@ -153,7 +157,7 @@ fn written_later(connection: &Bound<'_, Connection>, left: usize) {
     }
 }
 
-/// Tells what [`written_later`] has left to be told; the wire may be gone since.
+/// Notifies callbacks and senders of what [`written_later`] recorded. The wire may be gone by now.
 pub fn tell_written(connection: &Bound<'_, Connection>) {
     let (py, this) = (connection.py(), connection.get());
     let Some(total) = connection.with(|session| session.take_told()) else { return };
@@ -162,7 +166,7 @@ pub fn tell_written(connection: &Bound<'_, Connection>) {
     wake(connection, granted);
 }
 
-/// Calls back for the frames that end at `total` or before.
+/// Calls the callbacks of the frames that end at `total` or before.
 fn call_back(connection: &Bound<'_, Connection>, total: u64) {
     let (py, this) = (connection.py(), connection.get());
     while let Some(callback) = connection.with(|session| session.take_written(total)) {
@@ -174,7 +178,8 @@ fn call_back(connection: &Bound<'_, Connection>, total: u64) {
 
 // Writing ----------------------------------------------------------------------------------------
 
-/// Answers to what a transport of the loop brought leave right after it, as the engine's do.
+/// Writes the answers to what a transport of the loop has brought as soon as that is delivered, as the engine
+/// does.
 pub fn flush_answers(connection: &Bound<'_, Connection>) {
     let now = connection
         .get()
@@ -185,12 +190,12 @@ pub fn flush_answers(connection: &Bound<'_, Connection>) {
     }
 }
 
-/// Writes what is queued, and tells those who wait for it.
+/// Writes what is queued, and notifies callbacks and senders.
 pub fn flush(connection: &Bound<'_, Connection>) {
     flush_and_tell(connection, written);
 }
 
-/// Writes what is queued, within a call of the program's: those who wait for it are told after that.
+/// Writes what is queued during a call of the program. Callbacks and senders are notified after that call.
 pub fn write_out(connection: &Bound<'_, Connection>) {
     flush_and_tell(connection, written_later);
 }
@@ -221,7 +226,7 @@ fn flush_and_tell(
     }
 }
 
-/// Whether the transport has ended by itself: what it holds no more was dropped, and the loss will be told.
+/// True if the transport has closed by itself. What it no longer holds was dropped, and the loss will follow.
 #[cold]
 pub fn has_given_up(connection: &Connection, py: Python<'_>) -> bool {
     let transport = connection.state.with(py, |state| {
@@ -234,13 +239,13 @@ pub fn has_given_up(connection: &Connection, py: Python<'_>) -> bool {
     })
 }
 
-/// Bytes queued here and in the transport, and those that wait to be compressed.
+/// Number of bytes queued here and in the transport, and of those that wait to be compressed.
 pub fn buffered_amount(connection: &Connection, py: Python<'_>) -> usize {
     let behind = connection.state.with(py, |state| state.session.bytes_waiting());
     bytes_on_wire(connection, py) + behind
 }
 
-/// Bytes queued here and in the transport.
+/// Number of bytes queued here and in the transport.
 pub fn bytes_on_wire(connection: &Connection, py: Python<'_>) -> usize {
     #[cfg(unix)]
     if let Some(queue) = connection.engine_queue(py, |queue| queue.len()) {
@@ -257,7 +262,7 @@ pub fn bytes_on_wire(connection: &Connection, py: Python<'_>) -> usize {
     here + there.unwrap_or(0)
 }
 
-/// The place in the outgoing stream where what is queued ends.
+/// The position in the outgoing stream at which the queue ends.
 fn total_queued(connection: &Connection, py: Python<'_>) -> u64 {
     #[cfg(unix)]
     if let Some(total) = connection.engine_queue(py, |queue| queue.total_queued()) {
@@ -266,7 +271,7 @@ fn total_queued(connection: &Connection, py: Python<'_>) -> u64 {
     connection.state.with(py, |state| state.wire.written_and_total().1)
 }
 
-/// What the wire has written since it was made; 0 when it is gone.
+/// Number of bytes that the wire has written since it was made; 0 once it is gone.
 pub fn total_written(connection: &Connection, py: Python<'_>) -> u64 {
     #[cfg(unix)]
     if let Some(written) = connection.engine_queue(py, |queue| queue.total_written()) {

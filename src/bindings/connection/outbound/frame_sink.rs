@@ -1,5 +1,5 @@
-//! Where a frame is put: the queue of a socket, or the bytes for a transport of the loop. What is queued leaves at
-//! the end of the batch or tick.
+//! Where a frame is put: the queue of an engine's socket, or the bytes for a transport of the loop. The queue
+//! is written at the end of the batch or tick.
 
 use pyo3::prelude::*;
 
@@ -20,7 +20,7 @@ use crate::engine::OutQueue;
 use crate::protocol::frame::{FrameHeader, append_frame, write_header};
 use crate::session::{Host, Session};
 
-/// A queue beyond this many bytes leaves at once instead of at the end of the tick.
+/// A queue of more than this many bytes is written at once instead of at the end of the tick.
 const FLUSH_AT: usize = 64 * 1024;
 
 /// Where a frame is put.
@@ -47,7 +47,7 @@ impl FrameSink<'_> {
         }
     }
 
-    /// The place in the outgoing stream where the last frame ends.
+    /// The position in the outgoing stream at which the last frame ends.
     pub fn total(&self) -> u64 {
         match self {
             #[cfg(unix)]
@@ -56,8 +56,9 @@ impl FrameSink<'_> {
         }
     }
 
-    /// Puts a frame. A large immutable `source` of its payload that needs no mask stays where it is.
-    #[inline(always)] // the way of every message
+    /// Puts a frame. If its payload has a large, immutable `source` and needs no mask, it is written in
+    /// place.
+    #[inline(always)] // every message passes here
     pub fn put(&mut self, header: &FrameHeader, payload: &[u8], source: Option<&Payload<'_>>) {
         #[cfg(unix)]
         if let (Self::Engine(queue), Some(Payload::Bytes(bytes)), None) =
@@ -72,7 +73,7 @@ impl FrameSink<'_> {
         append_frame(self.tail(), header, payload);
     }
 
-    /// Puts a frame whose payload, masked, was made for it.
+    /// Puts a frame whose payload was made for it and is already masked.
     pub fn put_made(&mut self, header: &FrameHeader, payload: Vec<u8>) {
         self.tail().extend_from_slice(write_header(header).as_ref());
         match self {
@@ -82,7 +83,7 @@ impl FrameSink<'_> {
         }
     }
 
-    /// Puts a frame that others get too.
+    /// Puts a frame that other connections get, too.
     #[inline]
     pub fn put_shared(&mut self, py: Python<'_>, frame: &SharedFrame) {
         let (bytes, payload) = frame.parts();
@@ -96,30 +97,31 @@ impl FrameSink<'_> {
     }
 }
 
-/// What became of a frame.
+/// What became of a frame that was put.
 pub struct Queued {
     length: usize,
     is_dirty: bool,
-    /// More is queued than a sender need not wait for, or a transport of the loop has asked to wait.
+    /// True if more than the high-water mark is queued, or a transport of the loop has asked us to stop
+    /// writing.
     is_full: bool,
 }
 
 impl Queued {
-    /// It waits for a thread: how much is queued has to be asked.
+    /// The frame waits for a thread. How much is queued has to be looked up.
     pub const BEHIND: Self = Self { length: 0, is_dirty: false, is_full: true };
 
-    /// Whether its sender may have to wait.
+    /// True if the sender of the frame may have to wait.
     #[inline]
     pub const fn is_full(&self) -> bool {
         self.is_full
     }
 }
 
-/// What a frame is made with.
+/// What a frame is made with: the session, and what the connections of the loop share.
 pub type Making<'a> = (&'a mut Session<PyObjects>, &'a mut Shared);
 
-/// Borrows everything that a frame is made with, and lets `make` put it in the queue; `None` where none is
-/// taken now: the wire is gone, the end was asked for, or others are before it.
+/// Borrows everything that a frame is made with, and lets `make` put the frame into the queue. Returns `None`
+/// if no frame is taken now: the wire is gone, the end was asked for, or other frames wait before it.
 #[inline]
 pub fn enqueue<R>(
     connection: &Connection,
@@ -129,7 +131,7 @@ pub fn enqueue<R>(
     enqueue_if(connection, py, false, make)
 }
 
-/// The same for a frame that has waited for a thread, whatever was asked for since.
+/// Does the same for a frame that has waited for a thread, whatever was asked for since.
 #[inline]
 pub fn enqueue_anyhow<R>(
     connection: &Connection,
@@ -178,7 +180,8 @@ fn enqueue_if<R>(
     })
 }
 
-/// After a frame was queued: writes at once what is much, else sees to it that it is written.
+/// Follows up on a queued frame: writes a long queue at once, and otherwise arranges for it to be written
+/// later.
 #[inline]
 pub fn settle(connection: &Bound<'_, Connection>, queued: &Queued) {
     if queued.length > FLUSH_AT {
@@ -189,7 +192,7 @@ pub fn settle(connection: &Bound<'_, Connection>, queued: &Queued) {
         if !this.state.with(py, |state| state.wire.is_loop()) {
             Reactor::schedule_flush(reactor);
         } else if !connection.with(|session| session.is_delivering()) {
-            // An answer leaves at the end of the delivery instead, see `flush_answers`.
+            // An answer is written at the end of the delivery instead, see `flush_answers`.
             Reactor::mark_dirty(reactor, connection);
         }
     }

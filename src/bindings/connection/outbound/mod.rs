@@ -1,4 +1,4 @@
-//! From `send` to the wire.
+//! The way out: from `send` to the wire.
 
 pub mod broadcast;
 pub mod compress_queue;

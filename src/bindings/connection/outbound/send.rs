@@ -1,4 +1,4 @@
-//! From `send` to the queue: a message is checked, framed and queued at once, where it may be.
+//! From `send` to the queue: checks, frames and queues a message, at once if nothing is before it.
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -17,15 +17,15 @@ use crate::protocol::error::ProtocolError;
 use crate::protocol::sender::{DataFrame, SendOptions};
 use crate::session::{Host, LONG};
 
-/// Why a message was not put.
+/// Why a message could not be put.
 pub enum Unput {
-    /// It is to be compressed, and long: a thread does that.
+    /// It is long and has to be compressed, which a thread does.
     Long(DataFrame),
     Fault(ProtocolError),
 }
 
-/// The key for the next frame: none, ours, or what the program's `generate_mask` fills in. `None` masks as the
-/// role wants it (RFC 6455 section 5.1).
+/// Returns the masking key for the next frame: none, a random one, or what the user's `generate_mask` fills
+/// in. If `mask` is None, the role decides whether to mask (RFC 6455 section 5.1).
 #[inline]
 pub fn masking_key(
     connection: &Connection,
@@ -42,13 +42,14 @@ pub fn masking_key(
     };
     let key = PyByteArray::new(py, &[0; 4]);
     generate.call1(py, (&key,))?;
-    key.to_vec().try_into().map(Some).map_err(|_| {
-        PyValueError::new_err("generate_mask must leave the 4 bytes of its argument 4 bytes long")
-    })
+    key.to_vec()
+        .try_into()
+        .map(Some)
+        .map_err(|_| PyValueError::new_err("generate_mask must leave its argument 4 bytes long"))
 }
 
-/// Sends a message or fragment: binary or text, compressed, final, masked as told, else as usual. It is framed and
-/// queued, unless too much is queued.
+/// Sends a message or fragment as the arguments say; None stands for the default. It is framed and queued, or
+/// refused if too much is queued.
 #[inline]
 pub fn send(
     connection: &Bound<'_, Connection>,
@@ -68,8 +69,8 @@ pub fn send(
     send_anyway(connection, &payload, options, mask, callback)
 }
 
-/// The same however much is queued.
-#[inline(always)] // the way of every message
+/// Does the same, however much is queued.
+#[inline(always)] // every message passes here
 pub fn send_anyway(
     connection: &Bound<'_, Connection>,
     payload: &Payload<'_>,
@@ -79,8 +80,8 @@ pub fn send_anyway(
 ) -> PyResult<Py<PyAny>> {
     let (py, this) = (connection.py(), connection.get());
     let key = masking_key(this, py, mask)?;
-    // Beside the result, which would not fit into registers with it: read from memory again so soon
-    // after it is written there, it waits for every write before it.
+    // The reason is kept apart from the result, since the two together would not fit into registers. A value
+    // that is read from memory so soon after it was written there waits for every write before it.
     let mut unput = None;
     let queued = enqueue(this, py, |making, sink| {
         if let Err(reason) = put_message(making, sink, payload, &options, key) {
@@ -102,7 +103,7 @@ pub fn send_anyway(
     flush::when_room(connection, &queued)
 }
 
-/// Frames a message into `sink`, compressed where that was agreed and is wished.
+/// Frames a message into `sink`, compressed if that was negotiated and is wanted.
 #[inline]
 fn put_message(
     (session, shared): Making<'_>,
@@ -126,8 +127,9 @@ fn put_message(
         .map_err(Unput::Fault)
 }
 
-/// Whether a message or fragment is not to be queued, because more than the mark is, even after what can be
-/// written has been. A message that was begun is ended; of one that was refused, all is.
+/// True if a message or fragment is refused, because more than the high-water mark is queued even after all
+/// that the kernel takes was written. A message that was begun is completed; if its first fragment was
+/// refused, so are the others.
 #[inline]
 fn refuses(connection: &Bound<'_, Connection>, fin: bool) -> bool {
     connection.with(|session| session.may_refuse()) && refuses_now(connection, fin)
@@ -140,7 +142,7 @@ fn refuses_now(connection: &Bound<'_, Connection>, fin: bool) -> bool {
     full
 }
 
-/// Whether more than the high-water mark is queued, when all that the kernel takes is written.
+/// True if more than the high-water mark is queued even after all that the kernel takes was written.
 pub fn is_full(connection: &Bound<'_, Connection>) -> bool {
     let is_above_mark = || {
         let queued = flush::buffered_amount(connection.get(), connection.py());
@@ -153,7 +155,7 @@ pub fn is_full(connection: &Bound<'_, Connection>) -> bool {
     is_above_mark()
 }
 
-/// What is told of a message that was refused.
+/// Fails the send of a message that was refused, and tells the owner.
 fn refused(connection: &Bound<'_, Connection>, callback: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
     let py = connection.py();
     let error = py.import("wsrs.errors")?.getattr("SlowPeer")?.call0()?.unbind();
@@ -162,7 +164,7 @@ fn refused(connection: &Bound<'_, Connection>, callback: Option<Py<PyAny>>) -> P
     outcome
 }
 
-/// What is told of a frame for a wire that is gone.
+/// Fails the send of a frame whose wire is gone.
 pub fn not_connected(
     connection: &Bound<'_, Connection>,
     callback: Option<Py<PyAny>>,
@@ -171,7 +173,8 @@ pub fn not_connected(
     failed(connection, callback, connection_closed(py).into_value(py).into_any())
 }
 
-/// What the sender of a frame gets that was not queued; its callback is called in the next tick.
+/// Returns an awaitable that raises `error`, for a frame that was not queued. The callback of the frame is
+/// called in the next tick.
 fn failed(
     connection: &Bound<'_, Connection>,
     callback: Option<Py<PyAny>>,
@@ -184,7 +187,7 @@ fn failed(
     Ok(Py::new(py, Done::failed(error))?.into_any())
 }
 
-/// `ConnectionClosed(1006)`: what a sender is told of a connection that is gone.
+/// Makes the `ConnectionClosed(1006)` with which a send on a lost connection fails.
 pub fn connection_closed(py: Python<'_>) -> PyErr {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let made = CLASS

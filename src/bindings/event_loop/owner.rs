@@ -1,6 +1,6 @@
 //! The owner of an engine's socket. This is the only file through which `event_loop` refers to connections.
 
-// Without the engine its other parts still need the connection's name.
+// Without the engine only the name `Connection` is needed from this file.
 #![cfg_attr(not(unix), allow(dead_code))]
 
 use pyo3::gc::{PyTraverseError, PyVisit};

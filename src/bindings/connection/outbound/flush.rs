@@ -29,12 +29,13 @@ impl Senders {
         std::mem::take(&mut self.0)
     }
 
-    /// Adds a new one. It is not looked for, because a program that awaits nothing adds one at each `send`.
+    /// Adds a new waiter. It does not look for a duplicate, because a program that awaits nothing adds one on
+    /// each `send`.
     fn add(&mut self, waiter: Py<Waiter>) {
         self.0.push(waiter);
     }
 
-    /// Adds one that may be among them.
+    /// Adds a waiter unless it is among them already.
     fn add_again(&mut self, waiter: Py<Waiter>) {
         if !self.0.iter().any(|one| one.is(&waiter)) {
             self.0.push(waiter);

@@ -244,7 +244,8 @@ class WebSocket(Lifecycle):
         fin: bool = True,
         mask: bool | None = None,
     ) -> Awaitable[None]:
-        """Send a message at once; awaiting the result waits only while `high_water_mark` bytes are queued.
+        """Send a message at once; awaiting the result waits only while more than `high_water_mark`
+        bytes are queued.
 
         str, int and float are sent as text, everything else as binary, unless `binary` says otherwise.
         `fin=False` sends a fragment. `callback(error or None)`, which may be a coroutine function, is called

@@ -223,7 +223,7 @@ const METH_FLAGS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
 /// The docstring, in the form in which `inspect.signature` and `help` find the signature.
 const DOC: &CStr = c"send($self, data, options=None, callback=None, *, binary=None, \
 compress=None, fin=True, mask=None)\n--\n\nSend a message at once; awaiting the result waits only \
-while `high_water_mark` bytes are queued.";
+while more than `high_water_mark` bytes are queued.";
 
 /// Makes the native method for `class`. Returns None if the class does not have the slots that it needs.
 fn native_method<'py>(class: &Bound<'py, PyType>) -> PyResult<Option<Bound<'py, PyAny>>> {

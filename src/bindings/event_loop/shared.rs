@@ -12,7 +12,7 @@ use crate::protocol::random::MaskPool;
 const READ_BUFFER: usize = 256 * 1024;
 
 /// How many compressors and decompressors are kept per loop. A compressor at 15 window bits and memLevel 8
-/// takes about 368 KiB, a decompressor about 44 KiB: 24 MiB and 11 MiB when all are in use.
+/// takes about 368 KiB, a decompressor about 44 KiB: 23 MiB and 11 MiB when all are in use.
 const CODEC_LIMITS: CodecLimits =
     CodecLimits { max_compressors: 64, max_decompressors: 256, max_tables: 1024 };
 

@@ -268,7 +268,7 @@ impl<O: Objects> Session<O> {
             return None;
         }
         let ping = self.backlog.next_ping(&self.receiver)?;
-        Some((ping, self.outbox.has_room_for_pong(self.settings.max_pending_auto_pongs)))
+        Some((ping, self.may_answer_ping()))
     }
 
     // Threads that inflate -----------------------------------------------------------------------

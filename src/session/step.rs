@@ -164,8 +164,14 @@ impl<O: Objects> Session<O> {
     /// Whether the ping that is delivered now is answered, and was not while it waited.
     #[cold]
     fn answers_ping(&mut self) -> bool {
-        !self.backlog.met_ping()
-            && self.settings.auto_pong
+        !self.backlog.met_ping() && self.may_answer_ping()
+    }
+
+    /// Whether a ping is answered by itself: nothing is queued once the end was asked for or the transport is gone,
+    /// and at most so many pongs are.
+    pub(super) fn may_answer_ping(&self) -> bool {
+        self.settings.auto_pong
+            && self.end.is_connected()
             && self.end.is_open()
             && self.outbox.has_room_for_pong(self.settings.max_pending_auto_pongs)
     }

@@ -269,12 +269,12 @@ fn tell_end<H: Host>(host: &H) {
     }
     // What was sent before the end was known leaves before it is told.
     host.flush_answers();
-    let ends = host.with(|session| session.tell_ends());
-    if ends.eof {
+    // One at a time: told of the first, the program may set a listener, to which messages go before the second.
+    if host.with(|session| session.tell_eof()) {
         host.tell(News::End);
         host.close_wire();
     }
-    if ends.lost {
+    if host.with(|session| session.tell_loss()) {
         host.tell(News::Lost);
     }
 }

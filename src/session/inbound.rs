@@ -344,10 +344,17 @@ impl<O: Objects> Session<O> {
         self.listener.is_some() && !self.inbox.is_claimed() && !self.inbox.is_empty() && !held
     }
 
-    /// The owner is told of what is due.
-    pub(super) fn tell_ends(&mut self) -> Ends {
-        let ends = self.ends_due();
-        self.end.tell(ends);
-        ends
+    /// The owner is told of the peer's FIN, if that is due.
+    pub(super) fn tell_eof(&mut self) -> bool {
+        let eof = self.ends_due().eof;
+        self.end.tell(Ends { eof, lost: false });
+        eof
+    }
+
+    /// The owner is told of the loss, if that is due.
+    pub(super) fn tell_loss(&mut self) -> bool {
+        let lost = self.ends_due().lost;
+        self.end.tell(Ends { eof: false, lost });
+        lost
     }
 }

@@ -147,6 +147,22 @@ def test_an_answer_leaves_before_the_end_is_told(side: MakeSide) -> None:
     assert server.output == frame(2, b"answer", key=None)
 
 
+def test_messages_go_to_a_listener_set_at_the_end_before_the_loss_is_told(side: MakeSide) -> None:
+    server = side(listen=False, read_ahead=100)
+    server.feed(texts("a"))
+    server.connection.pause()
+    server.transport.protocol.eof_received()
+
+    def on_end() -> None:
+        server.events.append(("end",))
+        server.connection.message_listener = server.on_message
+
+    server._on_end = on_end  # type: ignore[method-assign]
+    server.transport.protocol.connection_lost(None)
+    server.tick(2)
+    assert server.events == [("end",), ("text", b"a"), ("lost", None)]
+
+
 # Incoming -------------------------------------------------------------------------------------
 
 

@@ -386,6 +386,8 @@ class Delivery:
         if self._end.take_eof():
             self._tell("_on_end")
             self._outbox.end(WHOLE)
+            if self._inbox and self._listener is not None and not self._inbox.is_claimed:
+                return  # the program has set a listener when it was told: messages go there before the loss is told
         if self._end.take_loss():
             self._tell("_on_lost", self._end.error)
 

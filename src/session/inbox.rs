@@ -63,6 +63,7 @@ impl<M> Inbox<M> {
     pub fn pop(&mut self) -> Option<(M, bool)> {
         let (message, size, binary) = self.queue.pop_front()?;
         self.bytes -= size;
+        self.has_dropped = false;
         Some((message, binary))
     }
 

@@ -14,7 +14,7 @@ FUZZ_TARGETS := $(or $(TARGETS),$(filter-out mod,$(basename $(notdir $(wildcard 
 fuzz = FUZZ_TARGET=$$target $(FUZZ) -max_len=8192 -timeout=10 -dict=fuzz/dictionary $(2) -artifact_prefix=target/fuzz/findings/$$target/ \
 	target/fuzz/$(1)/$$target fuzz/seeds/$$target
 RUST := $(shell find src benches/native -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
-# The protocol and the engine are tested without Python.
+# The protocol, the session and the engine are tested without Python.
 CARGO_TEST := cargo test --locked --no-default-features --features engine --lib
 
 # Runs both cores at once. Where make can do that (GNU make 4), the output of each comes in one piece.
@@ -125,7 +125,7 @@ microbench: ## time masking, UTF-8, frames and DEFLATE on their own, beside memc
 soak: build ## run mixed traffic for MINUTES (30) with CONNECTIONS (2000); fail if anything grows
 	$(PY) benches/soak.py --minutes $(or $(MINUTES),30) --connections $(or $(CONNECTIONS),2000)
 
-coverage: coverage-rust build ## check coverage: lines of src/protocol and src/simd; branches of python/wsrs, both cores combined
+coverage: coverage-rust build ## check coverage: lines of src/protocol, src/session and src/simd; branches of python/wsrs, both cores combined
 	rm -f target/coverage/python.*
 	$(PY) -m coverage run -m pytest -q
 	WSRS_PURE_PYTHON=1 $(PY) -m coverage run -m pytest -q
@@ -141,9 +141,9 @@ coverage-rust:
 		$(CARGO_TEST) --message-format=json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' > target/coverage/rust/binary
 	$(LLVM)/llvm-profdata merge -sparse target/coverage/rust/*.profraw -o target/coverage/rust/all.profdata
 	$(LLVM)/llvm-cov report $$(cat target/coverage/rust/binary) -instr-profile=target/coverage/rust/all.profdata \
-		-ignore-filename-regex=tests --sources src/protocol src/simd > target/coverage/rust/report
+		-ignore-filename-regex=tests --sources src/protocol src/session src/simd > target/coverage/rust/report
 	@cat target/coverage/rust/report
-	@awk '/^TOTAL/ { if ($$10 + 0 < 95) { print "lines of src/protocol and src/simd: " $$10 ", less than 95%"; exit 1 } }' target/coverage/rust/report
+	@awk '/^TOTAL/ { if ($$10 + 0 < 95) { print "lines of src/protocol, src/session and src/simd: " $$10 ", less than 95%"; exit 1 } }' target/coverage/rust/report
 
 sanitize: $(VENV)/.installed ## run AddressSanitizer in the Rust code: its tests, and TESTS in Python (core, threats, ...)
 	sh tests/sanitize.sh

@@ -7,6 +7,7 @@ mod frames;
 mod heads;
 mod inflate;
 mod masking;
+mod session;
 
 /// One fuzz target.
 pub struct Target {
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "inflate", run: inflate::run, memory: |_| 8 * MIB },
     Target { name: "heads", run: heads::run, memory: |len| 96 * KIB + 64 * len },
     Target { name: "extensions", run: extensions::run, memory: |len| 64 * KIB + 256 * len },
+    Target { name: "session", run: session::run, memory: |_| 64 * MIB },
     #[cfg(unix)]
     Target { name: "engine", run: engine::run, memory: |_| 64 * MIB },
 ];

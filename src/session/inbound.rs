@@ -43,7 +43,7 @@ impl<O: Objects> Session<O> {
 
     /// Takes bytes of the wire. They are kept here if they have to wait.
     #[inline]
-    pub fn receive(&mut self, bytes: &[u8]) -> Intake {
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Intake {
         self.active = true;
         self.counters.receive_wire(bytes.len());
         if self.end.is_lost() || self.hold.is_concluded() {
@@ -87,7 +87,7 @@ impl<O: Objects> Session<O> {
 
     /// Whether the transport's reading is to change: it reads while frames can be delivered, and not else.
     #[inline]
-    pub fn change_reading(&mut self) -> Option<bool> {
+    pub(super) fn change_reading(&mut self) -> Option<bool> {
         let waiting = self.backlog.len();
         let ahead = self.hold.must_wait() && waiting > READ_AHEAD;
         let held = self.hold.is_held() && waiting >= self.settings.read_ahead;
@@ -106,7 +106,7 @@ impl<O: Objects> Session<O> {
     }
 
     /// Delivery may begin; `head` came before all that waits.
-    pub fn start(&mut self, head: &[u8]) {
+    pub(super) fn start(&mut self, head: &[u8]) {
         self.hold.start();
         if !head.is_empty() {
             self.counters.receive_wire(head.len());

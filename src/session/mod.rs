@@ -33,17 +33,18 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use backlog::Backlog;
-pub use compress_queue::{CompressQueue, LONG, Turn, Waiting};
+use backlog::Backlog;
+use compress_queue::CompressQueue;
+pub use compress_queue::{LONG, Turn, Waiting};
 pub use counters::Counters;
-pub use end::{End, Ending, Ends};
-pub use hold::{Hold, Resume};
+use end::End;
+pub use end::Ending;
+use hold::Hold;
 pub use host::{Form, Host, News, Objects, Soon};
-pub use inbound::{AfterInput, Intake};
-pub use inbox::Inbox;
+use inbox::Inbox;
 pub use outbound::BroadcastTo;
-pub use outbox::Outbox;
-pub use step::Step;
+use outbox::Outbox;
+use step::Step;
 
 use crate::protocol::Role;
 use crate::protocol::deflate::{DeflateParams, InflateParams};
@@ -175,7 +176,7 @@ impl<O: Objects> Session<O> {
     }
 
     /// Lets the threads that work for this session know that nobody wants their results any more.
-    pub fn stop_jobs(&self) {
+    fn stop_jobs(&self) {
         if let Some(queue) = &self.compress_queue {
             queue.cancel();
         }

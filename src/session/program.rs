@@ -6,12 +6,12 @@ use super::host::{Form, Objects};
 
 impl<O: Objects> Session<O> {
     /// Nothing is delivered until [`Session::resume`].
-    pub fn pause(&mut self) {
+    pub(super) fn pause(&mut self) {
         self.hold.pause(self.end.is_lost());
     }
 
     /// Ends a pause; what waits is delivered from the next tick on.
-    pub fn resume(&mut self) -> Resume {
+    pub(super) fn resume(&mut self) -> Resume {
         self.hold.resume(self.settings.read_ahead > 0)
     }
 
@@ -20,22 +20,22 @@ impl<O: Objects> Session<O> {
         self.hold.is_paused()
     }
 
-    /// Which pings and pongs the owner is told of.
+    /// Whether the owner is told of pings.
     pub const fn wants_ping(&self) -> bool {
         self.wants_ping
     }
 
-    /// Which pings and pongs the owner is told of.
+    /// Whether the owner is told of pings from now on.
     pub const fn set_wants_ping(&mut self, value: bool) {
         self.wants_ping = value;
     }
 
-    /// Which pings and pongs the owner is told of.
+    /// Whether the owner is told of pongs.
     pub const fn wants_pong(&self) -> bool {
         self.wants_pong
     }
 
-    /// Which pings and pongs the owner is told of.
+    /// Whether the owner is told of pongs from now on.
     pub const fn set_wants_pong(&mut self, value: bool) {
         self.wants_pong = value;
     }
@@ -60,7 +60,7 @@ impl<O: Objects> Session<O> {
     /// a `recv` that has been. Returns the listener before it, to be dropped with nothing lent, and whether
     /// messages wait for it.
     #[must_use]
-    pub fn set_listener(
+    pub(super) fn set_listener(
         &mut self,
         listener: Option<O::Listener>,
         is_awaited: bool,
@@ -80,7 +80,7 @@ impl<O: Objects> Session<O> {
 
     /// Whether messages that find no room are dropped. True: delivery goes on with it.
     #[must_use]
-    pub const fn set_discard(&mut self, discard: bool) -> bool {
+    pub(super) const fn set_discard(&mut self, discard: bool) -> bool {
         self.inbox.set_discard(discard);
         let goes_on = discard && self.hold.is_stalled();
         if goes_on {
@@ -106,12 +106,6 @@ impl<O: Objects> Session<O> {
     /// Whether a task was woken for a message, and has not come.
     pub const fn is_owed(&self) -> bool {
         self.inbox.is_owed()
-    }
-
-    /// Whether messages wait.
-    #[inline]
-    pub fn has_messages(&self) -> bool {
-        !self.inbox.is_empty()
     }
 
     /// A task comes for the next message, which is returned with whether it is binary. True: the inbox is empty

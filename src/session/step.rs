@@ -68,7 +68,7 @@ pub enum Step<O: Objects> {
 impl<O: Objects> Session<O> {
     /// Takes one event from the receiver.
     #[inline]
-    pub fn next<H: Host<Objects = O>>(
+    pub(super) fn next<H: Host<Objects = O>>(
         &mut self,
         host: &H,
         codec: &mut Codec,

@@ -82,7 +82,7 @@ impl Host for TestHost {
     }
 
     fn wake_receiver(&self) {
-        if self.is_awaited.get() && self.with(|session| session.has_messages()) {
+        if self.is_awaited.get() {
             self.is_awaited.set(false);
             self.is_woken.set(true);
             self.with(|session| session.owe(true));

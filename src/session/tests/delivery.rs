@@ -130,7 +130,7 @@ fn without_synchronous_events_what_waited_for_recv_has_ticks_of_its_own_too() {
     listen(&host);
     for text in ["a", "b"] {
         assert_eq!(host.log(), []);
-        assert_eq!(host.run_soon().is_some(), true);
+        assert!(host.run_soon().is_some());
         assert_eq!(host.log(), [heard(text)]);
     }
 }

@@ -122,7 +122,11 @@ fn act_as_program(script: &Script, host: &TestHost, operation: u8) {
             }
             1 => {
                 script.model(|model| model.ended = true);
-                host.end(if script.byte() % 2 == 0 { Ending::Half } else { Ending::Whole });
+                host.end(if script.byte().is_multiple_of(2) {
+                    Ending::Half
+                } else {
+                    Ending::Whole
+                });
             }
             2 => {
                 script.model(|model| model.ended = true);
@@ -130,7 +134,7 @@ fn act_as_program(script: &Script, host: &TestHost, operation: u8) {
             }
             _ => drop(host.ping(b"ping")),
         },
-        _ if script.byte() % 4 == 0 => {
+        _ if script.byte().is_multiple_of(4) => {
             script.model(|model| model.extra += 200);
             feed(script, host, 200);
         }

@@ -380,14 +380,13 @@ class Delivery:
         done = self._drained and not self._hold & (NOT_STARTED | NEXT_TICK | PAUSED | INFLATING)
         if not done and not (self._hold & CONCLUDED and not self._hold & NOT_STARTED):
             return
-        owes_listener = self._inbox and self._listener is not None and not self._inbox.is_claimed
-        if self._hold & NEXT_TICK and owes_listener:
-            return  # messages that waited are on their way to a listener that has come since
+        if self._hold & NEXT_TICK and self._inbox.owes(self._listener):
+            return
         if self._end.take_eof():
             self._tell("_on_end")
             self._outbox.end(WHOLE)
-            if self._inbox and self._listener is not None and not self._inbox.is_claimed:
-                return  # the program has set a listener when it was told: messages go there before the loss is told
+            if self._inbox.owes(self._listener):
+                return  # told of the FIN, the program has set it: the loss is told after the messages
         if self._end.take_loss():
             self._tell("_on_lost", self._end.error)
 

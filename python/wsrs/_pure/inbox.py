@@ -61,6 +61,10 @@ class Inbox:
     def __bool__(self) -> bool:
         return bool(self._queue)
 
+    def owes(self, listener: object | None) -> bool:
+        """True if messages that waited are on their way to `listener`, which has come since."""
+        return listener is not None and bool(self._queue) and not self.is_claimed
+
     @property
     def is_awaited(self) -> bool:
         """Whether a task waits for a message, or was woken and has not come yet."""

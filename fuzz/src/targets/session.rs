@@ -115,30 +115,31 @@ fn act_as_program(script: &Script, host: &TestHost, operation: u8) {
         }
         12 => send(script, host),
         13 => drop(host.write_within_call(SIZES[usize::from(script.byte() % 8)])),
-        14 => match script.byte() % 8 {
-            0 => {
-                script.model(|model| model.abort(host));
-                host.abort();
-            }
-            1 => {
-                script.model(|model| model.ended = true);
-                host.end(if script.byte().is_multiple_of(2) {
-                    Ending::Half
-                } else {
-                    Ending::Whole
-                });
-            }
-            2 => {
-                script.model(|model| model.ended = true);
-                host.wire.borrow_mut().dies_at = Some(0);
-            }
-            _ => drop(host.ping(b"ping")),
-        },
+        14 => end_or_ping(script, host),
         _ if script.byte().is_multiple_of(4) => {
             script.model(|model| model.extra += 200);
             feed(script, host, 200);
         }
         _ => start(script, host),
+    }
+}
+
+fn end_or_ping(script: &Script, host: &TestHost) {
+    match script.byte() % 8 {
+        0 => {
+            script.model(|model| model.abort(host));
+            host.abort();
+        }
+        1 => {
+            script.model(|model| model.ended = true);
+            let half = script.byte().is_multiple_of(2);
+            host.end(if half { Ending::Half } else { Ending::Whole });
+        }
+        2 => {
+            script.model(|model| model.ended = true);
+            host.wire.borrow_mut().dies_at = Some(0);
+        }
+        _ => drop(host.ping(b"ping")),
     }
 }
 

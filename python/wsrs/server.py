@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["WebSocketServer"]
 
 _LISTEN_OPTIONS = ("port", "unix", "sock", "backlog", "host", "reuse_port")
-_HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "ssl")
+_HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "response_timeout", "ssl")
 
 _RUNNING, _CLOSING, _CLOSED = range(3)
 _STATES = ("RUNNING", "CLOSING", "CLOSED")
@@ -51,7 +51,8 @@ class WebSocketServer(EventEmitter):
     request), `'error'` (exception), `'wsClientError'` (exception, transport, request), `'close'`.
 
     Options: `port` (0: a free one) with `host` and `reuse_port`; `unix` (a path); `sock` (bound or
-    listening); each with `backlog` (511), `ssl`, `max_header_bytes` (16 KiB), `max_headers` (128).
+    listening); each with `backlog` (511), `ssl`, `max_header_bytes` (16 KiB), `max_headers` (128) and
+    `response_timeout` (10 s, see `HttpServer`).
     `server`: an `HttpServer`, or an `aiohttp.web.Application` (see `wsrs.aiohttp`), which its owner starts
     and closes. `no_server`: the program gives requests to `handle_upgrade`.
 

@@ -57,6 +57,12 @@ BEYOND_SECTIONS = (
                 "TestHeads::test_a_head_with_too_many_fields_gets_431",
                 "Header fields of a request.",
             ),
+            row(
+                "responseTimeout",
+                "response_timeout",
+                "test_a_reader_that_takes_nothing_is_cut",
+                SECONDS,
+            ),
             row("reusePort", "reuse_port", "TestListening::test_reuse_port"),
             row(
                 "sock",

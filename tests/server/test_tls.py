@@ -45,7 +45,7 @@ async def test_a_peer_that_never_ends_its_tls_is_cut_off(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an answer, the server waits no longer for the end of TLS than for that of TCP."""
-    monkeypatch.setattr("wsrs.http._protocol._LINGER", 0.1)
+    monkeypatch.setattr("wsrs.http._ending._LINGER", 0.1)
     server = await serve(ssl=serving())
     reader, writer = await asyncio.open_connection("localhost", port_of(server))
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -53,7 +53,7 @@ SERVER = OptionTable(
 
 _PLACES = ("port", "server", "no_server", "sock", "unix")
 _LISTEN_OPTIONS = ("backlog", "host", "reuse_port")
-_OF_OWN_HTTP = {"max_header_bytes", "max_headers", "ssl"}
+_OF_OWN_HTTP = {"max_header_bytes", "max_headers", "response_timeout", "ssl"}
 """Options of the HTTP server that is made for `port`, `unix` or `sock`, and of no use with another's."""
 
 

@@ -122,6 +122,8 @@ class _HttpLimits(TypedDict, total=False):
     maxHeaderBytes: int | None
     max_headers: int | None
     maxHeaders: int | None
+    response_timeout: float | None
+    responseTimeout: float | None
 
 
 class HttpServerOptions(_HttpLimits, total=False):

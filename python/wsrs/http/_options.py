@@ -14,6 +14,7 @@ HTTP_LIMITS = [
     Option("handshake_timeout", "handshakeTimeout", duration, 10.0, time=True),
     Option("max_header_bytes", "maxHeaderBytes", integer(0), 16 * 1024),
     Option("max_headers", "maxHeaders", integer(0), 128),
+    Option("response_timeout", "responseTimeout", duration, 10.0, time=True),
 ]
 
 LISTENING = [

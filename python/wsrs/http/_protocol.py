@@ -2,7 +2,7 @@
 
 Rules kept here: a head is searched only where it has not been searched yet, is no longer than
 `max_header_bytes`, and is there before the deadline; what is refused is answered, and the answer is
-not lost to a reset (the rest of what the peer sends is drained for a moment).
+not lost to a reset (`wsrs.http._ending`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from wsrs._active_core import core
 from wsrs._aio import tls_before_311
 from wsrs.errors import HeadError
 from wsrs.http._body import BodyDecoder, RequestBody
+from wsrs.http._ending import Ending
 from wsrs.http._messages import Headers, Request, format_answer
 from wsrs.http._response import ServerResponse
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Deadlines", "ServerProtocol"]
 
 _END = b"\r\n\r\n"
-_LINGER = 2.0
-"""Seconds for which a peer's further bytes are drained after an answer that ends the connection."""
 
 _READING, _ASKED, _DRAINING = range(3)
 
@@ -69,13 +68,14 @@ class Deadlines:
 class ServerProtocol(asyncio.Protocol):
     """The protocol of a connection until it is upgraded, or its one request is answered."""
 
-    __slots__ = ("_body", "_buffer", "_searched", "_server", "_state", "_transport")
+    __slots__ = ("_body", "_buffer", "_ending", "_searched", "_server", "_state", "_transport")
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._body: RequestBody | None = None
+        self._ending: Ending | None = None
         self._searched = 0
         self._state = _READING
 
@@ -95,6 +95,8 @@ class ServerProtocol(asyncio.Protocol):
         self._buffer = b""
         if self._body is not None:
             self._body.lose()
+        if self._ending is not None:
+            self._ending.lost()
         self._server._deadlines.remove(self)
         self._server._forget(self)
 
@@ -209,16 +211,7 @@ class ServerProtocol(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        transport.write(data)
-        # The peer's answer to the end of TLS is awaited no longer than the end of a plain connection.
-        asyncio.get_running_loop().call_later(_LINGER, transport.abort)
-        if not transport.can_write_eof():
-            tls_before_311.end(transport)
-            return
-        # Closing with unread input would reset the connection, and the answer with it.
-        transport.write_eof()
-        if not transport.is_reading():
-            transport.resume_reading()
+        self._ending = Ending(transport, data, self._server._response_timeout)
 
 
 def _asks_for_upgrade(headers: Headers) -> bool:

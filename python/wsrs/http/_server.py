@@ -37,7 +37,8 @@ class HttpServer(EventEmitter):
     If a listener of `'request'` raises, the answer is 500, or the status of a HeadError.
 
     Options: `handshake_timeout` (10 s for a handshake of TLS, 10 s for a head, and 10 s without a byte of a
-    body that is read), `max_header_bytes` (16 KiB), `max_headers` (128), `ssl`; 0 switches a limit off.
+    body that is read), `response_timeout` (10 s in which a client takes nothing of an answer, which is then
+    cut), `max_header_bytes` (16 KiB), `max_headers` (128), `ssl`; 0 switches a limit off.
     """
 
     if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class HttpServer(EventEmitter):
         self._max_headers: int = resolved["max_headers"]
         self._ssl = resolved["ssl"]
         self._timeout: float = resolved["handshake_timeout"]
+        self._response_timeout: float = resolved["response_timeout"]
         self._deadlines = Deadlines(self._loop, self._timeout)
         self._connections: set[ServerProtocol] = set()
         self._serving: listening.Serving | None = None

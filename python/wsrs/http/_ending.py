@@ -1,0 +1,132 @@
+"""The end of an answer: it is written whole, however slowly the peer reads, and then the connection ends.
+
+Rules kept here: only a peer that takes nothing for `response_timeout` is cut; a peer that has the whole
+answer gets a moment to end the connection itself, for a reset by unread input would take the answer with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import struct
+from contextlib import suppress
+from typing import Any
+
+from wsrs._aio import tls_before_311
+
+__all__ = ["Ending"]
+
+_LINGER = 2.0
+"""Seconds for which a peer's further bytes are drained once the answer is written."""
+_FIRST_LOOK, _LAST_LOOK = 0.01, 0.5
+"""Seconds between two looks at what is unsent. They double, so that a long answer costs little."""
+
+
+class Ending:
+    """Writes the answer that ends a connection. One for each connection that is answered."""
+
+    __slots__ = (
+        "_is_tls",
+        "_loop",
+        "_pause",
+        "_since",
+        "_socket",
+        "_timeout",
+        "_timer",
+        "_transport",
+        "_unsent",
+    )
+
+    def __init__(self, transport: asyncio.Transport, data: bytes, timeout: float) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._timeout = timeout
+        self._socket: Any = None
+        self._pause = _FIRST_LOOK
+        self._since = self._loop.time()
+        self._unsent: tuple[int, int] | None = None
+        self._timer: asyncio.TimerHandle
+        transport.write(data)
+        # The other half of a TLS connection cannot stay open.
+        self._is_tls = not transport.can_write_eof()
+        if not self._is_tls:
+            # Closing with unread input would reset the connection, and the answer with it.
+            transport.write_eof()
+            if not transport.is_reading():
+                transport.resume_reading()
+        if self._is_written():
+            self._written()
+        else:
+            self._timer = self._loop.call_later(self._next_pause(), self._look, False)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._timer.cancel()
+        self._socket = None
+
+    def _look(self, was_written: bool) -> None:
+        """See how far the answer has come."""
+        written = self._is_written()
+        if written and (was_written or not self._is_tls):
+            self._written()
+            return
+        now = self._loop.time()
+        unsent = (self._transport.get_write_buffer_size(), self._unacknowledged())
+        if unsent != self._unsent or written:
+            self._unsent = unsent
+            self._since = now
+        elif self._timeout and now - self._since >= self._timeout:
+            self._transport.abort()
+            return
+        # Written by the socket's word alone: it may have got room after the loop's last attempt to write.
+        pause = _FIRST_LOOK if written else self._next_pause()
+        self._timer = self._loop.call_later(pause, self._look, written)
+
+    def _next_pause(self) -> float:
+        pause, self._pause = self._pause, min(2 * self._pause, _LAST_LOOK)
+        return min(pause, self._timeout / 4) if self._timeout else pause
+
+    def _written(self) -> None:
+        if self._is_tls and not self._transport.is_closing():
+            # Not before: asyncio bounds the whole end of TLS, and what is unsent then, by 30 s.
+            tls_before_311.end(self._transport)
+        self._timer = self._loop.call_later(_LINGER, self._linger)
+
+    def _linger(self) -> None:
+        if self._is_written():
+            self._transport.abort()
+        else:
+            self._look(False)
+
+    def _is_written(self) -> bool:
+        """Whether the kernel has all of the answer."""
+        if self._transport.get_write_buffer_size():
+            return False
+        # Beneath TLS is a second buffer, which its transport does not show: empty if the socket has room.
+        return not self._is_tls or _has_room(self._descriptor())
+
+    def _unacknowledged(self) -> int:
+        """Bytes in the kernel that the peer has not acknowledged; 0 on a system that does not say it."""
+        descriptor = self._descriptor()
+        with suppress(ImportError, OSError, ValueError):
+            from fcntl import ioctl
+            from termios import TIOCOUTQ
+
+            return int(struct.unpack("i", ioctl(descriptor, TIOCOUTQ, bytes(4)))[0])
+        return 0  # pragma: no cover: other systems than Linux
+
+    def _descriptor(self) -> int:
+        if self._socket is None:
+            self._socket = self._transport.get_extra_info("socket")
+        return -1 if self._socket is None else int(self._socket.fileno())
+
+
+def _has_room(descriptor: int) -> bool:
+    """Whether a socket takes more bytes now, or is closed."""
+    if descriptor < 0:
+        return True
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        return bool(poll.poll(0))
+    return bool(select.select([], [descriptor], [], 0)[1])  # pragma: no cover: Windows

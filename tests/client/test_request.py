@@ -10,7 +10,7 @@ import pytest
 import wsrs
 
 from ..conftest import Reports
-from ..peers import RawServer, listen, opening, within
+from ..peers import CLOSE, RawServer, listen, opening, within
 
 
 class TestFinishRequest:
@@ -29,6 +29,37 @@ class TestFinishRequest:
         assert int(fields["x-from"]) == peer.writer.get_extra_info("peername")[1]
         peer.write(raw_server.answer(fields["sec-websocket-key"]))
         await within(ws.wait_open())
+
+    @pytest.mark.parametrize("ends", [1, 2])
+    async def test_a_request_that_is_ended_as_its_socket_comes_is_sent_once(
+        self, raw_server: RawServer, transports: str, reports: Reports, ends: int
+    ) -> None:
+        def finish(request: Any, ws: Any) -> None:
+            for _ in range(ends):
+                request.on("socket", lambda transport: request.end())
+
+        ws = wsrs.WebSocket(raw_server.url, finish_request=finish)
+        peer = await raw_server.accept()
+        await within(ws.wait_open())
+        ws.close()
+        assert (await peer.frame()).opcode == CLOSE
+        ws.terminate()
+        await within(ws.wait_closed())
+
+    async def test_a_request_is_sent_as_it_was_when_it_ended(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        def finish(request: Any, ws: Any) -> None:
+            request.path = "/before"
+            request.end()
+            request.path = "/after\r\n"
+
+        ws = wsrs.WebSocket(raw_server.url, finish_request=finish)
+        peer = await raw_server.peer()
+        assert (await peer.head())[0] == "GET /before HTTP/1.1"
+        ws.terminate()
+        with pytest.raises(wsrs.HandshakeError):
+            await within(ws.wait_open())
 
     async def test_an_exception_of_finish_request_fails_the_handshake(
         self, raw_server: RawServer, reports: Reports

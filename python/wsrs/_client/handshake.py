@@ -123,8 +123,9 @@ class Handshake:
         self._flush()
 
     def _flush(self) -> None:
-        if self._transport is not None and self.request.ended and not self._transport.is_closing():
-            self._transport.write(self.request.head())
+        # A listener of 'socket' may have ended the request, or given it up.
+        if self._transport is not None and not self._transport.is_closing() and (head := self.request._take()):
+            self._transport.write(head)
 
     # The answer -------------------------------------------------------------------------------
 

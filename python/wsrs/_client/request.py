@@ -37,7 +37,7 @@ class ClientRequest(EventEmitter):
     Event: `'socket'` (transport), once there is a connection to the server.
     """
 
-    __slots__ = ("_destroy", "_end", "_fields", "ended", "host", "method", "path", "socket")
+    __slots__ = ("_destroy", "_end", "_fields", "_unsent", "ended", "host", "method", "path", "socket")
 
     method: str
     host: str
@@ -60,6 +60,7 @@ class ClientRequest(EventEmitter):
         self.ended = False
         self.socket = None
         self._fields: dict[str, list[tuple[str, str]]] = {}
+        self._unsent = b""
         self._end = end
         self._destroy = destroy
 
@@ -86,8 +87,9 @@ class ClientRequest(EventEmitter):
         return [field for same in self._fields.values() for field in same]
 
     def end(self) -> None:
-        """Let the request be sent."""
+        """Let the request be sent as it is now. ValueError if its method or path cannot be sent."""
         if not self.ended:
+            self._unsent = self.head()
             self.ended = True
             if self._end is not None:
                 self._end()
@@ -96,6 +98,11 @@ class ClientRequest(EventEmitter):
         """Give the handshake up. It fails with `error`."""
         if self._destroy is not None:
             self._destroy(error)
+
+    def _take(self) -> bytes:
+        """The bytes of an ended request, once; then, and before, nothing."""
+        unsent, self._unsent = self._unsent, b""
+        return unsent
 
     def _release(self) -> None:
         """Let go of the handshake: it was redirected, and goes on with another request."""

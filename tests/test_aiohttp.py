@@ -107,6 +107,15 @@ class TestServerOption:
                 assert await within(ws.recv()) == message
         assert (await refusal(port, upgrade_request("/c")))[0] == "HTTP/1.1 404 Not Found"
 
+    async def test_an_upgrade_that_expects_to_be_continued_is_so_once(self, run: Run) -> None:
+        app = web.Application()
+        wsrs.WebSocketServer(server=app).on("connection", greet)
+        peer = await peer_of(await run(app))
+        peer.write(upgrade_request(expect="100-continue"))
+        assert (await peer.head())[0] == "HTTP/1.1 100 Continue"
+        assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        await peer.close()
+
     async def test_middlewares_of_the_application_come_first(self, run: Run) -> None:
         @web.middleware
         async def lock(request: web.Request, handler: Any) -> web.StreamResponse:

@@ -42,6 +42,11 @@ class AiohttpRequest(Request):
         super().__init__(request.method, request.raw_path, Headers(raw), version, transport)
         self.original = request
 
+    @property
+    def expects_continue(self) -> bool:
+        """False: aiohttp sends the interim answer itself, before its handlers and middlewares run."""
+        return False
+
 
 class _Answered(web.StreamResponse):
     """The response of a handler whose answer is written already."""

@@ -64,6 +64,39 @@ class TestRefusals:
         server = await serve(path="/chat")
         await (await raw_client(server, "/chat?x=1")).close()
 
+    @pytest.mark.parametrize(
+        ("target", "path"),
+        [
+            ("http://localhost/chat", "/chat"),
+            ("ws://localhost:80/chat?x=/other", "/chat"),
+            ("HTTPS://user@[::1]/chat/more", "/chat/more"),
+            ("http://localhost", "/"),
+            ("http://localhost?x=1", "/"),
+            ("/http://localhost/", "/http://localhost/"),
+        ],
+    )
+    async def test_the_path_may_be_in_a_whole_address(self, serve: Serve, target: str, path: str) -> None:
+        seen: list[str] = []
+        server = await serve(lambda ws, request: seen.append(request.url), path=path)
+        await (await raw_client(server, target)).close()
+        assert seen == [target]
+        other = await serve(path="/other")
+        assert (await answer(other, upgrade_request(target)))[0] == "HTTP/1.1 400 Bad Request"
+
+    @pytest.mark.parametrize("expect", ["100-continue", "x, 100-Continue"])
+    async def test_an_upgrade_that_expects_to_be_continued_is(
+        self, serve: Serve, transports: str, expect: str
+    ) -> None:
+        peer = await connect(await serve())
+        peer.write(upgrade_request(expect=expect))
+        assert (await peer.head())[0] == "HTTP/1.1 100 Continue"
+        assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        await peer.close()
+
+    async def test_a_refused_upgrade_that_expects_to_be_continued_is_not(self, serve: Serve) -> None:
+        request = upgrade_request("/other", expect="100-continue")
+        assert (await answer(await serve(path="/"), request))[0] == "HTTP/1.1 400 Bad Request"
+
     async def test_extensions_do_not_matter_when_compression_is_off(self, serve: Serve) -> None:
         peer = await raw_client(await serve(), sec_websocket_extensions=DEFLATE)
         await peer.close()

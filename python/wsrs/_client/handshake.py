@@ -124,7 +124,11 @@ class Handshake:
 
     def _flush(self) -> None:
         # A listener of 'socket' may have ended the request, or given it up.
-        if self._transport is not None and not self._transport.is_closing() and (head := self.request._take()):
+        if (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and (head := self.request._take())
+        ):
             self._transport.write(head)
 
     # The answer -------------------------------------------------------------------------------

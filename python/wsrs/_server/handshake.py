@@ -20,7 +20,7 @@ from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
 from wsrs._websocket.opening import Opening, keep_alive, open_websocket
 from wsrs._websocket.stats import Reason
 from wsrs.errors import HandshakeError, UpgradeRefused
-from wsrs.http._messages import Headers, HeadersLike, check_line, format_answer
+from wsrs.http._messages import CONTINUE, Headers, HeadersLike, check_line, format_answer, path_of
 from wsrs.http._protocol import ServerProtocol
 from wsrs.websocket import WebSocket
 
@@ -65,7 +65,7 @@ class UpgradeHandler:
     def is_for_path(self, request: Any) -> bool:
         """Whether the path of a request is the `path` option, if there is one."""
         path = self._options["path"]
-        return not path or request.url.partition("?")[0] == path
+        return not path or path_of(request.url) == path
 
     def handle(
         self,
@@ -263,7 +263,9 @@ class UpgradeHandler:
         if self._server.emit("headers", lines, request):
             for line in lines:
                 check_line("a line of the response's head", line)
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        answer = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        # "the server MUST send a 100 (Continue) response before sending a 101" (RFC 9110 7.8).
+        return CONTINUE + answer if getattr(request, "expects_continue", False) else answer
 
     # Refusals ---------------------------------------------------------------------------------
 

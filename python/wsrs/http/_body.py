@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wsrs.errors import HeadError
+from wsrs.http._messages import CONTINUE
 
 if TYPE_CHECKING:
     from wsrs.http._messages import Headers
@@ -171,7 +172,7 @@ class RequestBody:
         if self._decoder.length is not None and self._decoder.length > limit:
             raise _too_large(limit)
         if self._expects and not self._pending and not self._transport.is_closing():
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._transport.write(CONTINUE)
         parts: list[bytes] = []
         size = 0
         while True:

@@ -12,7 +12,20 @@ from wsrs._active_core import core
 if TYPE_CHECKING:
     from wsrs.http._body import RequestBody
 
-__all__ = ["Headers", "HeadersLike", "Request", "Response", "check_field", "format_answer", "phrase"]
+__all__ = [
+    "CONTINUE",
+    "Headers",
+    "HeadersLike",
+    "Request",
+    "Response",
+    "check_field",
+    "format_answer",
+    "path_of",
+    "phrase",
+]
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""The interim answer to `Expect: 100-continue` (RFC 9110 10.1.1)."""
 
 HeadersLike = Mapping[str, object] | Iterable[tuple[str, object]]
 """Header fields as a caller gives them: a mapping (a value may be a list of values) or pairs."""
@@ -68,7 +81,7 @@ class Request:
 
     method: str
     url: str
-    """The request target as it was written: path and query."""
+    """The request target as it was written: path and query, or a whole address (RFC 9112 3.2)."""
     headers: Headers
     http_version: str
     socket: asyncio.Transport
@@ -93,6 +106,12 @@ class Request:
         read can be read again.
         """
         return b"" if self._body is None else await self._body.read(limit)
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for an interim answer. One of HTTP/1.0 knows none (RFC 9110 10.1.1)."""
+        expected = self.headers.get("expect", "").lower().split(",")
+        return self.http_version != "1.0" and any(each.strip(" \t") == "100-continue" for each in expected)
 
     @property
     def raw_headers(self) -> list[str]:
@@ -172,6 +191,17 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.status_message!r}>"
+
+
+def path_of(target: str) -> str:
+    """Return the path of a request target in origin form or, as a server must accept it, in absolute form.
+
+    RFC 9112 3.2.2: the latter is a whole address, which clients send to proxies and proxies may pass on.
+    """
+    path = target.partition("?")[0]
+    if not path.startswith("/") and "://" in path:
+        return "/" + path.partition("://")[2].partition("/")[2]
+    return path
 
 
 def phrase(status: int) -> str:

@@ -159,8 +159,7 @@ class ServerProtocol(asyncio.Protocol):
         except HeadError as error:
             self._refuse(error.status, str(error))
             return
-        # RFC 9110 10.1.1: a client of HTTP/1.0 knows no interim answers.
-        expects = minor > 0 and "expect" in request.headers
+        expects = request.expects_continue
         timeout = self._server._timeout
         self._body = request._body = RequestBody(decoder, transport, rest, expects=expects, timeout=timeout)
         self._server.emit("request", request, ServerResponse(self, request.method == "HEAD"))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from wsrs.http import Headers, Request
+from wsrs.http._messages import list_of
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -148,6 +149,5 @@ def _adapt(request: web.Request) -> AiohttpRequest:
 
 
 def _asks_for_websocket(request: web.Request) -> bool:
-    options = request.headers.get("Connection", "").lower().split(",")
-    wanted = request.headers.get("Upgrade", "").strip().lower() == "websocket"
-    return wanted and any(option.strip() == "upgrade" for option in options)
+    options = list_of(request.headers.get("Connection", "").lower())
+    return request.headers.get("Upgrade", "").strip(" \t").lower() == "websocket" and "upgrade" in options

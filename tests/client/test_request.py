@@ -46,6 +46,25 @@ class TestFinishRequest:
         ws.terminate()
         await within(ws.wait_closed())
 
+    @pytest.mark.parametrize(
+        ("method", "error"),
+        [
+            ("GET / HTTP/1.1\r\nX: y\r\n\r\nGET", ValueError),
+            ("G T", ValueError),
+            ("", ValueError),
+            (1, TypeError),
+        ],
+    )
+    async def test_a_method_is_a_token(
+        self, raw_server: RawServer, reports: Reports, method: Any, error: type[Exception]
+    ) -> None:
+        def finish(request: Any, ws: Any) -> None:
+            request.method = method
+            request.end()
+
+        with pytest.raises(error, match="the method must"):
+            wsrs.WebSocket(raw_server.url, finish_request=finish)
+
     async def test_a_request_is_sent_as_it_was_when_it_ended(
         self, raw_server: RawServer, reports: Reports
     ) -> None:

@@ -10,7 +10,7 @@ from ..peers import Peer, connect
 async def ask(server: HttpServer, request: bytes | str) -> tuple[str, dict[str, str], bytes]:
     """The answer to a request: its status line without the version, its fields and its body."""
     peer = await connect(server)
-    peer.write(request.encode() if isinstance(request, str) else request)
+    peer.write(request.encode("latin-1") if isinstance(request, str) else request)
     answer = await answer_of(peer)
     await peer.close()
     return answer

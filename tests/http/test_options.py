@@ -15,14 +15,14 @@ from .conftest import ask
 class TestLimits:
     async def test_0_switches_the_number_of_fields_off(self, reports: Reports) -> None:
         fields = "".join(f"x{number}:\r\n" for number in range(1000))
-        request = f"GET / HTTP/1.1\r\n{fields}\r\n"
+        request = f"GET / HTTP/1.0\r\n{fields}\r\n"
 
         def count(request: Any, response: Any) -> None:
             response.end(str(len(request.headers.raw)))
 
         async with HttpServer({"maxHeaders": 0}, count).listen(0, "127.0.0.1") as http:
             assert (await ask(http, request))[2] == b"1000"
-            too_long = "GET / HTTP/1.1\r\n" + "y:1\r\n" * 4000 + "\r\n"
+            too_long = "GET / HTTP/1.0\r\n" + "y:1\r\n" * 4000 + "\r\n"
             assert (await ask(http, too_long))[0].startswith("431")
         async with HttpServer(None, count, max_headers=128).listen(0, "127.0.0.1") as http:
             assert (await ask(http, request))[0].startswith("431")
@@ -35,7 +35,7 @@ class TestLimits:
         self, reports: Reports, count: int
     ) -> None:
         listener = lambda request, response: response.end(",".join(request.rawHeaders))  # noqa: E731
-        request = "GET / HTTP/1.1\r\n" + "A: b\r\n" * count + "\r\n"
+        request = "GET / HTTP/1.0\r\n" + "A: b\r\n" * count + "\r\n"
         async with HttpServer(None, listener, max_headers=3).listen(0, "127.0.0.1") as http:
             status, _, body = await ask(http, request)
         expected = ("200 OK", b"A,b,A,b,A,b") if count == 3 else ("431 Request Header Fields Too Large", None)

@@ -18,6 +18,36 @@ class TestHeads:
         assert fields["upgrade"] == "websocket"
         assert fields["content-type"] == "text/plain"
 
+    @pytest.mark.parametrize("blank", ["\xa0", "\x85"])
+    async def test_only_the_blanks_of_http_are_stripped(self, serve: Serve, blank: str) -> None:
+        request = upgrade_request(connection=f"{blank}Upgrade")
+        assert (await answer(await serve(), request))[0].endswith("426 Upgrade Required")
+
+    @pytest.mark.parametrize("is_upgrade", [False, True])
+    @pytest.mark.parametrize(
+        "host",
+        ["", "Host:\r\n", "Host: a\r\nhost: a\r\n", "Host: a b\r\n", "Host: a/b\r\n", "Host: \xe9\r\n"],
+    )
+    async def test_a_request_without_one_valid_host_gets_400(
+        self, serve: Serve, host: str, is_upgrade: bool
+    ) -> None:
+        request = upgrade_request(without=("host",) if is_upgrade else ("host", "upgrade"))
+        line, rest = request.split(b"\r\n", 1)
+        first, _, text = await answer(await serve(), line + b"\r\n" + host.encode("latin-1") + rest)
+        assert (first, text) == ("HTTP/1.1 400 Bad Request", "Missing or invalid Host header")
+
+    @pytest.mark.parametrize("host", ["a", "[::1]:80", "a_b.example.:8080", "xn--fa-hia.de"])
+    async def test_a_request_may_have_any_host(self, serve: Serve, host: str) -> None:
+        await (await raw_client(await serve(), host=host)).close()
+
+    async def test_http_1_0_needs_no_host_and_has_no_upgrades(self, serve: Serve) -> None:
+        server = await serve()
+        plain = b"GET / HTTP/1.0\r\n\r\n"
+        assert (await answer(server, plain))[0] == "HTTP/1.1 426 Upgrade Required"
+        old = upgrade_request().replace(b"HTTP/1.1", b"HTTP/1.0")
+        first, _, text = await answer(server, old)
+        assert (first, text) == ("HTTP/1.1 400 Bad Request", "Invalid HTTP version")
+
     @pytest.mark.parametrize("without", ["upgrade", "connection"])
     async def test_a_request_that_asks_for_no_upgrade_gets_426(self, serve: Serve, without: str) -> None:
         assert (await answer(await serve(), upgrade_request(without=(without,))))[0].endswith(

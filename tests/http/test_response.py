@@ -14,12 +14,12 @@ from .conftest import ask
 
 
 class TestAnswers:
-    async def answer(self, listener: Any, request: str = "GET / HTTP/1.1\r\n\r\n") -> Any:
+    async def answer(self, listener: Any, request: str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n") -> Any:
         async with HttpServer(None, listener).listen(0, "127.0.0.1") as http:
             return await ask(http, request)
 
     async def test_head_has_no_body_but_its_length(self, reports: Reports) -> None:
-        request = "HEAD / HTTP/1.1\r\n\r\n"
+        request = "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
         status, fields, body = await self.answer(lambda request, response: response.end("hello"), request)
         assert (status, fields["content-length"], body) == ("200 OK", "5", b"")
 
@@ -64,7 +64,7 @@ class TestAnswers:
         assert isinstance(reports.take()["exception"], KeyError)
 
     async def test_an_upgrade_without_a_listener_is_a_plain_request(self, reports: Reports) -> None:
-        request = "GET /u HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        request = "GET /u HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
         assert (await self.answer(lambda request, response: response.end(request.url), request))[2] == b"/u"
 
 

@@ -229,9 +229,11 @@ SERVER_SECTIONS = (
             row(
                 "handleUpgrade",
                 "handle_upgrade",
-                f"{NO_SERVER} TestConnections::test_the_same_socket_twice",
+                f"{NO_SERVER} TestConnections::test_the_same_socket_twice "
+                "TestHeads::test_a_request_without_one_valid_host_gets_400",
                 """The socket is any `asyncio.Transport`. `head` and `callback` may be left out, and `callback` may be a
-                coroutine function.""",
+                coroutine function. A request without one valid Host (RFC 9112 3.2) and one of HTTP/1.0 (RFC 9110 7.8)
+                are refused with 400.""",
             ),
             row(
                 "shouldHandle",

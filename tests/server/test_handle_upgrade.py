@@ -45,6 +45,7 @@ class HandedOver:
     async def request(self) -> tuple[Any, asyncio.StreamWriter]:
         writer = await within(self.came)
         fields = [
+            ("Host", "localhost"),
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),

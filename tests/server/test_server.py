@@ -296,7 +296,7 @@ class TestConnections:
             server.close()
             await within(closed)
             peer = await connect(http)
-            peer.write(b"GET /x HTTP/1.1\r\n\r\n")
+            peer.write(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
             first, fields = await peer.head()
             assert first == "HTTP/1.1 200 OK"
             assert fields["content-type"] == "text/plain"

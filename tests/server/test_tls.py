@@ -22,7 +22,7 @@ def serving() -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize(
-    ("request_bytes", "status"), [(b"GET / HTTP/1.1\r\n\r\n", b"426"), (upgrade_request(), b"401")]
+    ("request_bytes", "status"), [(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"426"), (upgrade_request(), b"401")]
 )
 async def test_an_answer_that_refuses_ends_the_tls_connection(
     serve: Serve, request_bytes: bytes, status: bytes

@@ -166,10 +166,13 @@ ROWS = (
     ),
     Row(
         "Request smuggling",
-        "An upgrade with `Content-Length` or `Transfer-Encoding` is refused. Bytes after a request are read as frames",
+        "An upgrade with `Content-Length` or `Transfer-Encoding` is refused, and a request without one valid Host. "
+        "Bytes after a request are read as frames",
         (
             f"{HANDSHAKES}::test_an_ambiguous_request_is_refused",
             f"{HANDSHAKES}::test_a_second_request_behind_an_upgrade_is_read_as_frames",
+            "tests/http/test_protocol.py::TestHeads::test_a_request_without_one_valid_host_gets_400",
+            "tests/http/test_protocol.py::TestHeads::test_only_the_blanks_of_http_are_stripped",
             "fuzz:heads",
         ),
     ),

@@ -7,6 +7,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from wsrs._active_core import core
 from wsrs._net.url import Address
 from wsrs.events import EventEmitter
 from wsrs.http._messages import check_field, check_line, fields
@@ -114,6 +115,9 @@ class ClientRequest(EventEmitter):
 
     def head(self) -> bytes:
         """The bytes of the request."""
+        check_line("the method", self.method)
+        if not core.is_token(self.method):
+            raise ValueError(f"the method must be a token, not {self.method!r}")
         check_line("the request target", self.path)
         lines = [f"{self.method} {self.path} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self.get_headers()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from wsrs.errors import HandshakeError
-from wsrs.http._messages import Headers
+from wsrs.http._messages import Headers, list_of
 
 __all__ = ["Body"]
 
@@ -39,11 +39,11 @@ class Body:
         if coding is not None:
             # "if ... the chunked transfer coding is not the final encoding, the message body length is
             # determined by reading the connection until it is closed by the server"
-            self._chunked = coding.lower().split(",")[-1].strip() == "chunked"
+            self._chunked = list_of(coding.lower())[-1] == "chunked"
             return _SIZE if self._chunked else _UNTIL_CLOSE
         if "content-length" not in headers:
             return _UNTIL_CLOSE
-        lengths = {length.strip() for length in headers["content-length"].split(",")}
+        lengths = set(list_of(headers["content-length"]))
         length = lengths.pop()
         if lengths or not (length.isascii() and length.isdigit() and len(length) < 20):
             self._broken(f"its Content-Length is {headers['content-length']!r}")

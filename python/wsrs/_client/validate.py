@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wsrs._active_core import core
 from wsrs.errors import HandshakeError
-from wsrs.http._messages import Headers
+from wsrs.http._messages import Headers, list_of
 
 if TYPE_CHECKING:
     from wsrs._backend.contract import PerMessageDeflate
@@ -24,8 +24,7 @@ def check_answer(
     """
     if headers.get("upgrade", "").lower() != "websocket":
         raise _bad("Invalid Upgrade header")
-    tokens = [token.strip() for token in headers.get("connection", "").lower().split(",")]
-    if "upgrade" not in tokens:
+    if "upgrade" not in list_of(headers.get("connection", "").lower()):
         raise _bad("Invalid Connection header")
     if headers.get("sec-websocket-accept") != core.accept_key(key):
         raise _bad("Invalid Sec-WebSocket-Accept header")

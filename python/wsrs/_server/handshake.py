@@ -20,7 +20,15 @@ from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
 from wsrs._websocket.opening import Opening, keep_alive, open_websocket
 from wsrs._websocket.stats import Reason
 from wsrs.errors import HandshakeError, UpgradeRefused
-from wsrs.http._messages import CONTINUE, Headers, HeadersLike, check_line, format_answer, path_of
+from wsrs.http._messages import (
+    CONTINUE,
+    Headers,
+    HeadersLike,
+    check_line,
+    format_answer,
+    has_valid_host,
+    path_of,
+)
 from wsrs.http._protocol import ServerProtocol
 from wsrs.websocket import WebSocket
 
@@ -87,6 +95,7 @@ class UpgradeHandler:
         raw = _raw_headers(request)
         try:
             key, version = core.check_upgrade(request.method, raw)
+            _check_message(request, raw)
             if not self._should_handle(request, transport):
                 return
             protocols, extension = self._negotiate(raw)
@@ -328,6 +337,16 @@ def _is_over(transport: asyncio.Transport) -> bool:
             "possibly due to a misconfiguration"
         )
     return transport.is_closing() or (isinstance(protocol, ServerProtocol) and protocol.answered)
+
+
+def _check_message(request: Any, raw: _RawHeaders) -> None:
+    """Raise UpgradeRefused for what HTTP refuses, though ws accepts it."""
+    # "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request" (RFC 9110 7.8).
+    http_version = getattr(request, "http_version", "1.1")
+    if http_version == "1.0":
+        raise UpgradeRefused("Invalid HTTP version")
+    if not has_valid_host(raw, http_version):
+        raise UpgradeRefused("Missing or invalid Host header")
 
 
 def _raw_headers(request: Any) -> _RawHeaders:

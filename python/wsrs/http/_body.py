@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from wsrs.errors import HeadError
-from wsrs.http._messages import CONTINUE
+from wsrs.http._messages import CONTINUE, list_of
 
 if TYPE_CHECKING:
     from wsrs.http._messages import Headers
@@ -40,12 +40,8 @@ class BodyDecoder:
 
     def __init__(self, headers: Headers, minor_version: int) -> None:
         """Raises HeadError for an invalid length (400) and for an unknown coding (501)."""
-        codings = [
-            each.strip().lower()
-            for value in headers.get_all("transfer-encoding")
-            for each in value.split(",")
-        ]
-        lengths = {each.strip() for value in headers.get_all("content-length") for each in value.split(",")}
+        codings = [each.lower() for value in headers.get_all("transfer-encoding") for each in list_of(value)]
+        lengths = {each for value in headers.get_all("content-length") for each in list_of(value)}
         self._buffer = b""
         self._at = 0
         self._state = _SIZE

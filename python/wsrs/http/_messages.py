@@ -20,6 +20,8 @@ __all__ = [
     "Response",
     "check_field",
     "format_answer",
+    "has_valid_host",
+    "list_of",
     "path_of",
     "phrase",
 ]
@@ -110,8 +112,8 @@ class Request:
     @property
     def expects_continue(self) -> bool:
         """Whether the client waits for an interim answer. One of HTTP/1.0 knows none (RFC 9110 10.1.1)."""
-        expected = self.headers.get("expect", "").lower().split(",")
-        return self.http_version != "1.0" and any(each.strip(" \t") == "100-continue" for each in expected)
+        expected = list_of(self.headers.get("expect", "").lower())
+        return self.http_version != "1.0" and "100-continue" in expected
 
     @property
     def raw_headers(self) -> list[str]:
@@ -191,6 +193,21 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.status_message!r}>"
+
+
+def list_of(value: str) -> list[str]:
+    """Return the members of a list (RFC 9110 5.6.1). Only SP and HTAB are blanks, unlike in `str.strip`."""
+    return [each.strip(" \t") for each in value.split(",")]
+
+
+def has_valid_host(raw: Iterable[tuple[str, str]], http_version: str) -> bool:
+    """Whether a request has one Host, and one that names a server. HTTP/1.0 may do without (RFC 9112 3.2)."""
+    hosts = [value for name, value in raw if name.lower() == "host"]
+    if not hosts:
+        return http_version == "1.0"
+    host = hosts[0]
+    bad = not host.isascii() or not host.isprintable() or any(each in host for each in " /?#@\\")
+    return len(hosts) == 1 and host != "" and not bad
 
 
 def path_of(target: str) -> str:

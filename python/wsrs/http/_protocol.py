@@ -15,7 +15,7 @@ from wsrs._aio import tls_before_311
 from wsrs.errors import HeadError
 from wsrs.http._body import BodyDecoder, RequestBody
 from wsrs.http._ending import Ending
-from wsrs.http._messages import Headers, Request, format_answer
+from wsrs.http._messages import Headers, Request, format_answer, has_valid_host, list_of
 from wsrs.http._response import ServerResponse
 
 if TYPE_CHECKING:
@@ -146,6 +146,9 @@ class ServerProtocol(asyncio.Protocol):
     def _plain(self, request: Request, minor: int, rest: bytes) -> None:
         transport = request.socket
         transport.pause_reading()
+        if not has_valid_host(request.headers.raw, request.http_version):
+            self._refuse(400, "Missing or invalid Host header")
+            return
         if not self._server.listener_count("request"):
             headers = {"Upgrade": "websocket", "Connection": "Upgrade, close"}
             self.answer(format_answer(426, None, headers, content_type="text/plain"))
@@ -217,5 +220,4 @@ def _asks_for_upgrade(headers: Headers) -> bool:
     """RFC 7230 6.7: an Upgrade field, and "upgrade" among the options of Connection."""
     if "upgrade" not in headers:
         return False
-    options = headers.get("connection", "").lower().split(",")
-    return any(option.strip() == "upgrade" for option in options)
+    return "upgrade" in list_of(headers.get("connection", "").lower())

@@ -58,7 +58,7 @@ class WebSocket(Lifecycle):
     response), `'redirect'` (url, request).
 
     The constructor begins to connect, inside a running event loop. Options of a client: `headers`,
-    `origin`, `auth`, `protocols`, `protocol_version` (13 or 8), `handshake_timeout` (s; none by default),
+    `origin`, `auth`, `protocols`, `protocol_version` (13 or 8), `handshake_timeout` (10 s; 0: none),
     `follow_redirects`, `max_redirects`, `finish_request`, `per_message_deflate` (default True),
     `generate_mask`, `max_payload` (100 MiB), `max_fragments`, `max_buffered_chunks`,
     `max_pending_auto_pongs`, `auto_pong`, `skip_utf8_validation`, `allow_synchronous_events`,

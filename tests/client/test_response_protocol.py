@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 import wsrs
+from wsrs._options.client import CLIENT
 
-from ..conftest import Reports
-from ..peers import RawServer, listen, opening, within
+from ..conftest import Reports, Serve
+from ..peers import RawServer, listen, opening, port_of, within
 
 
 class TestTheAnswer:
@@ -31,6 +37,49 @@ class TestTheAnswer:
         peer.write(junk)
         with pytest.raises(wsrs.HandshakeError, match=r"[Rr]esponse"):
             await within(waiting)
+
+    @pytest.mark.parametrize(
+        ("junk", "why"),
+        [
+            (b"SSH-2.0-OpenSSH_9.2\r\n", "begins with b'SSH-"),
+            (b"foo\r\n", "begins with b'f"),
+            (b"\0", "begins with"),
+            (b"HTTP/2 200\r\n", "begins with b'HTTP/"),
+            (b"HTTP/1.1 abc\r\n", "Invalid HTTP head"),
+            (b"HTTP/1.1 103 x\r\n\r\nfoo", "begins with b'f"),
+            (b"\x15\x03\x01\x00\x02\x02\x46", "it is TLS, for which the address is wss:"),
+        ],
+    )
+    @pytest.mark.parametrize("in_pieces", [False, True])
+    async def test_bytes_that_begin_no_response_fail_at_once(
+        self,
+        raw_server: RawServer,
+        transports: str,
+        reports: Reports,
+        junk: bytes,
+        why: str,
+        in_pieces: bool,
+    ) -> None:
+        waiting = opening(wsrs.WebSocket(raw_server.url, handshake_timeout=0))
+        peer = await raw_server.peer()
+        await peer.head()
+        for piece in [junk[at : at + 4] for at in range(0, len(junk), 4)] if in_pieces else [junk]:
+            if not peer.writer.is_closing():  # the first pieces may have been enough
+                peer.write(piece)
+            await asyncio.sleep(0)
+        with pytest.raises(wsrs.HandshakeError, match=f"Invalid server response: .*{why}"):
+            await within(waiting)
+
+    async def test_an_answer_that_comes_byte_by_byte(
+        self, raw_server: RawServer, transports: str, reports: Reports
+    ) -> None:
+        ws = wsrs.WebSocket(raw_server.url)
+        peer = await raw_server.peer()
+        _, fields = await peer.head()
+        for byte in b"\r\nHTTP/1.1 100 Go on\r\n\r\n" + raw_server.answer(fields["sec-websocket-key"]):
+            peer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        await within(ws.wait_open())
 
     async def test_a_connection_that_ends_before_its_answer_is_an_error(
         self, raw_server: RawServer, reports: Reports
@@ -107,3 +156,47 @@ class TestTheAnswer:
         with pytest.raises(wsrs.HandshakeError, match="timed out") as raised:
             await within(waiting)
         assert (raised.value.response, raised.value.status) == (None, None)
+
+    async def test_a_body_may_take_longer_than_the_handshake(
+        self, raw_server: RawServer, reports: Reports
+    ) -> None:
+        ws = wsrs.WebSocket(raw_server.url, handshake_timeout=0.1)
+        waiting = opening(ws)
+        heard = listen(ws, "unexpected_response")
+        peer = await raw_server.peer()
+        await peer.head()
+        peer.write(b"HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\nno")
+        _, response = await within(heard)
+        await asyncio.sleep(0.2)
+        peer.write(b", no")
+        assert await within(response.read()) == b"no, no"
+        ws.terminate()
+        with pytest.raises(wsrs.HandshakeError):
+            await within(waiting)
+
+
+class TestTheWrongScheme:
+    @pytest.fixture
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(Path(__file__).parents[1] / "localhost.pem")
+        return context
+
+    async def test_ws_to_a_port_with_tls(
+        self, serve: Serve, transports: str, context: ssl.SSLContext
+    ) -> None:
+        server = await serve(ssl=context)
+        with pytest.raises(wsrs.HandshakeError, match="If it is one with TLS, the address is wss:"):
+            await within(wsrs.WebSocket(f"ws://127.0.0.1:{port_of(server)}").wait_open())
+
+    async def test_wss_to_a_port_without_tls(self, serve: Serve, transports: str) -> None:
+        server: Any = await serve()
+        with pytest.raises(ssl.SSLError, match="without TLS, for which the address is ws:") as raised:
+            await within(wsrs.WebSocket(f"wss://127.0.0.1:{port_of(server)}").wait_open(), 5)
+        assert raised.value.reason == "WRONG_VERSION_NUMBER"
+
+
+async def test_a_client_waits_ten_seconds_by_default() -> None:
+    """That an answer which is too late ends the handshake is tested with shorter times."""
+    assert CLIENT.resolve(None, {})["handshake_timeout"] == 10
+    assert CLIENT.resolve({"handshakeTimeout": 0}, {})["handshake_timeout"] == 0

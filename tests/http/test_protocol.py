@@ -69,6 +69,50 @@ class TestHeads:
     async def test_bytes_that_are_not_http_get_400(self, serve: Serve, junk: bytes) -> None:
         assert (await answer(await serve(), junk))[0] == "HTTP/1.1 400 Bad Request"
 
+    @pytest.mark.parametrize(
+        "junk",
+        [
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+            b"\x00",
+            b" GET / HTTP/1.1",
+            b"\r\n\x80",
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            b"foo\r\n",
+            b"foo\n",
+            b"GET / HTTP/2.0\r\n",
+            b"PRI * HTTP/2.0\r\n",
+            b"GET / /x HTTP/1.1\r\nHost: a",
+        ],
+    )
+    async def test_bytes_that_begin_no_request_get_400_at_once(
+        self, serve: Serve, transports: str, junk: bytes
+    ) -> None:
+        server = await serve(handshake_timeout=0)
+        for pieces in ([junk], [junk[at : at + 1] for at in range(len(junk))]):
+            peer = await connect(server)
+            for piece in pieces:
+                peer.write(piece)
+                await asyncio.sleep(0)
+            assert (await peer.head())[0] == "HTTP/1.1 400 Bad Request"
+            await peer.close()
+
+    async def test_a_request_may_follow_empty_lines(self, serve: Serve) -> None:
+        peer = await connect(await serve())
+        for byte in b"\r\n\r\n"[:2] + upgrade_request():
+            peer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        await peer.close()
+
+    async def test_a_long_target_may_come_in_pieces(self, serve: Serve) -> None:
+        peer = await connect(await serve())
+        request = upgrade_request("/" + "a" * 5000)
+        for at in range(0, len(request), 40):
+            peer.write(request[at : at + 40])
+            await asyncio.sleep(0)
+        assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
+        await peer.close()
+
     async def test_a_head_that_is_too_long(self, serve: Serve) -> None:
         server = await serve()
         peer = await connect(server)

@@ -65,8 +65,8 @@ CLIENT_SECTIONS = (
             row(
                 "handshakeTimeout",
                 "handshake_timeout",
-                "TestFailing::test_a_handshake_without_an_answer_times_out",
-                SECONDS,
+                "TestFailing::test_a_handshake_without_an_answer_times_out test_a_client_waits_ten_seconds_by_default",
+                f"{SECONDS} The default is 10 s; ws waits for ever. 0 switches it off.",
             ),
             row(
                 "maxRedirects",

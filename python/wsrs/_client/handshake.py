@@ -150,6 +150,8 @@ class Handshake:
         self._unexpected = response
         heard = self._ws.emit("unexpected-response", self.request, response)
         if heard and self._transport is not None:
+            # The answer is there in time: its body is read at the listener's pace.
+            self._release()
             body.set_transport(self._transport)
             return body
         # Nothing more is read: the response keeps what is there of its body.
@@ -158,14 +160,19 @@ class Handshake:
         self.fail(self._unexpected_error())
         return None
 
-    def lost(self, error: BaseException | None) -> None:
+    def lost(self, error: BaseException | None, *, was_silent: bool) -> None:
         """Fail: the connection was lost before it was upgraded."""
         if self._unexpected is not None:
             self.fail(self._unexpected_error())
         else:
-            self.fail(
-                error or HandshakeError("The connection was closed before the server answered the handshake")
-            )
+            self.fail(error or HandshakeError(self._closed_early(was_silent)))
+
+    def _closed_early(self, was_silent: bool) -> str:
+        text = "The connection was closed before the server answered the handshake"
+        if not was_silent or self.address.secure or self.address.unix is not None:
+            return text
+        # What a server of TLS does depends on its library; asyncio's sends nothing.
+        return f"{text}. If it is one with TLS, the address is wss:"
 
     def _unexpected_error(self) -> HandshakeError:
         assert self._unexpected is not None

@@ -18,17 +18,21 @@ _END = b"\r\n\r\n"
 _MAX_HEAD = 16 * 1024
 """Bytes: as large as Node's client accepts."""
 _MAX_HEADERS = 128
+_BEGINNING = b"HTTP/1."
+_ALERT = b"\x15\x03"
+"""The beginning of what a server of TLS answers to a request that is not encrypted (RFC 8446 5.1)."""
 
 
 class ResponseProtocol(asyncio.Protocol):
     """The protocol of a client's connection until it is upgraded."""
 
-    __slots__ = ("_body", "_buffer", "_handshake", "_searched")
+    __slots__ = ("_body", "_buffer", "_handshake", "_has_line", "_searched")
 
     def __init__(self, handshake: Handshake) -> None:
         self._handshake: Handshake | None = handshake
         self._buffer = b""
         self._searched = 0
+        self._has_line = False
         self._body: Body | None = None
 
     def forget(self) -> None:
@@ -54,10 +58,28 @@ class ResponseProtocol(asyncio.Protocol):
                 return
             if end < 0:
                 self._searched = max(0, len(self._buffer) - len(_END) + 1)
+                if not self._has_line:
+                    self._check_beginning()
                 return
             head, self._buffer = self._buffer[: end + len(_END)], self._buffer[end + len(_END) :]
             self._searched = 0
+            self._has_line = False
             self._head(head)
+
+    def _check_beginning(self) -> None:
+        """Fail at once for what can become no response: its end would never come."""
+        start = self._buffer.lstrip(b"\r\n")
+        end = start.find(b"\n")
+        if start.startswith(_ALERT):
+            self._failed(HandshakeError("Invalid server response: it is TLS, for which the address is wss:"))
+        elif not start.startswith(_BEGINNING[: len(start)]):
+            self._failed(HandshakeError(f"Invalid server response: it begins with {start[:32]!r}"))
+        elif end >= 0:
+            self._has_line = True
+            try:
+                core.parse_response(start[: end + 1] + b"\r\n", 1)
+            except HeadError as error:
+                self._failed(HandshakeError(f"Invalid server response: {error}"))
 
     def _head(self, head: bytes) -> None:
         handshake = self._handshake
@@ -91,4 +113,4 @@ class ResponseProtocol(asyncio.Protocol):
             self._body.feed_eof()
         handshake, self._handshake = self._handshake, None
         if handshake is not None:
-            handshake.lost(error)
+            handshake.lost(error, was_silent=not self._buffer)

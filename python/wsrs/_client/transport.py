@@ -9,7 +9,7 @@ import ssl
 from typing import Any
 
 from wsrs._active_core import core
-from wsrs._net.client_tls import default_context
+from wsrs._net.client_tls import default_context, explain
 from wsrs._net.connect import Where, connect_tcp, connect_unix
 from wsrs._net.proxy import connect_by_proxy
 from wsrs._net.url import Address
@@ -40,9 +40,13 @@ async def open_transport(
         elif address.secure:
             # RFC 6066 3: without the dot that may end a name.
             name = options["servername"] or address.host.removesuffix(".") or address.host
-            await loop.create_connection(
-                lambda: protocol, sock=connected, ssl=context or default_context(), server_hostname=name
-            )
+            try:
+                await loop.create_connection(
+                    lambda: protocol, sock=connected, ssl=context or default_context(), server_hostname=name
+                )
+            except ssl.SSLError as error:
+                explain(error)
+                raise
         elif connected.family in (socket.AF_INET, socket.AF_INET6):
             await loop.create_connection(lambda: protocol, sock=connected)
         else:

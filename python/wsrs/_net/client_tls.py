@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["client_context", "default_context"]
+__all__ = ["client_context", "default_context", "explain"]
 
 
 @lru_cache(maxsize=2)
@@ -43,6 +43,12 @@ def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
         with _naming(options["cert"], options["key"]):
             _identify(context, options["cert"], options["key"], options["passphrase"])
     return context if verified else _unverified(context)
+
+
+def explain(error: ssl.SSLError) -> None:
+    """Say in `error`, of a TLS handshake, that the server's answer was no TLS, if that is its reason."""
+    if error.reason == "WRONG_VERSION_NUMBER" and isinstance(error.strerror, str):
+        error.strerror += ": the server may be one without TLS, for which the address is ws:"
 
 
 @contextmanager

@@ -199,7 +199,7 @@ CLIENT = OptionTable(
         Option("finish_request", "finishRequest", function),
         Option("follow_redirects", "followRedirects", boolean, False),
         Option("generate_mask", "generateMask", function),
-        Option("handshake_timeout", "handshakeTimeout", duration, 0.0, time=True),
+        Option("handshake_timeout", "handshakeTimeout", duration, 10.0, time=True),
         Option("headers", "headers", lambda name, value: value, ()),
         Option("max_redirects", "maxRedirects", integer(0), 10),
         Option("origin", "origin", text),

@@ -1,8 +1,8 @@
 """Reading a request on the server's side of a connection.
 
-Rules kept here: a head is searched only where it has not been searched yet, is no longer than
-`max_header_bytes`, and is there before the deadline; what is refused is answered, and the answer is
-not lost to a reset (`wsrs.http._ending`).
+Rules kept here: what begins no request is refused at once; a head is searched only where it has not been
+searched yet, is no longer than `max_header_bytes`, and is there before the deadline; what is refused is
+answered, and the answer is not lost to a reset (`wsrs.http._ending`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["Deadlines", "ServerProtocol"]
 
 _END = b"\r\n\r\n"
+
+_BEGINNING = 32
+"""Bytes of an unfinished request line that are looked at: enough for a method that is in use."""
 
 _READING, _ASKED, _DRAINING = range(3)
 
@@ -68,7 +71,7 @@ class Deadlines:
 class ServerProtocol(asyncio.Protocol):
     """The protocol of a connection until it is upgraded, or its one request is answered."""
 
-    __slots__ = ("_body", "_buffer", "_ending", "_searched", "_server", "_state", "_transport")
+    __slots__ = ("_body", "_buffer", "_ending", "_has_line", "_searched", "_server", "_state", "_transport")
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
@@ -77,6 +80,7 @@ class ServerProtocol(asyncio.Protocol):
         self._body: RequestBody | None = None
         self._ending: Ending | None = None
         self._searched = 0
+        self._has_line = False
         self._state = _READING
 
     # asyncio.Protocol -------------------------------------------------------------------------
@@ -121,6 +125,22 @@ class ServerProtocol(asyncio.Protocol):
             self._head(buffer[: end + len(_END)], buffer[end + len(_END) :])
         else:
             self._searched = max(0, len(buffer) - len(_END) + 1)
+            if not self._has_line:
+                self._check_beginning(buffer)
+
+    def _check_beginning(self, buffer: bytes) -> None:
+        """Refuse at once what can become no request, such as a TLS hello: its end would never come."""
+        # RFC 9112 2.2: empty lines may precede a request.
+        start = buffer.lstrip(b"\r\n")
+        end = start.find(b"\n")
+        if end >= 0:
+            self._has_line = True
+            try:
+                core.parse_request(start[: end + 1] + b"\r\n", 1)
+            except HeadError as error:
+                self._refuse(error.status, str(error))
+        elif start and not core.is_token(start[:_BEGINNING].partition(b" ")[0].decode("latin-1")):
+            self._refuse(400, "Invalid HTTP head: invalid token")
 
     # The request ------------------------------------------------------------------------------
 

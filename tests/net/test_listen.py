@@ -22,6 +22,34 @@ from ..peers import Peer, listen, upgrade_request, within
 CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
 
 
+def _resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Names that end in .example have these addresses, in this order."""
+
+    async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        found = addresses if host.endswith(".example") else (host,)
+        return [socket.getaddrinfo(each, port, type=socket.SOCK_STREAM)[0] for each in found]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+
+
+def _without_ipv6(monkeypatch: pytest.MonkeyPatch, *, at: str) -> None:
+    """The system says that it knows IPv6, but sockets cannot be made, or not be bound."""
+
+    class Socket(socket.socket):
+        def __init__(self, family: int = -1, *args: Any, **keywords: Any) -> None:
+            if at == "socket" and family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+            super().__init__(family, *args, **keywords)
+
+        def bind(self, address: Any) -> None:
+            if self.family == socket.AF_INET6:
+                raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: True)
+    monkeypatch.setattr(socket, "socket", Socket)
+
+
 class TestTcp:
     async def test_a_server_listens_without_ipv6_if_the_system_has_none(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports
@@ -64,6 +92,89 @@ class TestTcp:
         assert len({sock.getsockname()[1] for sock in sockets}) == 1
         for sock in sockets:
             sock.close()
+
+    @pytest.mark.parametrize("missing", ["2001:db8::1", "192.0.2.1"])
+    async def test_of_several_addresses_those_that_the_machine_lacks_are_passed_over(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports, missing: str
+    ) -> None:
+        """As for "localhost" in a container without IPv6, whose /etc/hosts has ::1 all the same."""
+        for addresses in ((missing, "127.0.0.1"), ("127.0.0.1", missing)):
+            _resolves_to(monkeypatch, *addresses)
+            async with wsrs.WebSocketServer(port=0, host="several.example") as server:
+                address: Any = server.address()
+                assert address["address"] == "127.0.0.1"
+                async with wsrs.WebSocket(f"ws://127.0.0.1:{address['port']}") as ws:
+                    assert ws.ready_state == wsrs.OPEN
+
+    async def test_a_family_that_the_machine_lacks_is_passed_over(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        _without_ipv6(monkeypatch, at="socket")
+        _resolves_to(monkeypatch, "::1", "127.0.0.1")
+        async with wsrs.WebSocketServer(port=0, host="localhost.example") as server:
+            address: Any = server.address()
+            assert address["address"] == "127.0.0.1"
+
+    async def test_none_of_several_addresses(self, monkeypatch: pytest.MonkeyPatch, reports: Reports) -> None:
+        _resolves_to(monkeypatch, "2001:db8::1", "192.0.2.1")
+        server = wsrs.WebSocketServer(port=0, host="several.example")
+        (error,) = await within(listen(server, "error"))
+        assert error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+        assert "cannot listen on 2001:db8::1 port 0" in error.strerror
+        assert "cannot listen on 192.0.2.1 port 0" in error.strerror
+
+    async def test_an_address_that_is_taken_is_not_passed_over(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
+        with socket.create_server(("127.0.0.2", 0)) as taken:
+            port = taken.getsockname()[1]
+            _resolves_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+            server = wsrs.WebSocketServer(port=port, host="several.example")
+            (error,) = await within(listen(server, "error"))
+            assert error.errno == errno.EADDRINUSE
+        socket.create_server(("127.0.0.1", port)).close()
+
+    if socket.has_dualstack_ipv6():
+
+        @pytest.mark.parametrize("host", [None, "::", "0:0:0:0:0:0:0:0"])
+        async def test_the_address_of_all_is_of_both_families(
+            self, reports: Reports, host: str | None
+        ) -> None:
+            async with wsrs.WebSocketServer(port=0, host=host) as server:
+                address: Any = server.address()
+                assert (address["address"], address["family"]) == ("::", "IPv6")
+                for url in (f"ws://[::1]:{address['port']}", f"ws://127.0.0.1:{address['port']}"):
+                    async with wsrs.WebSocket(url) as ws:
+                        assert ws.ready_state == wsrs.OPEN
+
+        async def test_one_address_of_all_beside_the_other(
+            self, monkeypatch: pytest.MonkeyPatch, reports: Reports
+        ) -> None:
+            _resolves_to(monkeypatch, "0.0.0.0", "::")
+            async with wsrs.WebSocketServer(port=0, host="all.example") as server:
+                port = server.address()["port"]  # type: ignore[index, call-overload]
+                for url in (f"ws://[::1]:{port}", f"ws://127.0.0.1:{port}"):
+                    async with wsrs.WebSocket(url) as ws:
+                        assert ws.ready_state == wsrs.OPEN
+
+    @pytest.mark.parametrize("at", ["socket", "bind"])
+    async def test_every_address_of_a_system_that_has_ipv6_without_an_address(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports, at: str
+    ) -> None:
+        _without_ipv6(monkeypatch, at=at)
+        async with wsrs.WebSocketServer(port=0) as server:
+            address: Any = server.address()
+            assert (address["address"], address["family"]) == ("0.0.0.0", "IPv4")
+        server = wsrs.WebSocketServer(port=0, host="::")
+        (error,) = await within(listen(server, "error"))
+        assert "cannot listen on :: port 0" in error.strerror
+
+    async def test_every_address_where_the_port_is_taken(self, reports: Reports) -> None:
+        async with wsrs.WebSocketServer(port=0) as server:
+            address: Any = server.address()
+            other = wsrs.WebSocketServer(port=address["port"])
+            (error,) = await within(listen(other, "error"))
+            assert error.errno == errno.EADDRINUSE
 
     async def test_a_socket_that_the_loop_cannot_serve_frees_its_port(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports

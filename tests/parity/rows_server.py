@@ -86,7 +86,13 @@ SERVER_SECTIONS = (
                 """The protocols are the keys of a dict (`collections.abc.KeysView`), a set that keeps the client's order as
                 JavaScript's does. Use `"chat" in protocols` for `has`, and `next(iter(protocols))` for the first.""",
             ),
-            row("host", "host", f"{LISTENING} TestListening::test_the_name_of_a_host_is_resolved"),
+            row(
+                "host",
+                "host",
+                f"{LISTENING} TestListening::test_the_name_of_a_host_is_resolved "
+                "test_of_several_addresses_those_that_the_machine_lacks_are_passed_over",
+                "A server listens on every address of a name that the machine has; Node listens on the first one only.",
+            ),
             row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),
             row(
                 "path",

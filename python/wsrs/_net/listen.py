@@ -22,6 +22,8 @@ __all__ = ["Place", "Serving", "adopt", "bind_tcp", "bind_unix", "describe", "ne
 
 _Info = tuple[socket.AddressFamily, tuple[Any, ...]]
 _ATTEMPTS = 8
+_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""Errors of an address that this machine does not have, such as ::1 in a container without IPv6."""
 
 
 class Place(NamedTuple):
@@ -58,12 +60,26 @@ async def resolve(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list
 def bind_tcp(place: Place, infos: Sequence[_Info] | None = None) -> list[socket.socket]:
     """Return listening sockets for `place`: on the resolved `infos`, its address, or on every address.
 
-    As in Node, every address means one socket of both families if the system has IPv6.
+    As in Node, every address means one socket of both families if the system has IPv6, and so does "::".
+    Of several addresses, those that the machine does not have are passed over.
     Raises OSError with the address in its message.
     """
     port = place.port or 0
-    if infos is None:
-        infos = _every_address(port) if not place.host else [i for i in [_literal(place.host, port)] if i]
+    if infos is None and place.host:
+        infos = [info for info in [_literal(place.host, port)] if info]
+    if infos is not None:
+        return _bind_same_port(place, infos, port)
+    if socket.has_dualstack_ipv6():
+        try:
+            return _bind_all(place, [(socket.AF_INET6, ("::", port, 0, 0))])
+        except OSError as error:
+            # As Node does: a system may know IPv6, and still have no address of it.
+            if error.errno not in _NOT_HERE:
+                raise
+    return _bind_all(place, [(socket.AF_INET, ("0.0.0.0", port))])
+
+
+def _bind_same_port(place: Place, infos: Sequence[_Info], port: int) -> list[socket.socket]:
     attempts = 0
     while True:
         try:
@@ -76,20 +92,22 @@ def bind_tcp(place: Place, infos: Sequence[_Info] | None = None) -> list[socket.
                 raise
 
 
-def _every_address(port: int) -> list[_Info]:
-    if socket.has_dualstack_ipv6():
-        return [(socket.AF_INET6, ("::", port, 0, 0))]
-    return [(socket.AF_INET, ("0.0.0.0", port))]
-
-
 def _bind_all(place: Place, infos: Sequence[_Info]) -> list[socket.socket]:
     sockets: list[socket.socket] = []
+    missing: list[OSError] = []
     try:
         for family, wanted in infos:
             address = wanted
             if sockets and not place.port:
                 address = (wanted[0], sockets[0].getsockname()[1], *wanted[2:])
-            sockets.append(_bind_one(place, family, address))
+            try:
+                sockets.append(_bind_one(place, family, address, alone=len(infos) == 1))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                missing.append(error)
+        if missing and not sockets:
+            raise OSError(missing[0].errno, "; ".join(str(error.strerror) for error in missing))
     except BaseException:
         for sock in sockets:
             sock.close()
@@ -97,9 +115,12 @@ def _bind_all(place: Place, infos: Sequence[_Info]) -> list[socket.socket]:
     return sockets
 
 
-def _bind_one(place: Place, family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+def _bind_one(
+    place: Place, family: socket.AddressFamily, address: tuple[Any, ...], *, alone: bool
+) -> socket.socket:
+    sock: socket.socket | None = None
     try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
         if os.name == "posix":  # pragma: no branch: Windows
             # Not on Windows, where it would let two servers share a port.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -108,17 +129,20 @@ def _bind_one(place: Place, family: socket.AddressFamily, address: tuple[Any, ..
                 raise ValueError("reuse_port is not supported by this system")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
-            both = 0 if address[0] == "::" and not place.host else 1
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, both)
+            # Beside a socket for 0.0.0.0, one of both families could not be bound.
+            both = alone and address[0] == "::" and socket.has_dualstack_ipv6()
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
         sock.bind(address)
         return _listen(sock, place.backlog)
     except OSError as error:
-        sock.close()
+        if sock is not None:
+            sock.close()
         raise OSError(
             error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
         ) from None
     except BaseException:
-        sock.close()
+        if sock is not None:
+            sock.close()
         raise
 
 

@@ -32,6 +32,12 @@ def _resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
 
 
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
 def _without_ipv6(monkeypatch: pytest.MonkeyPatch, *, at: str) -> None:
     """The system says that it knows IPv6, but sockets cannot be made, or not be bound."""
 
@@ -183,9 +189,7 @@ class TestTcp:
             raise OSError(errno.EMFILE, "Too many open files")
 
         monkeypatch.setattr(asyncio.get_running_loop(), "create_server", full)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(CERTIFICATE)
-        server = HttpServer(ssl=context)
+        server = HttpServer(ssl=_server_context())
         heard = listen(server, "error")
         server.listen(0, "127.0.0.1")
         address: Any = server.address()
@@ -228,6 +232,37 @@ class TestUnixSockets:
         server.close()
         await within(server.wait_closed())
         assert path.read_text() == "another program's"
+
+    @pytest.mark.parametrize("listens", [False, True])
+    @pytest.mark.parametrize("secure", [False, True])
+    async def test_the_file_of_a_socket_that_was_handed_over_stays(
+        self, serve: Serve, transports: str, tmp_path: Path, secure: bool, listens: bool
+    ) -> None:
+        """As with socket activation: whoever has bound the socket hands it to the next server too."""
+        path = tmp_path / "socket"
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.bind(str(path))
+            if listens:
+                sock.listen()
+            server = await serve(sock=sock.dup(), ssl=_server_context() if secure else None)
+            server.close()
+            await within(server.wait_closed())
+            assert path.is_socket()
+            again = await serve(sock=sock.dup())
+            async with wsrs.WebSocket(again.url) as ws:
+                assert ws.ready_state == wsrs.OPEN
+        assert path.is_socket()
+
+    @pytest.mark.parametrize("secure", [False, True])
+    async def test_the_file_of_a_socket_of_its_own_is_removed(
+        self, serve: Serve, transports: str, tmp_path: Path, secure: bool
+    ) -> None:
+        path = tmp_path / "socket"
+        server = await serve(unix=path, ssl=_server_context() if secure else None)
+        assert path.is_socket()
+        server.close()
+        await within(server.wait_closed())
+        assert not path.exists()
 
     async def test_a_unix_socket_whose_file_is_gone_can_be_served(self, serve: Serve, tmp_path: Path) -> None:
         path = tmp_path / "socket"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import inspect
 import os
 import socket
 import stat
@@ -194,11 +195,14 @@ def describe(sock: socket.socket) -> dict[str, Any] | str:
 class Serving:
     """Listening sockets that are being served, until `close`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sockets: list[socket.socket]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sockets: list[socket.socket], *, handed_over: bool = False
+    ) -> None:
+        """`handed_over`: the program has bound the socket, so the file of a Unix socket is not ours."""
         self._loop = loop
         self.sockets = sockets
         self._closers: list[Callable[[], object]] = []
-        self._path = _own_path(sockets[0])
+        self._path = None if handed_over else _own_path(sockets[0])
 
     async def start(
         self, factory: Callable[[], asyncio.Protocol], ssl: SSLContext | None, timeout: float = 0.0
@@ -213,7 +217,11 @@ class Serving:
             if reactor is not None:
                 self._closers.append(reactor.listen(sock, factory).close)
             elif sock.family == getattr(socket, "AF_UNIX", None):
-                server = await self._loop.create_unix_server(factory, sock=sock, **secure)
+                create = self._loop.create_unix_server
+                if "cleanup_socket" in inspect.signature(create).parameters:
+                    # It would remove the file even of a socket that it has not bound.
+                    secure = {**secure, "cleanup_socket": False}
+                server = await create(factory, sock=sock, **secure)
                 self._closers.append(server.close)
             else:
                 server = await self._loop.create_server(factory, sock=sock, **secure)

@@ -121,7 +121,7 @@ class HttpServer(EventEmitter):
             self._error = error
             return self
         if sockets:
-            self._serving = listening.Serving(self._loop, sockets)
+            self._serving = listening.Serving(self._loop, sockets, handed_over=place.sock is not None)
         self._starting = self._loop.create_task(self._start(place))
         keep(self._starting)
         return self

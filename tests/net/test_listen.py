@@ -17,7 +17,7 @@ from wsrs._net.listen import Place, bind_tcp
 from wsrs.http import HttpServer
 
 from ..conftest import Reports, Serve
-from ..peers import Peer, listen, upgrade_request, within
+from ..peers import listen, within
 
 CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
 
@@ -202,94 +202,6 @@ class TestTcp:
             sock.bind(("127.0.0.1", address["port"]))
 
 
-class TestUnixSockets:
-    async def test_unix_sockets_are_refused_if_the_system_has_none(
-        self, monkeypatch: pytest.MonkeyPatch, reports: Reports, tmp_path: Path
-    ) -> None:
-        with monkeypatch.context() as system:
-            system.delattr(socket, "AF_UNIX")
-            with pytest.raises(ValueError, match="unix sockets are not supported by this system"):
-                wsrs.WebSocketServer(unix=str(tmp_path / "socket"))
-            ws = wsrs.WebSocket(f"ws+unix:{tmp_path}/socket:/")
-            with pytest.raises(OSError, match="unix sockets are not supported by this system"):
-                await within(ws.wait_open())
-
-    async def test_a_unix_socket_in_a_missing_folder_is_an_error(
-        self, reports: Reports, tmp_path: Path
-    ) -> None:
-        server = wsrs.WebSocketServer(unix=tmp_path / "none" / "socket")
-        (error,) = await within(listen(server, "error"))
-        assert error.errno == errno.ENOENT
-        assert f"cannot listen on '{tmp_path}/none/socket'" in error.strerror
-
-    async def test_a_file_that_took_the_place_of_a_unix_socket_stays(
-        self, serve: Serve, tmp_path: Path
-    ) -> None:
-        path = tmp_path / "socket"
-        server = await serve(unix=str(path))
-        path.unlink()
-        path.write_text("another program's")
-        server.close()
-        await within(server.wait_closed())
-        assert path.read_text() == "another program's"
-
-    @pytest.mark.parametrize("listens", [False, True])
-    @pytest.mark.parametrize("secure", [False, True])
-    async def test_the_file_of_a_socket_that_was_handed_over_stays(
-        self, serve: Serve, transports: str, tmp_path: Path, secure: bool, listens: bool
-    ) -> None:
-        """As with socket activation: whoever has bound the socket hands it to the next server too."""
-        path = tmp_path / "socket"
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.bind(str(path))
-            if listens:
-                sock.listen()
-            server = await serve(sock=sock.dup(), ssl=_server_context() if secure else None)
-            server.close()
-            await within(server.wait_closed())
-            assert path.is_socket()
-            again = await serve(sock=sock.dup())
-            async with wsrs.WebSocket(again.url) as ws:
-                assert ws.ready_state == wsrs.OPEN
-        assert path.is_socket()
-
-    @pytest.mark.parametrize("secure", [False, True])
-    async def test_the_file_of_a_socket_of_its_own_is_removed(
-        self, serve: Serve, transports: str, tmp_path: Path, secure: bool
-    ) -> None:
-        path = tmp_path / "socket"
-        server = await serve(unix=path, ssl=_server_context() if secure else None)
-        assert path.is_socket()
-        server.close()
-        await within(server.wait_closed())
-        assert not path.exists()
-
-    async def test_a_unix_socket_whose_file_is_gone_can_be_served(self, serve: Serve, tmp_path: Path) -> None:
-        path = tmp_path / "socket"
-        sock = socket.socket(socket.AF_UNIX)
-        sock.bind(str(path))
-        path.unlink()
-        server = await serve(sock=sock)
-        path.write_text("another program's")
-        server.close()
-        await within(server.wait_closed())
-        assert path.exists()
-
-    if sys.platform == "linux":
-
-        async def test_a_unix_socket_with_an_abstract_name(self, serve: Serve) -> None:
-            """Linux's abstract names begin with a NUL."""
-            path = f"\0wsrs-test-{id(self):x}"
-            server = await serve(unix=path)
-            assert server.address() == path
-            with socket.socket(socket.AF_UNIX) as sock:
-                sock.connect(path)
-                peer = Peer(*await within(asyncio.open_connection(sock=sock.dup())))
-            peer.write(upgrade_request())
-            assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
-            await peer.close()
-
-
 class TestSocketsOfTheCaller:
     async def test_a_given_socket_may_listen_already(self, serve: Serve) -> None:
         sock = socket.create_server(("127.0.0.1", 0))
@@ -303,6 +215,54 @@ class TestSocketsOfTheCaller:
             pytest.raises(ValueError, match="sock must be a stream socket"),
         ):
             wsrs.WebSocketServer(sock=sock)
+
+
+if sys.platform == "linux":
+
+    class TestBacklog:
+        """How many connections the system completes before the server accepts one."""
+
+        @pytest.mark.parametrize("backlog", [0, 3, None])
+        @pytest.mark.parametrize("secure", [False, True])
+        @pytest.mark.parametrize("kind", ["tcp", "unix", "handed over", "listening"])
+        async def test_it_is_that_of_the_option_on_every_kind_of_socket(
+            self, serve: Serve, transports: str, tmp_path: Path, kind: str, secure: bool, backlog: int | None
+        ) -> None:
+            place: Any = {"unix": tmp_path / "socket"} if kind == "unix" else {}
+            if kind in ("handed over", "listening"):
+                place["sock"] = socket.socket()
+                place["sock"].bind(("127.0.0.1", 0))
+            if kind == "listening":
+                place["sock"].listen(2)
+            server = await serve(**place, backlog=backlog, ssl=_server_context() if secure else None)
+            (listening,) = server._http._serving.sockets
+            # Linux completes one more than the backlog.
+            assert _completed(listening, 10) == min(10, 511 if backlog is None else backlog + 1)
+            if kind != "unix":  # where the loop does not wait for a place in a backlog that is full
+                url = server.url.replace("ws:", "wss:") if secure else server.url
+                async with wsrs.WebSocket(url, reject_unauthorized=False if secure else None) as ws:
+                    assert ws.ready_state == wsrs.OPEN
+
+
+def _completed(listening: socket.socket, attempts: int) -> int:
+    """How many of some connections the system completes while the loop does not run."""
+    clients = [socket.socket(listening.family) for _ in range(attempts)]
+    try:
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(listening.getsockname())
+        return sum(map(_is_connected, clients))
+    finally:
+        for client in clients:
+            client.close()
+
+
+def _is_connected(client: socket.socket) -> bool:
+    try:
+        client.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 class TestListen:

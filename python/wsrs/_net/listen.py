@@ -166,15 +166,12 @@ def bind_unix(place: Place) -> list[socket.socket]:
 
 
 def adopt(place: Place) -> list[socket.socket]:
-    """Return the socket that the program has bound, and listen on it if it has not."""
+    """Return the socket that the program has bound. If it listens already, it gets our backlog."""
     sock = place.sock
     assert sock is not None
     if sock.type != socket.SOCK_STREAM:
         raise ValueError(f"sock must be a stream socket: {sock!r}")
-    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        return [_listen(sock, place.backlog)]
-    sock.setblocking(False)
-    return [sock]
+    return [_listen(sock, place.backlog)]
 
 
 def _listen(sock: socket.socket, backlog: int) -> socket.socket:
@@ -205,7 +202,11 @@ class Serving:
         self._path = None if handed_over else _own_path(sockets[0])
 
     async def start(
-        self, factory: Callable[[], asyncio.Protocol], ssl: SSLContext | None, timeout: float = 0.0
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        ssl: SSLContext | None,
+        timeout: float = 0.0,
+        backlog: int = 511,
     ) -> None:
         """Accept connections, each with a protocol of its own from `factory`.
 
@@ -221,11 +222,13 @@ class Serving:
                 if "cleanup_socket" in inspect.signature(create).parameters:
                     # It would remove the file even of a socket that it has not bound.
                     secure = {**secure, "cleanup_socket": False}
-                server = await create(factory, sock=sock, **secure)
-                self._closers.append(server.close)
+                self._closers.append((await create(factory, sock=sock, **secure)).close)
             else:
                 server = await self._loop.create_server(factory, sock=sock, **secure)
                 self._closers.append(server.close)
+            # The loop has given it a backlog of its own, which is also how many it accepts at once.
+            # So ours is not given to the loop: with 0 it would accept none.
+            sock.listen(backlog)
 
     def close(self) -> None:
         """Stop accepting and close the sockets."""

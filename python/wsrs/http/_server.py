@@ -97,7 +97,8 @@ class HttpServer(EventEmitter):
         """Listen on a TCP port (0: any), `unix=` path or `sock=`; `callback` listens to `'listening'`.
 
         `'listening'` follows in a later tick, or `'error'` with the OSError. Options: `port`, `host`,
-        `backlog` (511), `reuse_port`, `unix`, `sock` (bound or listening; closed with the server).
+        `backlog` (511), `reuse_port`, `unix`, `sock` (bound or listening; closed with the server). A socket
+        that listens already gets the backlog of `backlog` too, as in Node.
         """
         if self._serving is not None or self._starting is not None:
             raise RuntimeError("the server listens already")
@@ -133,7 +134,7 @@ class HttpServer(EventEmitter):
                 assert place.port is not None
                 infos = await listening.resolve(self._loop, place.host, place.port)
                 self._serving = listening.Serving(self._loop, listening.bind_tcp(place, infos))
-            await self._serving.start(partial(ServerProtocol, self), self._ssl, self._timeout)
+            await self._serving.start(partial(ServerProtocol, self), self._ssl, self._timeout, place.backlog)
         except OSError as error:
             if self._serving is not None:
                 self._serving.close()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WebSocketServer"]
 
-_LISTEN_OPTIONS = ("port", "unix", "sock", "backlog", "host", "reuse_port")
+_LISTEN_OPTIONS = ("port", "unix", "unix_mode", "sock", "backlog", "host", "reuse_port")
 _HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "response_timeout", "ssl")
 
 _RUNNING, _CLOSING, _CLOSED = range(3)
@@ -50,7 +50,8 @@ class WebSocketServer(EventEmitter):
     Events: `'listening'`, `'connection'` (websocket, request), `'headers'` (list of header lines,
     request), `'error'` (exception), `'wsClientError'` (exception, transport, request), `'close'`.
 
-    Options: `port` (0: a free one) with `host` and `reuse_port`; `unix` (a path); `sock` (bound or
+    Options: `port` (0: a free one) with `host` and `reuse_port`; `unix` (a path) with
+    `unix_mode` (the permissions of its file, as in 0o660; by default what the umask leaves); `sock` (bound or
     listening); each with `backlog` (511), `ssl`, `max_header_bytes` (16 KiB), `max_headers` (128) and
     `response_timeout` (10 s, see `HttpServer`).
     `server`: an `HttpServer`, or an `aiohttp.web.Application` (see `wsrs.aiohttp`), which its owner starts

@@ -158,7 +158,7 @@ class TestTcp:
         ) -> None:
             _resolves_to(monkeypatch, "0.0.0.0", "::")
             async with wsrs.WebSocketServer(port=0, host="all.example") as server:
-                port = server.address()["port"]  # type: ignore[index, call-overload]
+                port = server.address()["port"]  # type: ignore[index]
                 for url in (f"ws://[::1]:{port}", f"ws://127.0.0.1:{port}"):
                     async with wsrs.WebSocket(url) as ws:
                         assert ws.ready_state == wsrs.OPEN

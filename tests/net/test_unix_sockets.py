@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import wsrs
+from wsrs.http import HttpServer
 
 from ..conftest import Reports, Serve
 from ..peers import Peer, listen, upgrade_request, within
@@ -111,3 +114,79 @@ class TestUnixSockets:
             peer.write(upgrade_request())
             assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
             await peer.close()
+
+
+class TestUnixMode:
+    @pytest.mark.parametrize("mode", [0, 0o600, 0o660, 0o777])
+    @pytest.mark.parametrize("spelling", ["unix_mode", "unixMode"])
+    async def test_the_permissions_of_its_file(
+        self, serve: Serve, tmp_path: Path, spelling: str, mode: int
+    ) -> None:
+        path = tmp_path / "socket"
+        await serve(unix=path, **{spelling: mode})
+        assert path.stat().st_mode & 0o7777 == mode
+
+    async def test_by_default_they_are_what_the_umask_leaves(self, serve: Serve, tmp_path: Path) -> None:
+        before = os.umask(0o027)
+        try:
+            await serve(unix=tmp_path / "socket")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "socket").stat().st_mode & 0o7777 == 0o750
+
+    async def test_they_are_set_before_anybody_can_connect(
+        self, monkeypatch: pytest.MonkeyPatch, serve: Serve, tmp_path: Path
+    ) -> None:
+        path, refused = tmp_path / "socket", []
+        chmod = os.chmod
+
+        def watched(name: str, mode: int) -> None:
+            with socket.socket(socket.AF_UNIX) as client:
+                refused.append(client.connect_ex(name))
+            chmod(name, mode)
+
+        monkeypatch.setattr(os, "chmod", watched)
+        await serve(unix=path, unix_mode=0o600)
+        assert refused == [errno.ECONNREFUSED]
+
+    async def test_permissions_that_cannot_be_set(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports, tmp_path: Path
+    ) -> None:
+        def refused(name: str, mode: int) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "chmod", refused)
+        path = tmp_path / "socket"
+        server = wsrs.WebSocketServer(unix=path, unix_mode=0o600)
+        (error,) = await within(listen(server, "error"))
+        assert error.errno == errno.EPERM
+        assert f"cannot listen on '{path}'" in error.strerror
+        assert not path.exists()
+
+    @pytest.mark.parametrize("value", ["600", 6.0, True])
+    async def test_a_mode_of_another_type(self, reports: Reports, tmp_path: Path, value: object) -> None:
+        with pytest.raises(TypeError, match="unix_mode must be an int"):
+            wsrs.WebSocketServer(unix=tmp_path / "socket", unix_mode=value)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("value", [-1, 0o1000, 2**64])
+    async def test_a_mode_that_is_none(self, reports: Reports, tmp_path: Path, value: int) -> None:
+        with pytest.raises(ValueError, match="unixMode must be 0 to 511, not"):
+            wsrs.WebSocketServer(unix=tmp_path / "socket", unixMode=value)
+
+    @pytest.mark.parametrize(
+        "options", [{"port": 0}, {"sock": socket.socket()}, {"no_server": True}, {"server": HttpServer}]
+    )
+    async def test_without_a_unix_socket_it_is_refused(self, reports: Reports, options: Any) -> None:
+        options = {name: value() if value is HttpServer else value for name, value in options.items()}
+        with pytest.raises(TypeError, match="unix_mode has no meaning"):
+            wsrs.WebSocketServer(**options, unix_mode=0o600)
+
+    async def test_listen_refuses_it_without_a_unix_socket(self, reports: Reports) -> None:
+        with pytest.raises(TypeError, match="listen: unix_mode has no meaning without unix"):
+            HttpServer().listen(port=0, unix_mode=0o600)
+
+    if sys.platform == "linux":
+
+        async def test_an_abstract_name_has_no_file(self, reports: Reports) -> None:
+            with pytest.raises(ValueError, match="unix_mode: the abstract name"):
+                wsrs.WebSocketServer(unix="\0wsrs-test-mode", unix_mode=0o600)

@@ -82,6 +82,12 @@ BEYOND_SECTIONS = (
                 "TestListening::test_a_server_may_listen_on_a_unix_socket",
                 "The path of a Unix socket to listen on.",
             ),
+            row(
+                "unixMode",
+                "unix_mode",
+                "TestUnixMode::test_the_permissions_of_its_file",
+                "The permissions of the Unix socket's file, as in 0o660. By default they are what the umask leaves.",
+            ),
         ),
     ),
     Section(

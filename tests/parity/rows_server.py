@@ -90,7 +90,7 @@ SERVER_SECTIONS = (
                 "host",
                 "host",
                 f"{LISTENING} TestListening::test_the_name_of_a_host_is_resolved "
-                "test_of_several_addresses_those_that_the_machine_lacks_are_passed_over",
+                "TestTcp::test_of_several_addresses_those_that_the_machine_lacks_are_passed_over",
                 "A server listens on every address of a name that the machine has; Node listens on the first one only.",
             ),
             row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),

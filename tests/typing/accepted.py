@@ -201,6 +201,8 @@ def options_in_both_spellings() -> None:
     deflate: DeflateOptions = {"serverMaxWindowBits": 10, "zlibDeflateOptions": {"memLevel": 8}}
     assert_type(WebSocketServer(server, lambda: None), WebSocketServer)
     WebSocketServer(port=0, close_timeout=0.5, per_message_deflate=deflate, web_socket=Mine)
+    WebSocketServer(unix="/x", unixMode=0o660)
+    HttpServer().listen(unix="/x", unix_mode=0o600)
     WebSocketServer({"noServer": True, "WebSocket": Mine, "clientTracking": False})
     WebSocketServer(no_server=True, verify_client=one_parameter)
     WebSocketServer(noServer=True, verifyClient=two_parameters)

@@ -33,6 +33,7 @@ class Place(NamedTuple):
     port: int | None = None
     host: str | None = None
     unix: str | None = None
+    unix_mode: int | None = None
     sock: socket.socket | None = None
     backlog: int = 511
     reuse_port: bool = False
@@ -152,15 +153,23 @@ def bind_unix(place: Place) -> list[socket.socket]:
     if not hasattr(socket, "AF_UNIX"):
         raise ValueError("unix sockets are not supported by this system")
     path = str(place.unix)
-    if not path.startswith("\0"):
+    if path.startswith("\0"):
+        if place.unix_mode is not None:
+            raise ValueError(f"unix_mode: the abstract name {path!r} has no file")
+    else:
         with suppress(FileNotFoundError):
             if stat.S_ISSOCK(os.stat(path).st_mode):
                 os.remove(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)
+        if place.unix_mode is not None:
+            # Nobody can connect before `listen`, so nobody does who is about to be kept out.
+            os.chmod(path, place.unix_mode)
         return [_listen(sock, place.backlog)]
     except OSError as error:
+        if (own := _own_path(sock)) is not None:
+            _remove(*own)
         sock.close()
         raise OSError(error.errno, f"cannot listen on {path!r}: {error.strerror or error}") from None
 
@@ -233,11 +242,7 @@ class Serving:
     def close(self) -> None:
         """Stop accepting and close the sockets."""
         if self._path is not None:
-            path, identity = self._path
-            with suppress(OSError):
-                found = os.stat(path)
-                if (found.st_dev, found.st_ino) == identity:
-                    os.remove(path)
+            _remove(*self._path)
             self._path = None
         for close in self._closers:
             close()
@@ -256,3 +261,11 @@ def _own_path(sock: socket.socket) -> tuple[str, tuple[int, int]] | None:
     except (OSError, ValueError):
         return None
     return path, (found.st_dev, found.st_ino)
+
+
+def _remove(path: str, identity: tuple[int, int]) -> None:
+    """Remove the file of a Unix socket, unless another took its place."""
+    with suppress(OSError):
+        found = os.stat(path)
+        if (found.st_dev, found.st_ino) == identity:
+            os.remove(path)

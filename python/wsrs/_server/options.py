@@ -73,6 +73,8 @@ def _check_places(options: Mapping[str, Any], given: frozenset[str]) -> None:
     useless = set(_LISTEN_OPTIONS) & given if place in ("server", "no_server", "sock", "unix") else set()
     if place in ("unix", "sock"):
         useless -= {"backlog"}
+    if place != "unix":
+        useless |= {"unix_mode"} & given
     if place in ("server", "no_server"):
         useless |= _OF_OWN_HTTP & given
     if useless:

@@ -139,6 +139,8 @@ class _Listen(TypedDict, total=False):
     reusePort: bool | None
     sock: socket.socket | None
     unix: str | os.PathLike[str] | None
+    unix_mode: int | None
+    unixMode: int | None
 
 
 class ListenOptions(_Listen, total=False):

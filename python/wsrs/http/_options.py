@@ -24,6 +24,7 @@ LISTENING = [
     Option("reuse_port", "reusePort", boolean, False),
     Option("sock", "sock", instance_of("a socket", socket.socket)),
     Option("unix", "unix", path),
+    Option("unix_mode", "unixMode", integer(0, 0o777)),
 ]
 
 HTTP_SERVER = OptionTable("HttpServer", [*HTTP_LIMITS, SSL])

@@ -97,8 +97,9 @@ class HttpServer(EventEmitter):
         """Listen on a TCP port (0: any), `unix=` path or `sock=`; `callback` listens to `'listening'`.
 
         `'listening'` follows in a later tick, or `'error'` with the OSError. Options: `port`, `host`,
-        `backlog` (511), `reuse_port`, `unix`, `sock` (bound or listening; closed with the server). A socket
-        that listens already gets the backlog of `backlog` too, as in Node.
+        `backlog` (511; as in Node, a socket that listens already gets it too), `reuse_port`, `unix`,
+        `unix_mode` (the permissions of its file, as in 0o660; by default what the umask leaves), `sock`
+        (bound or listening; closed with the server).
         """
         if self._serving is not None or self._starting is not None:
             raise RuntimeError("the server listens already")
@@ -109,6 +110,8 @@ class HttpServer(EventEmitter):
             options = LISTEN.resolve({k: v for k, v in named.items() if v is not None}, keywords)
         if sum(options[name] is not None for name in ("port", "unix", "sock")) != 1:
             raise TypeError('listen: one and only one of "port", "unix" or "sock" must be given')
+        if options["unix_mode"] is not None and options["unix"] is None:
+            raise TypeError("listen: unix_mode has no meaning without unix")
         if callback is not None:
             self.once("listening", callback)
         place = listening.Place(**options)

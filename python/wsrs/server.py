@@ -15,7 +15,7 @@ from wsrs._server.options import server_options
 from wsrs._websocket.opening import connection_options
 from wsrs._websocket.stats import ServerStats
 from wsrs.events import EventEmitter
-from wsrs.http._server import HttpServer, was_failure_raised
+from wsrs.http._server import HttpServer, emit_failure
 from wsrs.http._server import where as where_listening
 from wsrs.websocket import WebSocket
 
@@ -183,8 +183,8 @@ class WebSocketServer(EventEmitter):
         self.emit("listening")
 
     def _on_error(self, error: BaseException) -> None:
-        if self.listener_count("error") or self._http is None or not was_failure_raised(self._http):
-            self.emit("error", error)
+        assert self._http is not None
+        emit_failure(self._http, self, error)
 
     def _on_upgrade(self, request: Request, transport: asyncio.Transport, head: bytes) -> None:
         self.handle_upgrade(request, transport, head, self._emit_connection)

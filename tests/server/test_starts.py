@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import errno
 import os
 import socket
 from typing import Any
@@ -32,6 +34,100 @@ class TestEntering:
         with pytest.raises(RuntimeError, match="the server was closed"):
             await bare.__aenter__()
         await within(bare.wait_closed())
+
+
+def _waiting_in_a_task_of_a_task(server: Any) -> Any:
+    async def outer() -> None:
+        await asyncio.create_task(server.wait_listening())
+
+    return asyncio.create_task(outer())
+
+
+SERVERS: tuple[Any, ...] = (
+    lambda port, host: wsrs.WebSocketServer(port=port, host=host),
+    lambda port, host: HttpServer().listen(port, host),
+)
+WAITS: dict[str, Any] = {
+    "wait_for": lambda server: asyncio.wait_for(server.wait_listening(), 5),
+    "a task": lambda server: asyncio.create_task(server.wait_listening()),
+    "wait_for in a task": lambda server: asyncio.create_task(asyncio.wait_for(server.wait_listening(), 5)),
+    "a task in a task": _waiting_in_a_task_of_a_task,
+    "gather": lambda server: asyncio.gather(server.wait_listening()),
+    "a shield": lambda server: asyncio.shield(server.wait_listening()),
+    "nothing": lambda server: server.wait_listening(),
+}
+
+
+class TestFailing:
+    """A failure is told once: to a listener, by an exception, or else to the loop's handler."""
+
+    @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    async def test_what_a_wait_raises_is_not_reported_to_the_loop(
+        self, reports: Reports, host: str, wait: Any
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            for make in SERVERS:
+                server = make(port, host)
+                with pytest.raises(OSError, match="cannot listen on"):
+                    await within(wait(server))
+                await _some_ticks()
+        assert not reports
+
+    async def test_serve_forever_raises_it(self, reports: Reports) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server = wsrs.WebSocketServer(port=taken.getsockname()[1], host="127.0.0.1")
+            with pytest.raises(OSError, match="cannot listen on"):
+                await within(asyncio.create_task(server.serve_forever()))
+            await _some_ticks()
+
+    async def test_what_nobody_waits_for_is_reported_to_the_loop_once(self, reports: Reports) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            for make in SERVERS:
+                server = make(port, "127.0.0.1")
+                assert not reports
+                await _some_ticks()
+                report = reports.take()
+                assert report["emitter"] is server
+                assert "cannot listen on" in str(report["exception"])
+
+    async def test_a_listener_hears_it_at_once_and_so_does_a_wait(self, reports: Reports) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server = wsrs.WebSocketServer(port=taken.getsockname()[1], host="127.0.0.1")
+            (heard,) = await within(listen(server, "error"))
+            with pytest.raises(OSError, match="cannot listen on") as raised:
+                await server.wait_listening()
+            assert raised.value is heard
+
+    async def test_another_failure_is_reported_though_the_first_was_raised(self, reports: Reports) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server = HttpServer()
+            for _ in range(2):
+                server.listen(taken.getsockname()[1], "127.0.0.1")
+                with pytest.raises(OSError, match="cannot listen on"):
+                    await server.wait_listening()
+            await _some_ticks()
+            server.listen(taken.getsockname()[1], "127.0.0.1")
+            await _some_ticks()
+            assert "cannot listen on" in str(reports.take()["exception"])
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    async def test_an_http_server_may_listen_again_after_it(self, reports: Reports, host: str) -> None:
+        """As with Node, in a listener of 'error'."""
+        server = HttpServer()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server.listen(taken.getsockname()[1], host)
+            (error,) = await within(listen(server, "error"))
+            assert error.errno == errno.EADDRINUSE
+        async with server.listen(0, host):
+            assert server.listening
+
+
+async def _some_ticks() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 class TestRepr:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-__all__ = ["Waiters", "running_loop"]
+__all__ = ["Waiters", "once_tasks_wait", "running_loop"]
+
+_TICKS = 3
+"""Ticks until a task that was just made waits for what it will wait for, even within a task of its own:
+before Python 3.12, `asyncio.wait_for` makes one."""
 
 
 def running_loop(what: str) -> asyncio.AbstractEventLoop:
@@ -14,6 +19,19 @@ def running_loop(what: str) -> asyncio.AbstractEventLoop:
     except RuntimeError:
         message = f"a {what} begins its work when it is constructed: construct it inside a running event loop"
         raise RuntimeError(message) from None
+
+
+def once_tasks_wait(
+    loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object, ticks: int = _TICKS
+) -> None:
+    """Call `function` in some ticks, when tasks that were made just now have begun to wait.
+
+    An error is told in this way if nobody listens: the exception of a task that waits may still tell it.
+    """
+    if ticks:
+        loop.call_soon(lambda: once_tasks_wait(loop, function, *args, ticks=ticks - 1))
+    else:
+        function(*args)
 
 
 class Waiters:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsrs._active_core import new_connection
 from wsrs._aio import tls_before_311
-from wsrs._aio.waiters import Waiters
+from wsrs._aio.waiters import Waiters, once_tasks_wait
 from wsrs._websocket import heartbeat
 from wsrs._websocket.closing import Closing
 from wsrs._websocket.opening import connection_options
@@ -173,8 +173,7 @@ class Lifecycle(EventTarget):
         if self.listener_count("error"):
             self.emit("error", error)
         else:
-            # A task that was made in the tick of the constructor may begin to wait a tick later.
-            self._loop.call_soon(self._loop.call_soon, self._unless_told, error)
+            once_tasks_wait(self._loop, self._unless_told, error)
         self._emit_close()
 
     def _unless_told(self, error: BaseException) -> None:

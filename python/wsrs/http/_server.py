@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.callbacks import call_back, check_callback, keep
-from wsrs._aio.waiters import Waiters, running_loop
+from wsrs._aio.waiters import Waiters, once_tasks_wait, running_loop
 from wsrs._net import listen as listening
 from wsrs.errors import HeadError
 from wsrs.events import EventEmitter, Listener
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wsrs.http._messages import Request
     from wsrs.http._response import ServerResponse
 
-__all__ = ["HttpServer", "was_failure_raised", "where"]
+__all__ = ["HttpServer", "emit_failure", "where"]
 
 
 class HttpServer(EventEmitter):
@@ -73,7 +73,8 @@ class HttpServer(EventEmitter):
         self._deadlines = Deadlines(self._loop, self._timeout)
         self._connections: set[ServerProtocol] = set()
         self._serving: listening.Serving | None = None
-        self._starting: asyncio.Task[None] | None = None
+        self._starting: asyncio.Task[None] | asyncio.Handle | None = None
+        """What makes it listen, or tells that it cannot."""
         self._closing = False
         self._closed = False
         self._error: BaseException | None = None
@@ -114,6 +115,10 @@ class HttpServer(EventEmitter):
             raise TypeError("listen: unix_mode has no meaning without unix")
         if callback is not None:
             self.once("listening", callback)
+        if self._error is not None:
+            # As in Node, a listener of `'error'` may try again.
+            self._error = None
+            self._listening_waiters = Waiters(self._loop)
         place = listening.Place(**options)
         try:
             # At once if nothing has to be resolved: then address() is known right away.
@@ -121,13 +126,12 @@ class HttpServer(EventEmitter):
                 None if listening.needs_resolving(place.host) and place.port is not None else _bind(place)
             )
         except OSError as error:
-            self._loop.call_soon(self._fail, error)
-            self._error = error
+            self._starting = self._loop.call_soon(self._fail, error)
             return self
         if sockets:
             self._serving = listening.Serving(self._loop, sockets, handed_over=place.sock is not None)
-        self._starting = self._loop.create_task(self._start(place))
-        keep(self._starting)
+        self._starting = task = self._loop.create_task(self._start(place))
+        keep(task)
         return self
 
     async def _start(self, place: listening.Place) -> None:
@@ -190,10 +194,10 @@ class HttpServer(EventEmitter):
             self._listener_raised("request", error)
 
     def _fail(self, error: BaseException) -> None:
+        self._starting = None
         self._error = error
-        heard = self._listening_waiters.fail(error)
-        if self.listener_count("error") or not heard:
-            self.emit("error", error)
+        self._listening_waiters.fail(error)
+        emit_failure(self, self, error)
 
     def address(self) -> dict[str, Any] | str | None:
         """`{"address", "family", "port"}` of the bound socket, the path of a Unix socket, or None."""
@@ -233,7 +237,7 @@ class HttpServer(EventEmitter):
             return
         self._closing = True
         self.listening = False
-        if self._starting is not None:
+        if isinstance(self._starting, asyncio.Task):
             self._starting.cancel()
         if self._serving is not None:
             self._serving.close()
@@ -285,9 +289,22 @@ def where(server: HttpServer) -> str:
     return repr(found) if found else "nowhere"
 
 
-def was_failure_raised(server: HttpServer) -> bool:
-    """Whether a `wait_listening` has raised, or will raise, why `server` does not listen."""
-    return server._listening_waiters.heard
+def emit_failure(server: HttpServer, emitter: EventEmitter, error: BaseException) -> None:
+    """Emit an `error` of `server` as `'error'` of `emitter`.
+
+    Without a listener it is not emitted if it is why the server does not listen, and a `wait_listening`
+    raises it. That may begin a little later, as within `asyncio.wait_for`.
+    """
+    waiters = server._listening_waiters if server._error is error else None
+
+    def unless_raised() -> None:
+        if waiters is None or not waiters.heard:
+            emitter.emit("error", error)
+
+    if emitter.listener_count("error"):
+        emitter.emit("error", error)
+    else:
+        once_tasks_wait(server._loop, unless_raised)
 
 
 def _bind(place: listening.Place) -> list[Any]:

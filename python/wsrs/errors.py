@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wsrs.http import Response
@@ -24,6 +24,13 @@ class WebSocketError(Exception):
         super().__init__(message)
         self.code = code
         self.close_code = close_code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `copy` and `pickle`. The default would call the constructor with the message alone."""
+        state = dict(self.__dict__)
+        if isinstance(self.__cause__, (WebSocketError, OSError)):
+            state["__cause__"] = self.__cause__
+        return _restored, (type(self), self.args), state
 
 
 class ConnectionClosed(WebSocketError):
@@ -60,7 +67,8 @@ class HandshakeError(WebSocketError):
 
     `response` is the server's answer that a client has refused, as a listener of `'unexpected-response'` gets
     it: `status`, `headers`; or None. The connection is ended, so `await response.read()` returns the part of
-    the body that came with the head, then raises a HandshakeError if that was not all.
+    the body that came with the head, then raises a HandshakeError if that was not all. When the error is
+    pickled, or copied by `copy.deepcopy`, the response becomes a copy that holds what is unread of that part.
     """
 
     status: int | None
@@ -97,3 +105,9 @@ class UpgradeRefused(HeadError):
     def __init__(self, message: str, status: int = 400, headers: dict[str, str] | None = None) -> None:
         super().__init__(message, status)
         self.headers = headers or {}
+
+
+def _restored(cls: type[WebSocketError], args: tuple[object, ...]) -> WebSocketError:
+    error = cls.__new__(cls)
+    error.args = args
+    return error

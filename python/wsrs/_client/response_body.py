@@ -128,3 +128,29 @@ class Body:
         if not part and limit and self._error is not None:
             raise self._error
         return part
+
+    def snapshot(self) -> KeptBody:
+        """A copy of what is there to be read. It ends as this one does, or says that the rest was to come."""
+        error = self._error
+        if self._state != _DONE:
+            error = HandshakeError("The response was copied before the end of its body")
+        return KeptBody(bytes(self._reader._buffer), error)  # type: ignore[attr-defined]
+
+
+class KeptBody:
+    """What was there of a body when its response was copied or pickled."""
+
+    def __init__(self, data: bytes, error: HandshakeError | None) -> None:
+        self._data = data
+        self._error = error
+
+    async def read(self, limit: int) -> bytes:
+        """As `Body.read`."""
+        part, self._data = self._data[:limit], self._data[limit:]
+        if not part and limit and self._error is not None:
+            raise self._error
+        return part
+
+    def snapshot(self) -> KeptBody:
+        """A copy of what is left."""
+        return KeptBody(self._data, self._error)

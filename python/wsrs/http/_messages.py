@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wsrs._active_core import core
 
@@ -136,6 +136,8 @@ class _Body(Protocol):
 
     async def read(self, limit: int) -> bytes: ...
 
+    def snapshot(self) -> _Body: ...
+
 
 class Response:
     """The head of a response that a client received; `await read()` or `async for` give its body."""
@@ -190,6 +192,11 @@ class Response:
     def statusMessage(self) -> str:
         """ws's (Node's) name of `status_message`."""
         return self.status_message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For `copy` and `pickle`: the head, and what has arrived of the body and is not read yet."""
+        head = (self.status, self.status_message, self.headers, self.http_version)
+        return type(self), (*head, self._body.snapshot()), self.__dict__ or None
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.status_message!r}>"

@@ -11,7 +11,7 @@ from wsrs._aio.callbacks import call_back, check_callback
 from wsrs._aio.waiters import Waiters, running_loop
 from wsrs._backend.sendable import byte_length, reason_bytes
 from wsrs._client.handshake import Handshake
-from wsrs._net.url import without_credentials
+from wsrs._net.url import shown
 from wsrs._options.checks import protocol_list
 from wsrs._options.client import CLIENT
 from wsrs._options.connection import SEND
@@ -158,7 +158,7 @@ class WebSocket(Lifecycle):
         state = getattr(self, "_ready_state", None)
         if state is None:
             return f"<{type(self).__name__} not constructed>"
-        where = f" {without_credentials(self._url)}" if self._url else self._peer()
+        where = f" {shown(self._url)}" if self._url else self._peer()
         return f"<{type(self).__name__}{where} {STATES[state]}>"
 
     def _peer(self) -> str:

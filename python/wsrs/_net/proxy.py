@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from wsrs._net.url import shown
 from wsrs.errors import HandshakeError
 
 __all__ = ["ProxyAddress", "connect_by_proxy", "parse_proxy"]
@@ -46,8 +47,8 @@ def parse_proxy(name: str, url: str) -> ProxyAddress:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{name} is an invalid URL: {error}") from None
+    except ValueError:
+        raise ValueError(f"{name} is an invalid URL: {shown(url)!r}") from None
     kind = _KINDS.get(parts.scheme)
     if kind is None:
         raise ValueError(f"{name}: the scheme must be one of {', '.join(_KINDS)}, not {parts.scheme!r}")

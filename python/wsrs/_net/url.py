@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from wsrs._active_core import core
 from wsrs._backend.contract import ParsedUrl
 
-__all__ = ["Address", "join", "parse", "without_credentials"]
+__all__ = ["Address", "join", "parse", "shown"]
 
 _SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
@@ -22,6 +22,7 @@ _SCHEME = r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.\-\t\n\r]*):"
 _ON_SOCKET = "ws://localhost"
 """Before the target of a `ws+unix:` URL, so that it is read like any other."""
 _CONTROL = r"[\x00-\x1f\x7f]"
+_START = r"[A-Za-z][A-Za-z0-9+.-]*://"
 _SAFE = "/:?#[]@!$&'()*+,;=%-._~|^`{}\\\""
 """What stays as it is in a `ws+unix:` URL: all printable ASCII but space, < and >."""
 
@@ -46,19 +47,41 @@ class Address(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The URL without credentials, for messages."""
-        return without_credentials(self.href)
+        """The URL as it may stand in a message."""
+        return shown(self.href)
 
     def is_host_of(self, other: Address) -> bool:
         """Whether both are the same host and port, or the same Unix socket, as ws compares them."""
         return (self.unix, self.authority) == (other.unix, other.authority)
 
 
-def without_credentials(href: str) -> str:
-    """A normalised URL without its user and password: what may stand in a log."""
-    scheme, slashes, rest = href.partition("://")
-    authority, slash, path = rest.partition("/")
-    return scheme + slashes + authority.rpartition("@")[2] + slash + path
+def shown(address: str) -> str:
+    """An address as it may stand in a log or an exception: without user and password, query and fragment.
+
+    It need be no valid one. Where the password of such a one ends is unknown: all up to the last "@" is left
+    out.
+    """
+    scheme = _scheme(address)
+    if scheme != "ws+unix":  # whose paths may have an "@", and which have no user
+        try:
+            address = core.parse_url(_whole(address), None)[0]
+        except (ValueError, RuntimeError):
+            address = _without_user(address)
+        else:
+            start, slashes, rest = address.partition("://")
+            authority, slash, path = rest.partition("/")
+            address = start + slashes + authority.rpartition("@")[2] + slash + path
+    address, hash_sign, fragment = address.partition("#")
+    address, question, query = address.partition("?")
+    return address + question + "..." * bool(query) + hash_sign + "..." * bool(fragment)
+
+
+def _without_user(text: str) -> str:
+    before, at, after = text.rpartition("@")
+    if not at:
+        return text
+    start = re.match(_START, before)
+    return f"{'' if start is None else start[0]}...@{after}"
 
 
 def parse(address: Any) -> Address:
@@ -84,7 +107,7 @@ def join(base: Address, location: str) -> Address:
         return parse(location)
     _, _, _, host, port, path = _read(location, _ON_SOCKET + base.path, location)
     if (host, port) != ("localhost", 80):
-        raise ValueError(f"Invalid URL: {location!r}: on a Unix socket there is no other host")
+        raise ValueError(f"Invalid URL: {shown(location)!r}: on a Unix socket there is no other host")
     return _parse_unix(f"ws+unix:{base.unix}:{path}")
 
 
@@ -93,24 +116,27 @@ def _scheme(text: str) -> str | None:
     return None if found is None else re.sub(r"[\t\n\r]", "", found[1]).lower()
 
 
+def _whole(text: str) -> str:
+    """`text` with U+FFFD for each half of a surrogate pair."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _read(text: str, base: str | None, address: str) -> ParsedUrl:
     """What the core reads in `text`; an error names `address`."""
-    # Half of a surrogate pair counts as U+FFFD.
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     try:
-        parsed = core.parse_url(text, base)
+        parsed = core.parse_url(_whole(text), base)
     except ValueError as error:
-        raise ValueError(f"Invalid URL: {address!r}: {error}") from None
+        raise ValueError(f"Invalid URL: {shown(address)!r}: {error}") from None
     if parsed[0].partition("#")[2]:
         # RFC 6455 3: fragment identifiers are meaningless in WebSocket URIs and must not be used.
-        raise ValueError(f"The URL contains a fragment identifier: {address!r}")
+        raise ValueError(f"The URL contains a fragment identifier: {shown(address)!r}")
     return parsed
 
 
 def _parse_tcp(address: str, base: str | None) -> Address:
     if _scheme(address) not in (None, *_SCHEMES):
         known = '"ws:", "wss:", "http:", "https:", or "ws+unix:"'
-        raise ValueError(f"The URL's protocol must be one of {known}: {address!r}")
+        raise ValueError(f"The URL's protocol must be one of {known}: {shown(address)!r}")
     href, username, password, host, port, path = _read(address, base, address)
     scheme, colon, rest = href.partition(":")
     scheme = _SCHEMES[scheme]
@@ -123,12 +149,12 @@ def _parse_tcp(address: str, base: str | None) -> Address:
 def _parse_unix(address: str) -> Address:
     url, _, fragment = address.strip().partition("#")
     if re.search(_CONTROL, url):
-        raise ValueError(f"Invalid URL: {address!r}")
+        raise ValueError(f"Invalid URL: {shown(address)!r}")
     if fragment:
-        raise ValueError(f"The URL contains a fragment identifier: {address!r}")
+        raise ValueError(f"The URL contains a fragment identifier: {shown(address)!r}")
     rest = url.partition(":")[2].removeprefix("//")
     if not rest or rest.startswith((":", "?")):
-        raise ValueError(f"The URL's pathname is empty: {address!r}")
+        raise ValueError(f"The URL's pathname is empty: {shown(address)!r}")
     socket_path, colon, target = rest.partition(":")
     if not colon:
         # Without a URL path the query, if any, still ends the path of the socket.

@@ -110,8 +110,10 @@ def text(name: str, value: Any) -> str:
     """A check for a str without control characters, which would cut a line of a head in two."""
     if not isinstance(value, str):
         raise wrong_type(name, "a str", value)
-    if any(character < " " or character == "\x7f" for character in value):
-        raise ValueError(f"{name} must not contain control characters: {value!r}")
+    for at, character in enumerate(value):
+        if character < " " or character == "\x7f":
+            # The rest is not shown: it may be a password.
+            raise ValueError(f"{name} must not contain control characters: {character!r} at {at}")
     return value
 
 

@@ -257,13 +257,13 @@ def check_field(name: object, value: object) -> tuple[str, str]:
 def check_line(what: str, value: object) -> None:
     """Raise TypeError if `value` is no str, ValueError if it cannot stand in a line of a head."""
     if not isinstance(value, str):
-        raise TypeError(f"{what} must be a str, not {value!r}")
-    if any((character < " " and character != "\t") or character == "\x7f" for character in value):
-        raise ValueError(f"{what} must not contain control characters: {value!r}")
-    try:
-        value.encode("latin-1")
-    except UnicodeEncodeError:
-        raise ValueError(f"{what} must be latin-1: {value!r}") from None
+        raise TypeError(f"{what} must be a str, not {type(value).__name__}")
+    # The value may be a secret: only the character is shown that it must not have.
+    for at, character in enumerate(value):
+        if (character < " " and character != "\t") or character == "\x7f":
+            raise ValueError(f"{what} must not contain control characters: {character!r} at {at}")
+        if character > "\xff":
+            raise ValueError(f"{what} must be latin-1: {character!r} at {at}")
 
 
 def fields(headers: HeadersLike) -> list[tuple[str, str]]:
@@ -275,7 +275,9 @@ def fields(headers: HeadersLike) -> list[tuple[str, str]]:
     checked = []
     for pair in headers.items() if isinstance(headers, Mapping) else headers:
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise TypeError(f"headers must be a mapping or pairs, not {pair!r}")
+            raise TypeError(
+                f"headers must be a mapping or pairs; one of them is no pair, but {type(pair).__name__}"
+            )
         name, value = pair
         for each in value if isinstance(value, (list, tuple)) else (value,):
             checked.append(check_field(name, each))

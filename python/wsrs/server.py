@@ -15,7 +15,7 @@ from wsrs._server.options import server_options
 from wsrs._websocket.opening import connection_options
 from wsrs._websocket.stats import ServerStats
 from wsrs.events import EventEmitter
-from wsrs.http._server import HttpServer, emit_failure
+from wsrs.http._server import HttpServer, emit_failure, has_failed
 from wsrs.http._server import where as where_listening
 from wsrs.websocket import WebSocket
 
@@ -175,7 +175,9 @@ class WebSocketServer(EventEmitter):
         else:
             where = where_listening(self._http)
         stated = f" {options['path']}" if options["path"] else ""
-        return f"<{name} {where}{stated} {_STATES[state]}, {len(self._members)} open>"
+        failed = state == _RUNNING and self._http is not None and has_failed(self._http)
+        shown = "FAILED" if failed else _STATES[state]
+        return f"<{name} {where}{stated} {shown}, {len(self._members)} open>"
 
     # The HTTP server --------------------------------------------------------------------------
 

@@ -154,6 +154,26 @@ class TestRepr:
         assert repr(server) == "<WebSocketServer nowhere /chat CLOSED, 0 open>"
         assert repr(server._http) == "<HttpServer nowhere CLOSED>"
 
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+    async def test_the_repr_of_a_server_that_does_not_listen(self, reports: Reports, host: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            server = wsrs.WebSocketServer(port=taken.getsockname()[1], host=host)
+            shared: Any = HttpServer()
+            on_shared = wsrs.WebSocketServer(server=shared)
+            shared.listen(taken.getsockname()[1], host)
+            heard = [listen(each, "error") for each in (server, on_shared)]
+            for each, told in zip((server, on_shared), heard, strict=True):
+                await within(told)
+                assert repr(each) == "<WebSocketServer nowhere FAILED, 0 open>"
+                assert repr(each._http) == "<HttpServer nowhere FAILED>"
+        async with shared.listen(0, host):
+            assert "LISTENING" in repr(shared)
+            assert "RUNNING" in repr(on_shared)
+        server.close()
+        await within(server.wait_closed())
+        assert repr(server) == "<WebSocketServer nowhere CLOSED, 0 open>"
+        on_shared.close()
+
     async def test_the_repr_of_a_server_that_does_not_listen_itself(
         self, reports: Reports, tmp_path: Any
     ) -> None:

@@ -17,7 +17,7 @@ from wsrs._active_core import core, new_deflate
 from wsrs._aio import tls_before_311
 from wsrs._aio.callbacks import check_callback
 from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
-from wsrs._websocket.opening import Opening, keep_alive, open_websocket
+from wsrs._websocket.opening import Opening, keep_alive, make_websocket, open_made
 from wsrs._websocket.stats import Reason
 from wsrs.errors import HandshakeError, UpgradeRefused
 from wsrs.http._messages import (
@@ -240,7 +240,12 @@ class UpgradeHandler:
             server=self._members,
             answer=answer,
         )
-        open_websocket(self._options["web_socket"] or WebSocket, opening, announce)
+        try:
+            ws = make_websocket(self._options["web_socket"] or WebSocket, opening)
+        except Exception as error:
+            self._hook_failed("the constructor of web_socket", error, transport)
+            return
+        open_made(ws, opening, announce)
 
     def _choose_protocol(self, protocols: list[str], request: Any) -> str:
         if not protocols:

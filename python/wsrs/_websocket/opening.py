@@ -33,7 +33,15 @@ if TYPE_CHECKING:
             """`ws` is CLOSED; its `'close'` event follows."""
 
 
-__all__ = ["Opening", "Pending", "connection_options", "keep_alive", "open_websocket"]
+__all__ = [
+    "Opening",
+    "Pending",
+    "connection_options",
+    "keep_alive",
+    "make_websocket",
+    "open_made",
+    "open_websocket",
+]
 
 _CONNECTION_OPTIONS = (
     "allow_synchronous_events",
@@ -96,13 +104,31 @@ class Opening:
 def open_websocket(
     class_: type[WebSocket], opening: Opening, announce: Callable[[WebSocket], object] | None = None
 ) -> WebSocket:
-    """Make a WebSocket of `class_`, OPEN over `opening`. It raises what the constructor of `class_` raises.
+    """Make a WebSocket of `class_`, OPEN over `opening`. It raises what `make_websocket` raises.
 
     `announce` is called with it after its `'open'` event and before its first message.
     """
+    ws = make_websocket(class_, opening)
+    open_made(ws, opening, announce)
+    return ws
+
+
+def make_websocket(class_: type[WebSocket], opening: Opening) -> WebSocket:
+    """Make a WebSocket of `class_` for `opening`; `open_made` opens it. Nothing is written yet.
+
+    It raises what the constructor raises, and TypeError if that has not passed its arguments on.
+    """
     ws = cast(Any, class_)(opening)
-    ws._open(opening, None if announce is None else partial(announce, ws))
+    if getattr(ws, "_options", None) is not opening.options:
+        if getattr(ws, "_handshake", None) is not None:
+            ws.terminate()  # a client, of an address that the constructor has made up
+        raise TypeError(f"the constructor of {class_.__name__} must call super().__init__(*args)")
     return cast("WebSocket", ws)
+
+
+def open_made(ws: WebSocket, opening: Opening, announce: Callable[[WebSocket], object] | None = None) -> None:
+    """Make `ws`, which was made for `opening`, OPEN. See `open_websocket`."""
+    ws._open(opening, None if announce is None else partial(announce, ws))
 
 
 def keep_alive(ws: Lifecycle, thing: object) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wsrs.http._messages import Request
     from wsrs.http._response import ServerResponse
 
-__all__ = ["HttpServer", "emit_failure", "where"]
+__all__ = ["HttpServer", "emit_failure", "has_failed", "where"]
 
 
 class HttpServer(EventEmitter):
@@ -208,7 +208,7 @@ class HttpServer(EventEmitter):
         if not hasattr(self, "listening"):
             return f"<{name} not constructed>"
         state = "CLOSED" if self._closed else "CLOSING" if self._closing else None
-        state = state or ("LISTENING" if self.listening else "NOT LISTENING")
+        state = state or ("LISTENING" if self.listening else "FAILED" if self._error else "NOT LISTENING")
         return f"<{name} {where(self)} {state}{' with TLS' if self._ssl else ''}>"
 
     async def wait_listening(self) -> None:
@@ -287,6 +287,11 @@ def where(server: HttpServer) -> str:
         host = found["address"]
         return f"{f'[{host}]' if ':' in host else host}:{found['port']}"
     return repr(found) if found else "nowhere"
+
+
+def has_failed(server: HttpServer) -> bool:
+    """Whether `server` could not listen."""
+    return server._error is not None
 
 
 def emit_failure(server: HttpServer, emitter: EventEmitter, error: BaseException) -> None:

@@ -330,7 +330,9 @@ class WebSocket(Lifecycle):
 
         It waits for the opening first, and raises ConnectionClosed at the end. A bounded number of messages
         waits to be received; beyond that the socket is not read. If the connection is lost, the messages that
-        came before are returned first.
+        came before are returned first. A program that listens to events other than `'message'` should call
+        this within 5 s of the time when reading stops. After that the messages are dropped, because `'close'`
+        would never come otherwise.
 
         If there is a `'message'` listener too, each message goes to both. A first listener that is added
         while no task waits here takes over: it gets the messages that wait, and `recv` gets none until it is
@@ -391,6 +393,8 @@ class WebSocket(Lifecycle):
         if self._ready_state == CLOSED:
             return
         self._close(code, reason_bytes(code, reason))
+        # A program that closes without having asked for messages waits for the peer's close frame.
+        self._drop_unasked()
 
     def terminate(self) -> None:
         """End the connection at once, without a closing handshake."""

@@ -9,7 +9,7 @@
 use super::Step;
 use super::hold::Resume;
 use super::host::{Bytes, Host, Listener, News, Soon};
-use super::inbound::{AfterInput, Intake};
+use super::inbound::{AfterInput, Intake, Room};
 use crate::protocol::receiver::Input;
 
 /// Takes bytes from the wire (after those that wait already) and delivers what it can.
@@ -127,8 +127,18 @@ pub fn deliver_inbox<H: Host>(host: &H) {
 }
 
 fn stall_if_full<H: Host>(host: &H) {
-    if host.with(|session| session.stall_if_full()) {
-        drop_unwanted(host, false);
+    match host.with(|session| session.stall_if_full()) {
+        Room::Left => {}
+        Room::Stalls => tell_stall(host),
+        Room::Drops => drop_unwanted(host, false),
+    }
+}
+
+/// Tells the owner that reading stops, unless a task takes messages: that one will go on.
+#[cold]
+fn tell_stall<H: Host>(host: &H) {
+    if !host.with(|session| session.is_claimed()) {
+        host.tell(News::Stalled);
     }
 }
 
@@ -155,6 +165,7 @@ fn deliver<H: Host>(host: &H, bytes: &mut [u8]) -> bool {
             Step::Full => {
                 host.wake_receiver();
                 if host.with(|session| session.stall()) {
+                    tell_stall(host);
                     break;
                 }
                 false

@@ -48,6 +48,8 @@ pub enum News<O: Objects> {
     Close(u16, O::Bytes),
     /// The peer broke the protocol or a limit. Nothing is read as a frame after it.
     Fail(ProtocolError),
+    /// The inbox is full and no task has asked for messages: reading stops.
+    Stalled,
     /// The peer's FIN came.
     End,
     /// The transport is gone: once, last of all.

@@ -24,6 +24,16 @@ pub enum Intake {
     Delivered,
 }
 
+/// Whether the inbox has room for the next message, and what happens if it has none.
+pub enum Room {
+    /// There is room, or no message goes to the inbox now.
+    Left,
+    /// There is none, and delivery stalls.
+    Stalls,
+    /// There is none, and the messages in the inbox are to be dropped.
+    Drops,
+}
+
 /// How a delivery goes on whose input is used up.
 pub enum AfterInput<O: Objects> {
     /// It ends: more bytes are needed.
@@ -138,14 +148,22 @@ impl<O: Objects> Session<O> {
         is_full
     }
 
-    /// The last message that a tick delivered may have filled the inbox: then delivery stalls. True: what
-    /// nobody takes is to be dropped instead.
-    pub(super) fn stall_if_full(&mut self) -> bool {
-        let is_full = self.takes_to_inbox() && self.hold.allows_delivery() && self.inbox.is_full();
-        if is_full && !self.inbox.discards() {
-            self.hold.stall(true);
+    /// The last message that a tick delivered may have filled the inbox: then delivery stalls, or what nobody
+    /// takes is to be dropped.
+    pub(super) fn stall_if_full(&mut self) -> Room {
+        if !(self.takes_to_inbox() && self.hold.allows_delivery() && self.inbox.is_full()) {
+            return Room::Left;
         }
-        is_full && self.inbox.discards()
+        if self.inbox.discards() {
+            return Room::Drops;
+        }
+        self.hold.stall(true);
+        Room::Stalls
+    }
+
+    /// Whether a task has asked for messages, and no listener has come since.
+    pub(super) const fn is_claimed(&self) -> bool {
+        self.inbox.is_claimed()
     }
 
     /// Drops the messages that wait, but for the first if it is a task's; `for_next`: one is about to come.

@@ -135,6 +135,7 @@ class Side:
     ) -> None:
         self.loop = loop
         self.events: list[tuple[Any, ...]] = []
+        self.stalls = 0
         self._waits = False
         self.transport = MemoryTransport(loop, tls)
         self.connection = core.Connection(loop=loop, owner=self, is_server=is_server, **options)
@@ -167,6 +168,9 @@ class Side:
 
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
         self._note(("fail", ws_code, close_code, message))
+
+    def _on_stalled(self) -> None:
+        self.stalls += 1
 
     def _on_end(self) -> None:
         self._note(("end",))

@@ -140,6 +140,26 @@ def test_the_bound_holds_again_after_messages_were_dropped(side: MakeSide, toget
     assert task.result() == "kept"
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_owner_is_told_when_reading_stops_before_a_task_has_asked(side: MakeSide, at_once: bool) -> None:
+    server = side(listen=False)
+    server.feed(*([texts("x") * 15] if at_once else [texts("x")] * 15))
+    assert server.stalls == 0
+    server.feed(texts("x"))
+    server.feed(texts("x"))
+    assert server.stalls == 1
+    assert not server.transport.is_reading()
+
+
+def test_the_owner_is_not_told_of_a_slow_iteration(side: MakeSide) -> None:
+    server = side(listen=False)
+    begin(server, server.connection.recv())
+    server.feed(texts("x") * 3000)
+    server.tick(2)
+    assert server.stalls == 0
+    assert not server.transport.is_reading()
+
+
 def test_discarding_lets_a_full_queue_go_on(side: MakeSide) -> None:
     server = side(listen=False)
     server.feed(texts("x") * 100 + frame(8))

@@ -196,6 +196,7 @@ class Run:
                 ("paused", connection.is_paused),
                 ("form", connection.binary_type),
                 ("attached", connection.transport is not None),
+                ("stalls", self.side.stalls),
                 ("reading", transport.closing or transport.is_reading()),
                 # Compressed, the same message need not have the same length.
                 ("waiting", waiting if self.script.negotiated is None else waiting > 0),

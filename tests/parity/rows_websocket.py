@@ -8,6 +8,8 @@ STATES = "TestStates::test_the_constants_are_the_states_of_a_connection"
 OBJECTS = "TestEventTarget::test_the_four_events_are_objects_for_event_listeners"
 BEGIN = "TestTheAnswer::test_frames_behind_the_answer_wait_for_open"
 TYPES, CHANGES = "TestReceiving::test_binary_types", "TestReceiving::test_binary_type_may_change_at_any_time"
+UNTAKEN = """TestNobodyTakesThem::test_after_a_message_listener_messages_are_dropped_at_once
+TestNobodyTakesThem::test_with_other_listeners_messages_wait_and_are_then_dropped"""
 PAUSE = "TestReceiving::test_pause_and_resume"
 PAUSE_IN_VAIN = "TestMembers::test_pause_and_resume_have_no_effect_unless_open"
 PINGS, BEATS = (
@@ -52,8 +54,11 @@ WEBSOCKET_SECTIONS = (
             row(
                 "message",
                 "message",
-                f"TestReceiving::test_the_message_event_has_bytes {TYPES}",
-                "`data` is `bytes` where ws gives a `Buffer`, for text as well.",
+                f"TestReceiving::test_the_message_event_has_bytes {TYPES} {UNTAKEN}",
+                """`data` is `bytes` where ws gives a `Buffer`, for text as well. Messages without a listener are
+                dropped at once only after the program has listened to `message`. Before that they wait for `recv` or
+                `async for`: up to 16 messages or 64 KiB, then reading stops. If there are only other listeners, the
+                messages are dropped when reading has stopped for 5 s, or when the program calls `close()`.""",
             ),
             row("open", "open", f"{BEGIN} TestInOtherEvents::test_a_client_may_close_in_its_open_event"),
             row("ping", "ping", PINGS),

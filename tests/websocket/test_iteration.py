@@ -219,49 +219,6 @@ class TestRecv:
         assert (await peer.frame()).opcode == PONG
 
 
-class TestNobodyTakesThem:
-    SIZE = 64 * 1024
-
-    async def test_reading_stops_while_nobody_takes_messages(self, pair: Pair) -> None:
-        ws, peer = pair
-        message = frame(BINARY, b"x" * self.SIZE, mask=b"\0\0\0\0")
-        peer.writer.transport.set_write_buffer_limits(0)
-        sent = 0
-
-        async def flood() -> None:
-            nonlocal sent
-            while True:
-                peer.write(message)
-                await peer.writer.drain()
-                sent += 1
-
-        flooding = asyncio.create_task(flood())
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(flooding), 0.5)
-        # Only the kernel's buffers and a few messages were taken, not everything that the peer has.
-        stalled = sent
-        assert stalled * self.SIZE < 32 * 1024 * 1024
-        async for _ in ws:
-            if sent > stalled + 50:
-                break
-        flooding.cancel()
-        peer.reset()
-
-    async def test_messages_are_dropped_if_there_are_listeners_for_other_events_only(
-        self, serve: Serve
-    ) -> None:
-        closed = asyncio.get_running_loop().create_future()
-        server = await serve(lambda ws, request: ws.on("close", lambda *args: closed.set_result(args)))
-        peer = await raw_client(server)
-        message = frame(BINARY, b"x" * self.SIZE, mask=b"\0\0\0\0")
-        for _ in range(200):
-            peer.write(message)
-            await within(peer.writer.drain())
-        peer.hang_up(close_frame(1000))
-        assert await within(closed) == (1000, b"")
-        await peer.close()
-
-
 class TestContext:
     async def test_the_context_closes_with_1000(self, serve: Serve) -> None:
         server = await serve()

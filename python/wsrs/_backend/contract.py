@@ -67,6 +67,9 @@ class ConnectionOwner(Protocol):
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
         """The peer broke the protocol or a limit. Nothing is read as frames after it."""
 
+    def _on_stalled(self) -> None:
+        """Reading stops: the inbox is full, and no task has asked for messages."""
+
     def _on_end(self) -> None:
         """The peer sent its FIN."""
 

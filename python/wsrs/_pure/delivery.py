@@ -19,7 +19,7 @@ from wsrs._pure.awaitable import Received
 from wsrs._pure.counters import Counters
 from wsrs._pure.end import WHOLE, End
 from wsrs._pure.frame import BINARY, CLOSE, PONG, TEXT
-from wsrs._pure.hold import CONCLUDED, INFLATING, NEXT_TICK, NOT_STARTED, PAUSED, STALLED
+from wsrs._pure.hold import CONCLUDED, INFLATING, NEXT_TICK, NOT_STARTED, PAUSED, READ_AHEAD, STALLED
 from wsrs._pure.inbox import Inbox
 from wsrs._pure.message import BINARY_TYPES, Message, make_message
 from wsrs._pure.outbox import Outbox
@@ -28,9 +28,6 @@ from wsrs._pure.thread_pool import Job, submit
 from wsrs.errors import WebSocketError
 
 __all__ = ["Delivery"]
-
-_READ_AHEAD = 64 * 1024
-"""Bytes read ahead of `start`, and while each event waits for its tick or a thread inflates."""
 
 
 class Delivery:
@@ -240,13 +237,8 @@ class Delivery:
         """Deliver one event; False if there is none, or no room for it."""
         inbox, listener = self._inbox, self._listener
         if listener is None or inbox.is_claimed:
-            if not self._hold and inbox.is_full():
-                if not inbox.discards:
-                    self._hold |= STALLED
-                    self._drained = self._drained or not (self._receiver.waiting or self._receiver.has_ready)
-                    inbox.when_empty = partial(self._go_on_soon, STALLED)
-                    return False
-                inbox.drop_unwanted()
+            if not self._hold and inbox.is_full() and not inbox.make_room():
+                return self._stall()
         elif inbox:
             self._call_listener(listener, *inbox.pop())
             return True
@@ -274,6 +266,15 @@ class Delivery:
         else:
             self._ping_or_pong(opcode, data)
         return True
+
+    def _stall(self) -> bool:
+        """Deliver nothing until the inbox, which is full, is empty. Returns False: nothing was delivered."""
+        self._hold |= STALLED
+        self._drained = self._drained or not (self._receiver.waiting or self._receiver.has_ready)
+        self._inbox.when_empty = partial(self._go_on_soon, STALLED)
+        if not self._inbox.is_claimed:
+            self._tell("_on_stalled")
+        return False
 
     def _inflate(self, work: Message) -> None:
         """Have a thread inflate a message; nothing is delivered until that is done."""
@@ -366,13 +367,11 @@ class Delivery:
     def _change_reading(self) -> None:
         """Have the transport read while frames can be delivered, and only then."""
         transport = self._transport
-        off = bool(self._hold) and not self._hold & CONCLUDED
-        if off:
-            held = self._hold & (PAUSED | STALLED)
-            off = self._receiver.waiting >= self._read_ahead if held else self._receiver.waiting > _READ_AHEAD
+        waiting, held = self._receiver.waiting, self._hold & (PAUSED | STALLED)
+        has_enough = waiting >= self._read_ahead if held else waiting > READ_AHEAD
+        off = bool(self._hold) and not self._hold & CONCLUDED and has_enough
         if off != self._reading_off and transport is not None and not transport.is_closing():
-            self._reading_off = off
-            self._active = True
+            self._reading_off, self._active = off, True
             (transport.pause_reading if off else transport.resume_reading)()
 
     def _tell_ends(self) -> None:

@@ -12,6 +12,9 @@
 
 from __future__ import annotations
 
-__all__ = ["CONCLUDED", "INFLATING", "NEXT_TICK", "NOT_STARTED", "PAUSED", "STALLED"]
+__all__ = ["CONCLUDED", "INFLATING", "NEXT_TICK", "NOT_STARTED", "PAUSED", "READ_AHEAD", "STALLED"]
 
 NOT_STARTED, PAUSED, STALLED, NEXT_TICK, INFLATING, CONCLUDED = 1, 2, 4, 8, 16, 32
+
+READ_AHEAD = 64 * 1024
+"""Bytes read ahead of `start`, and while each event waits for its tick or a thread inflates."""

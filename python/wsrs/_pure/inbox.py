@@ -88,6 +88,12 @@ class Inbox:
         """Messages go to the listener again: one was set after the last `recv`."""
         self.is_claimed = False
 
+    def make_room(self) -> bool:
+        """Drop what waits in the full inbox; False if messages are not dropped."""
+        if self.discards:
+            self.drop_unwanted()
+        return self.discards
+
     def drop_unwanted(self) -> None:
         """Drop all messages except the first, if a task waits for it, or was woken and has not come yet."""
         first = self._queue[0] if self._queue and self.is_awaited else None

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Lifecycle"]
 
+_PATIENCE = 5.0
+"""Seconds for which a full inbox waits for a program that only listens to other events to ask for messages.
+
+Such a program may be about to iterate. Or it may never take a message: then the peer's pings and its close
+frame would wait behind the messages for ever. Many peers wait 20 s for a pong, so this is well below that.
+"""
+
 
 class Lifecycle(EventTarget):
     """State, closing handshake, and what the core calls (`wsrs._backend.contract.ConnectionOwner`)."""
@@ -76,10 +83,12 @@ class Lifecycle(EventTarget):
     """Whether messages are taken by `recv` or iteration."""
     _direct: bool
     """Whether `recv` may call the core's at once: messages are pulled, and none has to be converted."""
-    # The next two are rarely set, and then in the instance's `__dict__`: they are no slots.
+    # The next three are rarely set, and then in the instance's `__dict__`: they are no slots.
     _kept: tuple[object, ...] = ()
     """What must not be collected before this WebSocket."""
     _old_tls: asyncio.Transport | None = None
+    _has_stalled = False
+    """The inbox was full before the program asked for messages."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
         super().__init__()
@@ -267,6 +276,11 @@ class Lifecycle(EventTarget):
         self._close(close_code, b"")
         self._emit_error(error)
 
+    def _on_stalled(self) -> None:
+        self._has_stalled = True
+        if self._events:
+            self._loop.call_later(_PATIENCE, self._drop_unasked)
+
     def _on_end(self) -> None:
         if self._ready_state == CLOSED or self._conn is None:  # pragma: no cover: the cores tell it before
             return
@@ -316,8 +330,20 @@ class Lifecycle(EventTarget):
         elif event == "pong":
             conn.wants_pong = self.listener_count(event) > 0
         if added and not self._pulled:
-            # As in ws: a program with listeners gets what it listens to, and the rest is dropped.
-            conn.discard = True
+            if event == "message":
+                # The program takes messages by events. As in ws, those without a listener are dropped.
+                conn.discard = True
+            elif self._has_stalled:
+                self._loop.call_later(_PATIENCE, self._drop_unasked)
+
+    def _drop_unasked(self) -> None:
+        """Drop messages beyond the inbox's bound if the program has listeners and has not asked for messages.
+
+        Otherwise the events behind the messages, and `'close'` with them, would never come. A program without
+        any listener has nothing to hear; its messages wait. So do those of a connection that has ended.
+        """
+        if self._events and not self._pulled and self._conn is not None and self._ready_state != CLOSED:
+            self._conn.discard = True
 
     def _message_listener(self) -> Listener | None:
         """The function that the core calls with a message: the listener itself if there is only one."""

@@ -120,6 +120,29 @@ fn a_session_takes_1024_messages_for_who_iterates() {
 }
 
 #[test]
+fn the_owner_is_told_of_a_full_inbox_unless_a_task_has_asked_for_messages() {
+    for (count, asks, discards, is_told) in [
+        (14, false, false, false),
+        (15, false, false, true),
+        (16, false, false, true),
+        (2000, false, false, true),
+        (2000, true, false, false),
+        (2000, false, true, false),
+    ] {
+        let host = TestHost::started(SETTINGS);
+        delivery::set_discard(&host, discards);
+        if asks {
+            assert_eq!(host.recv(), None);
+        }
+        host.feed(&texts(&["x"; 2000][..count]));
+        host.feed(&texts(&["y"]));
+        host.tick();
+        let told = host.log().into_iter().filter(|seen| *seen == Seen::Stalled).count();
+        assert_eq!(told, usize::from(is_told), "{count}");
+    }
+}
+
+#[test]
 fn with_discard_what_finds_no_room_is_dropped() {
     let host = TestHost::started(SETTINGS);
     delivery::set_discard(&host, true);

@@ -169,7 +169,7 @@ fn a_listener_that_comes_after_the_close_frame_gets_what_waited() {
 fn a_listener_that_comes_to_a_full_inbox_gets_what_waited_and_what_stalled() {
     let host = TestHost::started(SETTINGS);
     host.feed(&[texts(&["x"; 17]), frame(PING, b"i")].concat());
-    assert_eq!(host.log(), [Seen::Reading(false)]);
+    assert_eq!(host.log(), [Seen::Stalled, Seen::Reading(false)]);
     listen(&host);
     host.tick();
     let log = host.log();

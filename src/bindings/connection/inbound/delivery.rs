@@ -117,6 +117,7 @@ impl Host for Bound<'_, Connection> {
                 let said = (error.code(), error.close_code(), error.to_string());
                 this.tell_owner(py, "_on_fail", said);
             }
+            News::Stalled => this.tell_owner(py, "_on_stalled", ()),
             News::End => this.tell_owner(py, "_on_end", ()),
             News::Lost => {
                 let error = this.state.with(py, State::take_lost_error);

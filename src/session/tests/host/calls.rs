@@ -67,6 +67,7 @@ impl Host for TestHost {
             News::Pong(data) => Seen::Pong(data),
             News::Close(code, reason) => Seen::Close(code, reason),
             News::Fail(error) => Seen::Fail(error),
+            News::Stalled => return self.note(Seen::Stalled),
             News::End => Seen::End,
             News::Lost => Seen::Lost,
         });

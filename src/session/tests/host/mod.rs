@@ -58,6 +58,8 @@ pub enum Seen {
     Fail(ProtocolError),
     End,
     Lost,
+    /// The inbox was full, and no task had asked for messages. The program has no part in that.
+    Stalled,
     /// An automatic pong was to be sent.
     Answered(Vec<u8>),
     /// A callback was called; true: its frame was written.

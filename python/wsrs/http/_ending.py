@@ -18,6 +18,8 @@ __all__ = ["Ending"]
 
 _LINGER = 2.0
 """Seconds for which a peer's further bytes are drained once the answer is written."""
+_SMALL = 16 * 1024
+"""Bytes of an answer that surely fit into what asyncio allows for the end of TLS."""
 _FIRST_LOOK, _LAST_LOOK = 0.01, 0.5
 """Seconds between two looks at what is unsent. They double, so that a long answer costs little."""
 
@@ -54,7 +56,7 @@ class Ending:
             transport.write_eof()
             if not transport.is_reading():
                 transport.resume_reading()
-        if self._is_written():
+        if len(data) <= _SMALL if self._is_tls else self._is_written():
             self._written()
         else:
             self._timer = self._loop.call_later(self._next_pause(), self._look, False)
@@ -78,7 +80,7 @@ class Ending:
         elif self._timeout and now - self._since >= self._timeout:
             self._transport.abort()
             return
-        # Written by the socket's word alone: it may have got room after the loop's last attempt to write.
+        # By the socket's word alone: it may have been emptied after the loop's last attempt to write.
         pause = _FIRST_LOOK if written else self._next_pause()
         self._timer = self._loop.call_later(pause, self._look, written)
 
@@ -102,8 +104,9 @@ class Ending:
         """Whether the kernel has all of the answer."""
         if self._transport.get_write_buffer_size():
             return False
-        # Beneath TLS is a second buffer, which its transport does not show: empty if the socket has room.
-        return not self._is_tls or _has_room(self._descriptor())
+        # Beneath TLS is a second buffer, which its transport does not show. It is empty if the socket is.
+        # Room in the socket alone proves nothing: the peer may have made it before the loop could use it.
+        return not self._is_tls or (not self._unacknowledged() and _has_room(self._descriptor()))
 
     def _unacknowledged(self) -> int:
         """Bytes in the kernel that the peer has not acknowledged; 0 on a system that does not say it."""
@@ -122,9 +125,7 @@ class Ending:
 
 
 def _has_room(descriptor: int) -> bool:
-    """Whether a socket takes more bytes now, or is closed."""
-    if descriptor < 0:
-        return True
+    """Whether a socket takes more bytes now."""
     if hasattr(select, "poll"):
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
+from wsrs._aio.tls_before_311 import is_old_tls
 from wsrs._backend.contract import SendCallback
 from wsrs._pure.end import OPEN, WHOLE
 from wsrs.errors import ConnectionClosed
@@ -322,6 +323,9 @@ class Outbox:
 
     def _close(self, transport: asyncio.Transport) -> None:
         if not transport.is_closing():
+            if is_old_tls(transport) and not transport.is_reading():  # pragma: no cover: Python 3.10
+                # Its TLS would not see the peer's answer to the end, and so never end.
+                transport.resume_reading()
             transport.close()
 
     def drop(self) -> None:

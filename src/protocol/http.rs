@@ -70,13 +70,19 @@ pub fn find_head_end(bytes: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find(&bytes[start..], b"\r\n\r\n").map(|at| start + at + 4)
 }
 
+/// Returns room for the fields of a head. It has fewer fields than lines, however many the limit allows.
+fn room<'a>(head: &[u8], limits: &Limits) -> Vec<httparse::Header<'a>> {
+    let lines = memchr::memchr_iter(b'\n', head).count();
+    vec![httparse::EMPTY_HEADER; limits.max_headers.min(lines)]
+}
+
 /// Parses a whole request head.
 ///
 /// # Errors
 /// 400 if it is no HTTP/1.x head, 431 if it has more than `limits.max_headers` fields.
 pub fn parse_request(head: &[u8], limits: &Limits) -> Result<RequestHead, HeadError> {
     refuse_bare_line_ends(head)?;
-    let mut fields = vec![httparse::EMPTY_HEADER; limits.max_headers];
+    let mut fields = room(head, limits);
     let mut request = httparse::Request::new(&mut fields);
     let status = request.parse(head).map_err(|error| explain(error, limits))?;
     if status.is_partial() {
@@ -100,7 +106,7 @@ pub fn parse_request(head: &[u8], limits: &Limits) -> Result<RequestHead, HeadEr
 /// As [`parse_request`].
 pub fn parse_response(head: &[u8], limits: &Limits) -> Result<ResponseHead, HeadError> {
     refuse_bare_line_ends(head)?;
-    let mut fields = vec![httparse::EMPTY_HEADER; limits.max_headers];
+    let mut fields = room(head, limits);
     let mut response = httparse::Response::new(&mut fields);
     let status = response.parse(head).map_err(|error| explain(error, limits))?;
     if status.is_partial() {
@@ -217,6 +223,15 @@ mod tests {
             parse_request(b"GET / HTTP/1.1\r\na: b\r\n\r\n", &none).unwrap_err().status,
             431
         );
+    }
+
+    #[test]
+    fn a_limit_beyond_all_memory_costs_nothing() {
+        let all = Limits { max_headers: usize::MAX };
+        let head = parse_request(b"GET / HTTP/1.1\r\na: b\r\nc: d\r\n\r\n", &all).unwrap();
+        assert_eq!(head.headers.len(), 2);
+        let head = parse_response(b"HTTP/1.1 200 OK\r\na: b\r\n\r\n", &all).unwrap();
+        assert_eq!(head.headers.len(), 1);
     }
 
     /// 1 MiB comes byte by byte: a search from the start each time would read 512 GiB.

@@ -23,6 +23,8 @@ __all__ = ["Place", "Serving", "adopt", "bind_tcp", "bind_unix", "describe", "ne
 
 _Info = tuple[socket.AddressFamily, tuple[Any, ...]]
 _ATTEMPTS = 8
+_MOST = 2**31 - 1
+"""The largest backlog that a system call takes. The system has a smaller limit of its own."""
 _NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """Errors of an address that this machine does not have, such as ::1 in a container without IPv6."""
 
@@ -185,7 +187,7 @@ def adopt(place: Place) -> list[socket.socket]:
 
 def _listen(sock: socket.socket, backlog: int) -> socket.socket:
     sock.setblocking(False)
-    sock.listen(backlog)
+    sock.listen(min(backlog, _MOST))
     return sock
 
 
@@ -237,7 +239,7 @@ class Serving:
                 self._closers.append(server.close)
             # The loop has given it a backlog of its own, which is also how many it accepts at once.
             # So ours is not given to the loop: with 0 it would accept none.
-            sock.listen(backlog)
+            sock.listen(min(backlog, _MOST))
 
     def close(self) -> None:
         """Stop accepting and close the sockets."""

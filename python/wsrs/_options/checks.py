@@ -5,7 +5,7 @@ Sizes are bytes, times seconds (milliseconds by ws's name). 0 switches a limit o
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -25,6 +25,9 @@ __all__ = [
     "wrong_type",
 ]
 
+_LARGEST = 2**63 - 1
+"""What the cores can count: the bound of an int that has no other."""
+_LONGEST = sys.float_info.max
 _SHORTEST_HEARTBEAT = 0.001
 """Seconds: the resolution of a loop's clock."""
 
@@ -54,8 +57,10 @@ def integer(low: int, high: int | None = None) -> Check:
     def check(name: str, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise wrong_type(name, "an int", value)
-        if value < low or (high is not None and value > high):
-            bounds = f"at least {low}" if high is None else f"{low} to {high}"
+        if not low <= value <= (_LARGEST if high is None else high):
+            bounds = f"{low} to {high}"
+            if high is None:
+                bounds = f"at least {low}" if value < low else f"at most {_LARGEST}"
             raise ValueError(f"{name} must be {bounds}, not {value}")
         return value
 
@@ -66,7 +71,7 @@ def duration(name: str, value: Any) -> float:
     """A check for a time: a finite number, not negative."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise wrong_type(name, "a number", value)
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value <= _LONGEST:
         raise ValueError(f"{name} must be finite and not negative, not {value}")
     return value
 

@@ -22,6 +22,7 @@ from wsrs._pure.frame import (
     PONG,
 )
 from wsrs._pure.inbox import Inbox
+from wsrs._pure.integers import check_counts
 from wsrs._pure.outbox import Outbox
 from wsrs._pure.payload import to_bytes
 from wsrs._pure.per_message_deflate import PerMessageDeflate
@@ -83,6 +84,14 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         refuse_above_mark: bool = False,
         read_ahead: int = 0,
     ) -> None:
+        check_counts(
+            max_payload=max_payload,
+            max_fragments=max_fragments,
+            max_buffered_chunks=max_buffered_chunks,
+            max_pending_auto_pongs=max_pending_auto_pongs,
+            high_water_mark=high_water_mark,
+            read_ahead=read_ahead,
+        )
         inflater, deflater = deflate.contexts() if deflate is not None else (None, None)
         receiver = Receiver(
             is_server=is_server,
@@ -134,6 +143,9 @@ class Connection(Delivery, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """asyncio: `nbytes` were put there."""
+        if not 0 <= nbytes <= _READ:
+            check_counts(nbytes=nbytes)
+            raise ValueError(f"{nbytes} bytes are more than the buffer has")
         self._feed(self._buffer[:nbytes].tobytes())
 
     def eof_received(self) -> bool:

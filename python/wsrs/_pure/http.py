@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from wsrs._backend.contract import Headers
+from wsrs._pure.integers import check_counts
 from wsrs.errors import HeadError
 
 __all__ = ["TCHAR", "TOKEN", "is_token", "parse_request", "parse_response"]
@@ -24,6 +25,7 @@ _STATUS = re.compile(r"[0-9]{3}")
 
 def parse_request(head: bytes, max_headers: int) -> tuple[str, str, int, Headers]:
     """Method, target, HTTP minor version and headers of a whole request head. Raises HeadError."""
+    check_counts(max_headers=max_headers)
     line, fields = _lines(head, "request")
     parts = line.split(" ")
     if len(parts) != 3 or not is_token(parts[0]) or not _TARGET.fullmatch(parts[1]):
@@ -33,6 +35,7 @@ def parse_request(head: bytes, max_headers: int) -> tuple[str, str, int, Headers
 
 def parse_response(head: bytes, max_headers: int) -> tuple[int, int, str, Headers]:
     """HTTP minor version, status, reason and headers of a whole response head. Raises HeadError."""
+    check_counts(max_headers=max_headers)
     line, fields = _lines(head, "response")
     version, _, rest = line.partition(" ")
     status, _, reason = rest.partition(" ")

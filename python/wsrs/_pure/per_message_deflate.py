@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from wsrs._pure.deflate import Deflater, Inflater
+from wsrs._pure.integers import check_counts, in_range
 
 __all__ = ["PerMessageDeflate"]
 
@@ -53,15 +54,16 @@ class PerMessageDeflate:
     ) -> None:
         for name, bits in ((_SERVER_BITS, server_max_window_bits), (_CLIENT_BITS, client_max_window_bits)):
             if bits is not None and not isinstance(bits, bool):
-                _in_range(name, bits, 8, 15)
+                in_range(name, bits, 8, 15)
+        check_counts(threshold=threshold, concurrency_limit=concurrency_limit)
         self.is_server = is_server
         self._flags = dict(zip(_FLAGS, (server_no_context_takeover, client_no_context_takeover), strict=True))
         self._server_bits = None if server_max_window_bits is True else server_max_window_bits
         self._client_bits = client_max_window_bits
         self.threshold = threshold
-        self._level = _in_range("level", level, -1, 9)
-        self._mem_level = _in_range("mem_level", mem_level, 1, 9)
-        self._strategy = _in_range("strategy", strategy, 0, 4)
+        self._level = in_range("level", level, -1, 9)
+        self._mem_level = in_range("mem_level", mem_level, 1, 9)
+        self._strategy = in_range("strategy", strategy, 0, 4)
         self.concurrency_limit = concurrency_limit
         self._params: Params | None = None
 
@@ -144,12 +146,6 @@ class PerMessageDeflate:
         fresh = {side: f"{side}_no_context_takeover" in params for side in (ours, theirs)}
         settings = (self._level, zlib.DEFLATED, -bits, self._mem_level, self._strategy)
         return Inflater(fresh[theirs]), Deflater(settings, fresh[ours], self.threshold)
-
-
-def _in_range(name: str, value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low} to {high}, not {value}")
-    return value
 
 
 def _unexpected(name: str) -> ValueError:

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyList, PyString, PyTuple};
 
+use crate::bindings::convert::integers;
 use crate::protocol::{close, extension, handshake, http, random, subprotocol};
 
 type Headers = Vec<(String, String)>;
@@ -30,7 +31,10 @@ fn head_error(error: &http::HeadError) -> PyErr {
 
 /// See `wsrs._backend.contract.Backend.parse_request`.
 #[pyfunction]
-pub fn parse_request(head: &[u8], max_headers: usize) -> PyResult<(String, String, u8, Headers)> {
+pub fn parse_request(
+    head: &[u8],
+    #[pyo3(from_py_with = integers::max_headers)] max_headers: usize,
+) -> PyResult<(String, String, u8, Headers)> {
     let head = http::parse_request(head, &http::Limits { max_headers })
         .map_err(|error| head_error(&error))?;
     Ok((head.method, head.target, head.minor_version, head.headers))
@@ -38,7 +42,10 @@ pub fn parse_request(head: &[u8], max_headers: usize) -> PyResult<(String, Strin
 
 /// See `wsrs._backend.contract.Backend.parse_response`.
 #[pyfunction]
-pub fn parse_response(head: &[u8], max_headers: usize) -> PyResult<(u8, u16, String, Headers)> {
+pub fn parse_response(
+    head: &[u8],
+    #[pyo3(from_py_with = integers::max_headers)] max_headers: usize,
+) -> PyResult<(u8, u16, String, Headers)> {
     let head = http::parse_response(head, &http::Limits { max_headers })
         .map_err(|error| head_error(&error))?;
     Ok((head.minor_version, head.status, head.reason, head.headers))
@@ -111,6 +118,6 @@ pub fn is_token(value: &str) -> bool {
 
 /// See `wsrs._backend.contract.Backend.is_valid_close_code`.
 #[pyfunction]
-pub fn is_valid_close_code(code: i64) -> bool {
-    u16::try_from(code).is_ok_and(close::is_valid_close_code)
+pub fn is_valid_close_code(#[pyo3(from_py_with = integers::close_code)] code: Option<u16>) -> bool {
+    code.is_some_and(close::is_valid_close_code)
 }

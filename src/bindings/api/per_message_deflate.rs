@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::bindings::convert::integers;
 use crate::bindings::py::gil_cell::GilCell;
 use crate::protocol::Role;
 use crate::protocol::deflate::{DeflateParams, InflateParams, Strategy};
@@ -36,21 +37,6 @@ impl PerMessageDeflate {
     }
 }
 
-/// Converts an option for window bits, which is `True`, `False` or 8..=15.
-fn bits(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<Bits>> {
-    let Some(value) = value else { return Ok(None) };
-    if let Ok(flag) = value.extract::<bool>() {
-        return Ok(Some(if flag { Bits::Any } else { Bits::Refused }));
-    }
-    in_range(value.extract::<i64>()?, 8, 15, name).map(|bits| Some(Bits::Value(bits)))
-}
-
-fn in_range<T: TryFrom<i64>>(value: i64, low: i64, high: i64, name: &str) -> PyResult<T> {
-    T::try_from(value).ok().filter(|_| (low..=high).contains(&value)).ok_or_else(|| {
-        PyValueError::new_err(format!("{name} must be from {low} to {high}, not {value}"))
-    })
-}
-
 #[pymethods]
 impl PerMessageDeflate {
     #[new]
@@ -63,24 +49,27 @@ impl PerMessageDeflate {
         is_server: bool,
         server_no_context_takeover: Option<bool>,
         client_no_context_takeover: Option<bool>,
-        server_max_window_bits: Option<&Bound<'_, PyAny>>,
-        client_max_window_bits: Option<&Bound<'_, PyAny>>,
-        threshold: usize,
-        level: i64,
-        mem_level: i64,
-        strategy: i64,
-        concurrency_limit: usize,
+        #[pyo3(from_py_with = integers::server_max_window_bits)] server_max_window_bits: Option<
+            Bits,
+        >,
+        #[pyo3(from_py_with = integers::client_max_window_bits)] client_max_window_bits: Option<
+            Bits,
+        >,
+        #[pyo3(from_py_with = integers::threshold)] threshold: usize,
+        #[pyo3(from_py_with = integers::level)] level: i32,
+        #[pyo3(from_py_with = integers::mem_level)] mem_level: u8,
+        #[pyo3(from_py_with = integers::strategy)] strategy: i32,
+        #[pyo3(from_py_with = integers::concurrency_limit)] concurrency_limit: usize,
     ) -> PyResult<Self> {
         let config = Config {
             server_no_context_takeover,
             client_no_context_takeover,
-            server_max_window_bits: bits(server_max_window_bits, "server_max_window_bits")?,
-            client_max_window_bits: bits(client_max_window_bits, "client_max_window_bits")?,
+            server_max_window_bits,
+            client_max_window_bits,
             threshold,
-            level: in_range(level, -1, 9, "level")?,
-            mem_level: in_range(mem_level, 1, 9, "mem_level")?,
-            strategy: in_range::<i32>(strategy, 0, 4, "strategy")
-                .map(|number| Strategy::from_zlib(number).unwrap_or_default())?,
+            level,
+            mem_level,
+            strategy: Strategy::from_zlib(strategy).unwrap_or_default(),
             concurrency_limit,
         };
         let role = if is_server { Role::Server } else { Role::Client };

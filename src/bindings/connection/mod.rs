@@ -21,7 +21,7 @@ use self::outbound::{control, flush, send};
 use self::state::State;
 use crate::bindings::api::per_message_deflate::PerMessageDeflate;
 use crate::bindings::convert::payload::Payload;
-use crate::bindings::convert::send_args;
+use crate::bindings::convert::{integers, send_args};
 #[cfg(unix)]
 use crate::bindings::event_loop::prefetch::Prefetch;
 use crate::bindings::event_loop::reactor::Reactor;
@@ -84,18 +84,18 @@ impl Connection {
         r#loop: &Bound<'_, PyAny>,
         owner: Py<PyAny>,
         is_server: bool,
-        max_payload: u64,
-        max_fragments: u32,
-        max_buffered_chunks: u32,
-        max_pending_auto_pongs: usize,
+        #[pyo3(from_py_with = integers::max_payload)] max_payload: u64,
+        #[pyo3(from_py_with = integers::max_fragments)] max_fragments: u32,
+        #[pyo3(from_py_with = integers::max_buffered_chunks)] max_buffered_chunks: u32,
+        #[pyo3(from_py_with = integers::max_pending_auto_pongs)] max_pending_auto_pongs: usize,
         auto_pong: bool,
         skip_utf8_validation: bool,
         allow_synchronous_events: bool,
         deflate: Option<&Bound<'_, PerMessageDeflate>>,
         generate_mask: Option<Py<PyAny>>,
-        high_water_mark: usize,
+        #[pyo3(from_py_with = integers::high_water_mark)] high_water_mark: usize,
         refuse_above_mark: bool,
-        read_ahead: usize,
+        #[pyo3(from_py_with = integers::read_ahead)] read_ahead: usize,
     ) -> PyResult<Self> {
         let role = if is_server { Role::Server } else { Role::Client };
         let params = deflate.map(|one| one.get().negotiated(r#loop.py())).transpose()?.flatten();
@@ -124,17 +124,20 @@ impl Connection {
         asyncio_protocol::connection_made(slf, transport)
     }
 
-    #[pyo3(signature = (sizehint = -1))]
+    #[pyo3(signature = (sizehint = None))]
     fn get_buffer<'py>(
         &self,
         py: Python<'py>,
-        sizehint: isize,
+        sizehint: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyMemoryView>> {
         let _ = sizehint;
         self.offer_buffer(py)
     }
 
-    fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
+    fn buffer_updated(
+        slf: &Bound<'_, Self>,
+        #[pyo3(from_py_with = integers::nbytes)] nbytes: usize,
+    ) -> PyResult<()> {
         asyncio_protocol::buffer_updated(slf, nbytes)
     }
 
@@ -322,7 +325,7 @@ impl Connection {
     #[pyo3(signature = (code, reason, mask = None, callback = None))]
     fn send_close(
         slf: &Bound<'_, Self>,
-        code: Option<u16>,
+        #[pyo3(from_py_with = integers::code)] code: Option<u16>,
         reason: &[u8],
         #[pyo3(from_py_with = send_args::mask)] mask: Option<bool>,
         #[pyo3(from_py_with = send_args::callback)] callback: Option<Py<PyAny>>,

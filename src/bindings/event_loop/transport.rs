@@ -5,6 +5,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::bindings::convert::integers;
 use crate::bindings::convert::payload::Payload;
 use crate::bindings::event_loop::owner;
 use crate::bindings::event_loop::reactor::Reactor;
@@ -224,10 +225,10 @@ impl EngineTransport {
     fn set_write_buffer_limits(
         &self,
         py: Python<'_>,
-        high: Option<usize>,
-        low: Option<usize>,
+        #[pyo3(from_py_with = integers::high)] high: Option<usize>,
+        #[pyo3(from_py_with = integers::low)] low: Option<usize>,
     ) -> PyResult<()> {
-        let high = high.unwrap_or_else(|| low.map_or(owner::HIGH, |low| 4 * low));
+        let high = high.unwrap_or_else(|| low.map_or(owner::HIGH, |low| low.saturating_mul(4)));
         let low = low.unwrap_or(high / 4);
         if high < low {
             return Err(PyValueError::new_err(format!(

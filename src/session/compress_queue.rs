@@ -1,4 +1,4 @@
-//! Frames that wait because a thread compresses a long message that was sent before them.
+//! The frames that wait because a thread compresses a long message that was sent before them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,81 +7,82 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::host::Objects;
 use crate::protocol::sender::DataFrame;
 
-/// Bytes of a message beyond which a thread compresses it, and of output beyond which one inflates it.
+/// A thread compresses a message longer than this, and inflates one whose output is longer than this, in
+/// bytes.
 pub const LONG: usize = 64 * 1024;
 
 /// A frame that waits for those before it.
 pub struct Waiting<O: Objects> {
-    /// What its header says.
+    /// The fields of its header.
     pub frame: DataFrame,
     /// Its masking key.
     pub mask: Option<[u8; 4]>,
     /// Its payload, before compression.
     pub payload: O::Payload,
-    /// Called once it is written out, or will not be.
+    /// Called once the frame is written out, or never will be.
     pub callback: Option<O::Callback>,
-    /// It is an automatic pong.
+    /// True if the frame is an automatic pong.
     pub auto_pong: bool,
 }
 
 impl<O: Objects> Waiting<O> {
-    /// Bytes of its payload.
+    /// Returns the length of its payload in bytes.
     fn len(&self) -> usize {
         self.payload.as_ref().len()
     }
 
-    /// Whether a thread has to compress it.
+    /// Returns true if a thread has to compress the frame.
     fn is_long(&self) -> bool {
         self.frame.compress && self.len() > LONG
     }
 }
 
-/// Whose turn it is once a thread is done.
+/// The frame whose turn it is once a thread is done.
 pub enum Turn<O: Objects> {
-    /// A frame that is queued now.
+    /// A frame that can be queued now.
     Now(Waiting<O>),
     /// A frame that a thread has to compress.
     Thread(Waiting<O>),
-    /// Nobody's: none waits.
+    /// No frame waits.
     Over,
 }
 
-/// The payload that a thread compresses, and the frames behind it.
+/// The payload that a thread compresses, and the frames that wait behind it.
 pub struct CompressQueue<O: Objects> {
     waiting: VecDeque<Waiting<O>>,
-    /// Bytes of payload that wait, those in the thread included, before compression.
+    /// The bytes of payload that wait, before compression, including those in the thread.
     bytes: usize,
-    /// Bytes in the thread.
+    /// The bytes of payload in the thread.
     in_thread: usize,
-    /// Of the frame whose payload is in the thread.
+    /// The callback of the frame whose payload is in the thread.
     callback: Option<O::Callback>,
     cancelled: Arc<AtomicBool>,
 }
 
 impl<O: Objects> CompressQueue<O> {
-    /// A thread begins with a payload of `len` bytes.
+    /// A thread begins to compress a payload of `len` bytes.
     pub fn new(len: usize, callback: Option<O::Callback>) -> Self {
         let cancelled = Arc::default();
         Self { waiting: VecDeque::new(), bytes: len, in_thread: len, callback, cancelled }
     }
 
-    /// A thread begins with the next long payload, which has waited here.
+    /// A thread begins to compress the next long payload, which has waited here.
     pub fn begin(&mut self, len: usize, callback: Option<O::Callback>) {
         (self.in_thread, self.callback) = (len, callback);
         self.cancelled = Arc::default();
     }
 
-    /// Set to true, the thread stops.
+    /// Set to true to stop the thread.
     pub fn cancelled(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancelled)
     }
 
-    /// Nobody wants the result any more.
+    /// Stops the thread, since its result is no longer needed.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
-    /// The thread is done: the callback of its frame.
+    /// The thread is done. Returns the callback of its frame.
     pub fn end(&mut self) -> Option<O::Callback> {
         self.bytes -= std::mem::take(&mut self.in_thread);
         self.callback.take()
@@ -93,7 +94,7 @@ impl<O: Objects> CompressQueue<O> {
         self.waiting.push_back(frame);
     }
 
-    /// Takes the next frame. The bytes of one for a thread stay counted.
+    /// Takes the next frame. If it is for a thread, its bytes stay counted.
     pub fn next_turn(&mut self) -> Turn<O> {
         match self.waiting.pop_front() {
             None => Turn::Over,
@@ -105,23 +106,23 @@ impl<O: Objects> CompressQueue<O> {
         }
     }
 
-    /// Bytes of payload that wait.
+    /// Returns the number of bytes of payload that wait.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Gives back the callback of a frame that could not be queued: its loss is yet to be told.
+    /// Puts back the callback of a frame that could not be queued: its loss is reported later.
     pub fn keep(&mut self, callback: Option<O::Callback>) -> Option<O::Callback> {
         std::mem::replace(&mut self.callback, callback)
     }
 
-    /// The callbacks of all frames, in order.
+    /// Returns the callbacks of all frames, in order.
     pub fn callbacks(&self) -> impl Iterator<Item = &O::Callback> {
         let waiting = self.waiting.iter().filter_map(|frame| frame.callback.as_ref());
         self.callback.iter().chain(waiting)
     }
 
-    /// Gives up all frames: their callbacks, in order.
+    /// Drops all frames and returns their callbacks, in order.
     pub fn lose(mut self) -> Vec<O::Callback> {
         let waiting = std::mem::take(&mut self.waiting);
         let waiting = waiting.into_iter().filter_map(|frame| frame.callback);

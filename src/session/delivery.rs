@@ -1,10 +1,10 @@
-//! The walk from bytes to listeners: events are taken one by one, and each is handed over with nothing lent,
-//! so that a listener may do anything with its connection.
+//! The walk from bytes to listeners: events are taken one by one, and each is handed over while nothing is
+//! borrowed, so that a listener may do anything with its connection.
 //!
 //! Rules kept here:
-//! - delivery is a loop that is never entered twice: what a listener causes is left to the outer loop;
-//! - what came waits in order: messages of the inbox, then the backlog, then what comes;
-//! - the owner is told of the end when all before it is delivered, and of nothing after it.
+//! - delivery is a loop that is never entered twice: what a listener triggers is left to the outer loop;
+//! - received data is delivered in order: messages of the inbox, then the backlog, then newly read bytes;
+//! - the owner is notified of the end once all that precedes it is delivered, and of nothing afterwards.
 
 use super::Step;
 use super::hold::Resume;
@@ -12,7 +12,7 @@ use super::host::{Bytes, Host, Listener, News, Soon};
 use super::inbound::{AfterInput, Intake, Room};
 use crate::protocol::receiver::Input;
 
-/// Takes bytes from the wire (after those that wait already) and delivers what it can.
+/// Takes bytes from the wire, puts them behind those that already wait, and delivers what it can.
 pub fn feed<H: Host>(host: &H, bytes: &mut [u8]) {
     match host.with(|session| session.receive(bytes)) {
         Intake::Dropped => return,
@@ -27,7 +27,7 @@ pub fn feed<H: Host>(host: &H, bytes: &mut [u8]) {
     after_delivery(host);
 }
 
-/// Begins to deliver: `head` first.
+/// Begins to deliver, with `head` first.
 pub fn start<H: Host>(host: &H, head: &[u8]) {
     host.with(|session| session.start(head));
     deliver_backlog(host);
@@ -35,7 +35,7 @@ pub fn start<H: Host>(host: &H, head: &[u8]) {
     host.flush_answers();
 }
 
-/// Delivers nothing until [`resume`].
+/// Stops delivery until [`resume`].
 pub fn pause<H: Host>(host: &H) {
     host.with(|session| session.pause());
     after_delivery(host);
@@ -43,8 +43,8 @@ pub fn pause<H: Host>(host: &H) {
 
 /// Ends a pause.
 ///
-/// The transport reads again once what waits is delivered, in [`go_on`]: read now, it would be added to that,
-/// and with a listener that pauses at each message there would be ever more.
+/// The transport reads again only once the waiting bytes are delivered, in [`go_on`]. If it read now, the new
+/// bytes would be added to them, and with a listener that pauses at each message they would grow without end.
 pub fn resume<H: Host>(host: &H) {
     match host.with(|session| session.resume()) {
         Resume::Nothing => {}
@@ -53,8 +53,8 @@ pub fn resume<H: Host>(host: &H) {
     }
 }
 
-/// Messages go to `listener` from now on; those that wait, for none has claimed them, come first. Returns the
-/// listener before it.
+/// Sends messages to `listener` from now on. Messages that already wait, and that no task has claimed, are
+/// delivered to it first. Returns the previous listener.
 #[must_use]
 pub fn set_listener<H: Host>(host: &H, listener: Option<Listener<H>>) -> Option<Listener<H>> {
     let is_awaited = host.is_awaited();
@@ -65,20 +65,20 @@ pub fn set_listener<H: Host>(host: &H, listener: Option<Listener<H>>) -> Option<
     old
 }
 
-/// Whether messages that find no room are dropped.
+/// Sets whether messages for which there is no room are dropped.
 pub fn set_discard<H: Host>(host: &H, discard: bool) {
     if host.with(|session| session.set_discard(discard)) {
         host.soon(Soon::GoOn);
     }
 }
 
-/// The tick has come that the next event waits for.
+/// The tick for which the next event waits has come.
 pub fn next_tick<H: Host>(host: &H) {
     host.with(|session| session.end_tick());
     go_on(host);
 }
 
-/// Goes on with what waits.
+/// Continues to deliver what waits.
 pub fn go_on<H: Host>(host: &H) {
     deliver_inbox(host);
     deliver_backlog(host);
@@ -87,13 +87,13 @@ pub fn go_on<H: Host>(host: &H) {
     host.flush_answers();
 }
 
-/// The peer's FIN.
+/// The peer's FIN was received.
 pub fn receive_eof<H: Host>(host: &H) {
     host.with(|session| session.receive_eof());
     after_delivery(host);
 }
 
-/// A thread has inflated what the receiver left.
+/// A thread has inflated the work that the receiver had left.
 pub fn inflated<H: Host>(host: &H) {
     deliver_backlog(host);
     stall_if_full(host);
@@ -101,16 +101,16 @@ pub fn inflated<H: Host>(host: &H) {
     host.flush_answers();
 }
 
-/// Delivers what waits in the backlog, as far as it may; also what comes while it does.
+/// Delivers what waits in the backlog, as far as possible, and also bytes that arrive meanwhile.
 pub fn deliver_backlog<H: Host>(host: &H) {
     while let Some(mut bytes) = host.with(|session| session.take_backlog()) {
         deliver(host, &mut bytes);
-        // A message that waited for the listener went first, or the inbox had no room.
+        // A message that waited for the listener was delivered first, or the inbox had no room.
         host.with(|session| session.note_ready());
     }
 }
 
-/// Gives messages that waited for `recv` to a listener that has come since.
+/// Gives messages that waited for `recv` to a listener that was set since.
 pub fn deliver_inbox<H: Host>(host: &H) {
     while let Some(Step::Message { listener, message, binary }) =
         host.with(|session| session.begin_from_inbox(|session| session.step_from_inbox(host)))
@@ -134,7 +134,7 @@ fn stall_if_full<H: Host>(host: &H) {
     }
 }
 
-/// Tells the owner that reading stops, unless a task takes messages: that one will go on.
+/// Notifies the owner that reading stops, unless a task takes messages: that task will make room.
 #[cold]
 fn tell_stall<H: Host>(host: &H) {
     if !host.with(|session| session.is_claimed()) {
@@ -148,8 +148,8 @@ fn drop_unwanted<H: Host>(host: &H, for_next: bool) {
     host.with(|session| session.drop_unwanted(is_awaited, for_next));
 }
 
-/// Delivers what is in `bytes`; the session knows that a delivery has begun. Whether the session is at rest, so
-/// that nothing is left to do.
+/// Delivers the events in `bytes`; the session already knows that a delivery has begun. Returns true if the
+/// session is at rest, so that nothing is left to do.
 fn deliver<H: Host>(host: &H, bytes: &mut [u8]) -> bool {
     let mut input = Input::new(bytes);
     loop {
@@ -182,7 +182,7 @@ fn deliver<H: Host>(host: &H, bytes: &mut [u8]) -> bool {
         if needs_tick {
             host.soon(Soon::NextTick);
         }
-        // The usual end: one message came, and nothing behind it.
+        // The usual end: one message was received, and nothing follows it.
         if nothing_else && input.remaining() == 0 {
             break;
         }
@@ -190,7 +190,7 @@ fn deliver<H: Host>(host: &H, bytes: &mut [u8]) -> bool {
     let read = input.position();
     let (wakes, is_at_rest) = host.with(|session| session.end_delivery(read, &bytes[read..]));
     if wakes {
-        host.wake_receiver(); // who may do anything
+        host.wake_receiver(); // the task may do anything
         return false;
     }
     is_at_rest
@@ -207,7 +207,7 @@ fn join_pieces<H: Host>(host: &H, pieces: Vec<Bytes<H>>, size: usize) -> Step<H:
     }
 }
 
-/// The receiver has no event: whether it has one now, because what it had left is inflated.
+/// The receiver has no event. Returns true if it has one now, because the work it had left is inflated.
 #[cold]
 fn goes_on_after_input<H: Host>(host: &H) -> bool {
     match host.with_codec(|session, codec| session.after_input(codec)) {
@@ -216,7 +216,8 @@ fn goes_on_after_input<H: Host>(host: &H) -> bool {
     }
 }
 
-/// Calls whom the event is for. Whether the next event may have to wait for its tick.
+/// Calls the listener or owner that the event is for. Returns true if the next event may have to wait for its
+/// tick.
 fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) -> bool {
     match step {
         Step::Message { listener, message, binary } => {
@@ -256,7 +257,8 @@ fn hand_over<H: Host>(host: &H, step: Step<H::Objects>) -> bool {
     true
 }
 
-/// After a delivery: answers pings among what waits, reads on or not, tells of the end if it has come.
+/// Ends a delivery: answers pings in the backlog, starts or stops reading, and notifies the owner of the end
+/// if it has come.
 #[inline]
 pub fn after_delivery<H: Host>(host: &H) {
     while let Some((ping, answered)) = host.with(|session| session.next_held_ping()) {
@@ -272,15 +274,16 @@ pub fn after_delivery<H: Host>(host: &H) {
     }
 }
 
-/// Tells the owner of the peer's FIN, and of the loss, when all before it is delivered.
+/// Notifies the owner of the peer's FIN and of the loss, once all that precedes them is delivered.
 #[cold]
 fn tell_end<H: Host>(host: &H) {
     if !host.with(|session| session.ends_due()).any() {
         return;
     }
-    // What was sent before the end was known leaves before it is told.
+    // Whatever was sent before the end was known is written before the owner is notified.
     host.flush_answers();
-    // One at a time: told of the first, the program may set a listener, to which messages go before the second.
+    // One at a time: when notified of the first, the program may set a listener, and messages go to it before
+    // the second.
     if host.with(|session| session.tell_eof()) {
         host.tell(News::End);
         host.close_wire();

@@ -1,6 +1,7 @@
-//! The order of the end: what the owner is told of the incoming half, and how the outgoing half ends.
+//! The order of the end: what the owner is notified of when the incoming half ends, and how the outgoing half
+//! ends.
 
-/// Something that is told once.
+/// A notification that is given once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Telling {
     #[default]
@@ -16,7 +17,7 @@ impl Telling {
         }
     }
 
-    /// Tells it, if it is due.
+    /// Gives the notification, if it is due.
     const fn tell(&mut self) {
         if matches!(self, Self::Due) {
             *self = Self::Told;
@@ -24,10 +25,10 @@ impl Telling {
     }
 }
 
-/// How the outgoing half ends: each is more than the one before.
+/// How the outgoing half ends, in order of severity: each includes the one before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ending {
-    /// It does not.
+    /// It does not end.
     #[default]
     Open,
     /// The transport's writing half is ended.
@@ -36,17 +37,17 @@ pub enum Ending {
     Whole,
 }
 
-/// What the owner is to be told now: the end of what the peer sends, then the loss.
+/// The ends of which the owner has to be notified now: the end of the incoming half, then the loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ends {
-    /// The peer's FIN.
+    /// The peer's FIN was received.
     pub eof: bool,
     /// The transport is gone.
     pub lost: bool,
 }
 
 impl Ends {
-    /// Whether there is anything to tell.
+    /// Returns true if there is anything to notify of.
     pub const fn any(self) -> bool {
         self.eof || self.lost
     }
@@ -57,32 +58,32 @@ impl Ends {
 pub struct End {
     eof: Telling,
     lost: Telling,
-    /// What was asked for: nothing is queued any more, and when all is written, it is done.
+    /// The end that was asked for: nothing more is queued, and the end is carried out once all is written.
     asked: Ending,
-    /// What was done of it.
+    /// The part of it that is already carried out.
     done: Ending,
-    /// There is something that carries bytes.
+    /// Whether there is a transport or a socket that carries bytes.
     is_connected: bool,
 }
 
 impl End {
-    /// There is a transport, or a socket.
+    /// There is now a transport or a socket.
     pub const fn connect(&mut self) {
         self.is_connected = true;
     }
 
-    /// It is given up, or gone.
+    /// The transport or socket is given up, or gone.
     pub const fn disconnect(&mut self) {
         self.is_connected = false;
     }
 
-    /// Whether there is a transport, or a socket.
+    /// Returns true if there is a transport or a socket.
     #[inline]
     pub const fn is_connected(&self) -> bool {
         self.is_connected
     }
 
-    /// The peer's FIN came.
+    /// The peer's FIN was received.
     pub const fn receive_eof(&mut self) {
         self.eof.happen();
     }
@@ -93,19 +94,19 @@ impl End {
         self.lost.happen();
     }
 
-    /// Whether the transport is gone.
+    /// Returns true if the transport is gone.
     #[inline]
     pub const fn is_lost(&self) -> bool {
         !matches!(self.lost, Telling::Nothing)
     }
 
-    /// What the owner was not told yet.
+    /// Returns the ends of which the owner was not notified yet.
     #[inline]
     pub const fn untold(&self) -> Ends {
         Ends { eof: matches!(self.eof, Telling::Due), lost: matches!(self.lost, Telling::Due) }
     }
 
-    /// The owner is told of `ends`.
+    /// Notes that the owner is notified of `ends`.
     pub const fn tell(&mut self, ends: Ends) {
         if ends.eof {
             self.eof.tell();
@@ -115,23 +116,23 @@ impl End {
         }
     }
 
-    /// The end is asked for: `how`, at least.
+    /// Asks for the end: `how`, at least.
     pub fn ask(&mut self, how: Ending) {
         self.asked = self.asked.max(how);
     }
 
-    /// Whether nothing was asked for.
+    /// Returns true if no end was asked for.
     #[inline]
     pub fn is_open(&self) -> bool {
         self.asked == Ending::Open
     }
 
-    /// Whether nothing was done of it.
+    /// Returns true if no part of the end is carried out yet.
     pub fn is_undone(&self) -> bool {
         self.done == Ending::Open
     }
 
-    /// What is to be done now, if anything is left; it counts as done.
+    /// Takes the end that is to be carried out now, if any is left; it then counts as carried out.
     pub fn take_due(&mut self) -> Option<Ending> {
         let due = self.is_connected && self.asked != self.done;
         due.then(|| {

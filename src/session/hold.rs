@@ -16,18 +16,18 @@ const NEXT_TICK: u8 = 8;
 const INFLATING: u8 = 16;
 const CONCLUDED: u8 = 32;
 const REASONS: u8 = NOT_STARTED | PAUSED | STALLED | NEXT_TICK | INFLATING | CONCLUDED;
-/// No reason to wait, but kept beside them: something can be delivered without more bytes from the peer. It is
-/// what a thread made, or what was received directly.
+/// Not a hold, but kept in the same byte: something can be delivered without more bytes from the peer. A
+/// thread has inflated it, or it was received by a direct read.
 const READY: u8 = 64;
 
-/// What follows a `resume`.
+/// What follows a call of `resume`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
     /// Nothing: there was no pause.
     Nothing,
-    /// The next tick goes on.
+    /// Delivery goes on in the next tick.
     GoOn,
-    /// Nothing may be delivered before the next tick, which goes on.
+    /// Nothing may be delivered before the next tick, in which delivery goes on.
     NextTick,
 }
 
@@ -35,9 +35,9 @@ pub enum Resume {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hold {
     bits: u8,
-    /// The program called `pause`, and not `resume`, whatever became of the transport.
+    /// True if the program called `pause` and has not called `resume` since, even if the transport is gone.
     is_paused: bool,
-    /// Events are being delivered: a nested call leaves the rest to the outer one.
+    /// True while events are delivered: a nested call leaves the rest to the outer one.
     is_delivering: bool,
 }
 
@@ -58,37 +58,38 @@ impl Hold {
         self.bits = if value { self.bits | bits } else { self.bits & !bits };
     }
 
-    /// Whether the next event may be delivered.
+    /// Returns true if the next event may be delivered.
     #[inline]
     pub const fn allows_delivery(&self) -> bool {
         !self.has(REASONS)
     }
 
-    /// Whether there is no reason to wait, and nothing is ready either.
+    /// Returns true if there is no hold and nothing is ready.
     #[inline]
     pub const fn is_free(&self) -> bool {
         self.bits == 0
     }
 
-    /// Delivery begins.
+    /// Allows delivery to begin, as `start` does.
     pub const fn start(&mut self) {
         self.set(NOT_STARTED, false);
     }
 
-    /// Whether delivery has begun.
+    /// Returns true if delivery was allowed to begin.
     #[inline]
     pub const fn is_started(&self) -> bool {
         !self.has(NOT_STARTED)
     }
 
-    /// The program pauses. After the loss of the transport it only says so: what came is delivered.
+    /// The program pauses. After the loss of the transport this is only recorded: received bytes are still
+    /// delivered.
     pub const fn pause(&mut self, is_lost: bool) {
         self.is_paused = true;
         self.set(PAUSED, !is_lost);
     }
 
-    /// The program resumes. Where bytes are read ahead, nothing that comes until the next tick may overtake
-    /// what waits.
+    /// The program resumes. Where bytes are read ahead, nothing that is received before the next tick may
+    /// overtake the bytes that wait.
     pub const fn resume(&mut self, reads_ahead: bool) -> Resume {
         self.is_paused = false;
         if !self.has(PAUSED) {
@@ -102,51 +103,51 @@ impl Hold {
         Resume::GoOn
     }
 
-    /// Whether the program called `pause`, and not `resume`.
+    /// Returns true if the program called `pause` and has not called `resume` since.
     pub const fn is_paused(&self) -> bool {
         self.is_paused
     }
 
-    /// The transport is gone: what came before is delivered even to a program that has paused.
+    /// The transport is gone: what was received before is delivered even if the program has paused.
     pub const fn lose(&mut self) {
         self.set(PAUSED, false);
     }
 
-    /// The inbox is full, or has room again.
+    /// Sets whether the inbox is full.
     pub const fn stall(&mut self, is_full: bool) {
         self.set(STALLED, is_full);
     }
 
-    /// Whether the inbox is full.
+    /// Returns true if delivery is stalled because the inbox is full.
     #[inline]
     pub const fn is_stalled(&self) -> bool {
         self.has(STALLED)
     }
 
-    /// Whether the program takes nothing now.
+    /// Returns true if the program accepts nothing now.
     #[inline]
     pub const fn is_held(&self) -> bool {
         self.has(PAUSED | STALLED)
     }
 
-    /// Whether a pause or the next tick keeps messages of the inbox from a listener.
+    /// Returns true if a pause or the next tick keeps messages of the inbox from a listener.
     #[inline]
     pub const fn keeps_inbox(&self) -> bool {
         self.has(PAUSED | NEXT_TICK)
     }
 
-    /// Whether the program has paused, and the transport is not gone.
+    /// Returns true if the program has paused and the transport is not gone.
     pub const fn holds_paused(&self) -> bool {
         self.has(PAUSED)
     }
 
-    /// The next event waits for the next tick, or not any more.
+    /// Sets whether the next event waits for the next tick.
     #[inline]
     pub const fn wait_for_tick(&mut self, wait: bool) {
         self.set(NEXT_TICK, wait);
     }
 
-    /// Whether the next event waits for the next tick.
+    /// Returns true if the next event waits for the next tick.
     #[inline]
     pub const fn waits_for_tick(&self) -> bool {
         self.has(NEXT_TICK)
@@ -158,58 +159,58 @@ impl Hold {
         self.set(INFLATING, true);
     }
 
-    /// The thread is done: there is something to deliver.
+    /// The thread is done, so there is something to deliver.
     pub const fn end_inflating(&mut self) {
         self.set(INFLATING, false);
         self.set(READY, true);
     }
 
-    /// Something can be delivered without more bytes.
+    /// Notes that something can be delivered without more bytes.
     pub const fn keep_ready(&mut self) {
         self.set(READY, true);
     }
 
-    /// It is delivered now, or never will be.
+    /// Clears that note: it is delivered now, or never will be.
     pub const fn forget_ready(&mut self) {
         self.set(READY | INFLATING, false);
     }
 
-    /// Whether something can be delivered without more bytes.
+    /// Returns true if something can be delivered without more bytes.
     #[inline]
     pub const fn has_ready(&self) -> bool {
         self.has(READY)
     }
 
-    /// Whether the next tick, a thread or what is ready brings something to deliver.
+    /// Returns true if the next tick, a thread or something that is ready will bring an event to deliver.
     #[inline]
     pub const fn awaits_delivery(&self) -> bool {
         self.has(NEXT_TICK | INFLATING | READY)
     }
 
-    /// Whether the next event waits for `start`, for the next tick or for a thread.
+    /// Returns true if the next event waits for `start`, for the next tick or for a thread.
     #[inline]
     pub const fn must_wait(&self) -> bool {
         self.has(NOT_STARTED | NEXT_TICK | INFLATING)
     }
 
-    /// What follows is no frame any more.
+    /// Concludes the connection: no more frames are delivered.
     pub const fn conclude(&mut self) {
         self.set(CONCLUDED, true);
     }
 
-    /// Whether no frame comes any more.
+    /// Returns true if the connection is concluded.
     #[inline]
     pub const fn is_concluded(&self) -> bool {
         self.has(CONCLUDED)
     }
 
-    /// A delivery begins, or has ended.
+    /// Notes that a delivery begins or has ended.
     #[inline]
     pub const fn deliver(&mut self, begins: bool) {
         self.is_delivering = begins;
     }
 
-    /// Whether a delivery is under way.
+    /// Returns true if a delivery is under way.
     #[inline]
     pub const fn is_delivering(&self) -> bool {
         self.is_delivering

@@ -1,4 +1,4 @@
-//! What comes: bytes, what of them is delivered next, the end.
+//! The incoming half: received bytes, the choice of what is delivered next, and the end.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,15 +10,16 @@ use crate::protocol::deflate::Codec;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::receiver::{Receiver, ScannedPing, Work};
 
-/// Bytes read ahead of `start`, and while each event waits for its tick (`allow_synchronous_events=False`).
+/// The most bytes that are read ahead of `start`, and while each event waits for its tick
+/// (`allow_synchronous_events=False`).
 const READ_AHEAD: usize = 64 * 1024;
 
-/// What becomes of bytes that come.
+/// What happens to received bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intake {
-    /// Nothing: no frame comes any more.
+    /// They are dropped: the connection is concluded.
     Dropped,
-    /// They wait.
+    /// They wait in the backlog.
     Kept,
     /// They are delivered now: a delivery has begun.
     Delivered,
@@ -28,13 +29,13 @@ pub enum Intake {
 pub enum Room {
     /// There is room, or no message goes to the inbox now.
     Left,
-    /// There is none, and delivery stalls.
+    /// There is no room, and delivery stalls.
     Stalls,
-    /// There is none, and the messages in the inbox are to be dropped.
+    /// There is no room, and the messages in the inbox have to be dropped.
     Drops,
 }
 
-/// How a delivery goes on whose input is used up.
+/// How a delivery goes on once its input is used up.
 pub enum AfterInput<O: Objects> {
     /// It ends: more bytes are needed.
     NeedsBytes,
@@ -45,13 +46,13 @@ pub enum AfterInput<O: Objects> {
 impl<O: Objects> Session<O> {
     // The wire -----------------------------------------------------------------------------------
 
-    /// There is a transport, or a socket, which had `written` bytes queued or written before.
+    /// There is now a transport or a socket, which had already queued or written `written` bytes.
     pub fn connect(&mut self, written: u64) {
         self.end.connect();
         self.counters.begin_wire(written);
     }
 
-    /// Takes bytes of the wire. They are kept here if they have to wait.
+    /// Takes bytes from the wire. They are kept here if they have to wait.
     #[inline]
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Intake {
         self.active = true;
@@ -67,7 +68,7 @@ impl<O: Objects> Session<O> {
         Intake::Delivered
     }
 
-    /// The receiver, to read into its message itself; None while what comes has to wait.
+    /// Returns the receiver for a direct read into its message, or None while received bytes have to wait.
     #[inline]
     pub fn direct_receiver(&mut self) -> Option<&mut Receiver<O::Buffer>> {
         let free =
@@ -75,8 +76,8 @@ impl<O: Objects> Session<O> {
         free.then_some(&mut self.receiver)
     }
 
-    /// What reading into the message came to: bytes, or the fault that they were. Until it is delivered the
-    /// program may pause, or take a message that came before.
+    /// Takes the result of a direct read: bytes, or the fault found in them. Until it is delivered, the
+    /// program may pause, or take a message that was received before.
     pub fn direct_received(&mut self, outcome: Result<usize, ProtocolError>) {
         match outcome {
             Ok(bytes) => self.counters.receive_wire(bytes),
@@ -85,7 +86,7 @@ impl<O: Objects> Session<O> {
         self.note_ready();
     }
 
-    /// The most bytes to be read at once: while the program takes nothing, as many as are read ahead.
+    /// Returns the most bytes to read at once: as many as are read ahead while the program accepts nothing.
     #[inline]
     pub fn room_to_read(&self) -> usize {
         if self.settings.read_ahead > 0 && self.hold.is_held() {
@@ -95,7 +96,8 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// Whether the transport's reading is to change: it reads while frames can be delivered, and not else.
+    /// Returns the new state of the transport's reading if it has to change: it reads only while frames can
+    /// be delivered.
     #[inline]
     pub(super) fn change_reading(&mut self) -> Option<bool> {
         let waiting = self.backlog.len();
@@ -110,12 +112,12 @@ impl<O: Objects> Session<O> {
         Some(off)
     }
 
-    /// Whether bytes came, or none could because reading was off, since the last call.
+    /// Returns true if, since the last call, bytes were received, or none could be because reading was off.
     pub fn take_activity(&mut self) -> bool {
         std::mem::take(&mut self.active) || self.reading_off
     }
 
-    /// Delivery may begin; `head` came before all that waits.
+    /// Allows delivery to begin; `head` holds bytes that precede all that waits.
     pub(super) fn start(&mut self, head: &[u8]) {
         self.hold.start();
         if !head.is_empty() {
@@ -124,7 +126,7 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// Whether a delivery is under way.
+    /// Returns true if a delivery is under way.
     #[inline]
     pub const fn is_delivering(&self) -> bool {
         self.hold.is_delivering()
@@ -132,7 +134,7 @@ impl<O: Objects> Session<O> {
 
     // The inbox ----------------------------------------------------------------------------------
 
-    /// Ends the stall if the inbox is empty: whether that is so.
+    /// Ends the stall if the inbox is empty, and returns true if it did.
     pub(super) fn unstall(&mut self) -> bool {
         let goes_on = self.hold.is_stalled() && self.inbox.is_empty();
         if goes_on {
@@ -141,15 +143,16 @@ impl<O: Objects> Session<O> {
         goes_on
     }
 
-    /// The inbox was full when a step asked: whether it is still, now that the task that waits was woken.
+    /// The inbox was full at a step, and the task that waits was woken since. Returns true if the inbox is
+    /// still full.
     pub(super) fn stall(&mut self) -> bool {
         let is_full = self.inbox.is_full();
         self.hold.stall(is_full);
         is_full
     }
 
-    /// The last message that a tick delivered may have filled the inbox: then delivery stalls, or what nobody
-    /// takes is to be dropped.
+    /// The last message delivered in a tick may have filled the inbox: if so, delivery stalls, or unclaimed
+    /// messages have to be dropped.
     pub(super) fn stall_if_full(&mut self) -> Room {
         if !(self.takes_to_inbox() && self.hold.allows_delivery() && self.inbox.is_full()) {
             return Room::Left;
@@ -161,17 +164,18 @@ impl<O: Objects> Session<O> {
         Room::Stalls
     }
 
-    /// Whether a task has asked for messages, and no listener has come since.
+    /// Returns true if a task has asked for messages, and no listener was set since.
     pub(super) const fn is_claimed(&self) -> bool {
         self.inbox.is_claimed()
     }
 
-    /// Drops the messages that wait, but for the first if it is a task's; `for_next`: one is about to come.
+    /// Drops the messages that wait, except the first if it belongs to a task; `for_next` says that another
+    /// is about to come.
     pub(super) fn drop_unwanted(&mut self, is_awaited: bool, for_next: bool) {
         self.inbox.drop_unwanted(is_awaited, for_next);
     }
 
-    /// The next message that waits for a listener that has come since; a delivery has begun with it.
+    /// Takes the next message that waits for a listener that was set since; this begins a delivery.
     pub(super) fn begin_from_inbox(
         &mut self,
         take: impl FnOnce(&mut Self) -> Option<Step<O>>,
@@ -185,7 +189,8 @@ impl<O: Objects> Session<O> {
         Some(step)
     }
 
-    /// The listener has had it: whether a tick has to be asked for, which the next event waits for.
+    /// The listener has received the message. Returns true if a tick has to be scheduled, for which the next
+    /// event waits.
     pub(super) const fn end_from_inbox(&mut self) -> bool {
         self.hold.deliver(false);
         self.end_event()
@@ -193,7 +198,7 @@ impl<O: Objects> Session<O> {
 
     // Delivery -----------------------------------------------------------------------------------
 
-    /// What waits and may be delivered now: a delivery begins with it.
+    /// Takes the waiting bytes if they may be delivered now; this begins a delivery.
     pub(super) fn take_backlog(&mut self) -> Option<Vec<u8>> {
         let something = !self.backlog.is_empty() || self.hold.has_ready();
         if !something || self.hold.is_delivering() || !self.hold.allows_delivery() {
@@ -204,7 +209,8 @@ impl<O: Objects> Session<O> {
         Some(self.backlog.take())
     }
 
-    /// Notes whether something can be delivered without more bytes: nothing else would bring it forth.
+    /// Notes whether something can be delivered without more bytes, since nothing else would trigger its
+    /// delivery.
     #[inline]
     pub(super) fn note_ready(&mut self) {
         if self.fault.is_some() || self.receiver.has_ready() {
@@ -212,9 +218,9 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// A delivery ends that has read `read` bytes; `rest` was not read. Whether messages wait for a task, and
-    /// whether the session is at rest, which is the usual case: nothing waits, nothing is held back, reading is on,
-    /// and no end is to be told.
+    /// Ends a delivery that has read `read` bytes and has not read `rest`. Returns whether messages wait for
+    /// a task, and whether the session is at rest. It usually is: nothing waits, there is no hold, reading is
+    /// on, and the owner need not be notified of an end.
     #[inline]
     pub(super) fn end_delivery(&mut self, read: usize, rest: &[u8]) -> (bool, bool) {
         self.hold.deliver(false);
@@ -225,28 +231,29 @@ impl<O: Objects> Session<O> {
         (!self.inbox.is_empty(), self.is_at_rest())
     }
 
-    /// What follows when the receiver has no event.
+    /// Returns how delivery goes on when the receiver has no event.
     #[cold]
     pub(super) fn after_input(&mut self, codec: &mut Codec) -> AfterInput<O> {
         let work = if self.receiver.is_working() { self.receiver.take_work(codec) } else { None };
         work.map_or(AfterInput::NeedsBytes, AfterInput::HasWork)
     }
 
-    /// What follows is no frame any more.
+    /// Concludes the connection: no more frames are delivered.
     pub(super) const fn conclude(&mut self) {
         self.hold.conclude();
     }
 
-    /// After a step. `told`: somebody was told of an event, and with `allow_synchronous_events=False` the next one
-    /// waits for the next tick, as in ws. Whether that tick has to be asked for, and whether nothing that was
-    /// received waits to be delivered, beside the input.
+    /// Ends a step. `told` says that a listener or the owner was called for an event: with
+    /// `allow_synchronous_events=False` the next event then waits for the next tick, as in ws. Returns
+    /// whether that tick has to be scheduled, and whether, apart from the input, nothing received waits to be
+    /// delivered.
     #[inline]
     pub(super) fn end_step(&mut self, told: bool) -> (bool, bool) {
         let needs_tick = told && self.end_event();
         (needs_tick, self.inbox.is_empty() && self.fault.is_none())
     }
 
-    /// After an event: whether a tick has to be asked for, which the next one waits for.
+    /// Ends an event. Returns true if a tick has to be scheduled, for which the next event waits.
     #[inline]
     pub(super) const fn end_event(&mut self) -> bool {
         if self.settings.allow_synchronous_events {
@@ -258,7 +265,7 @@ impl<O: Objects> Session<O> {
         !waits
     }
 
-    /// The tick has come.
+    /// The next tick has come.
     pub(super) const fn end_tick(&mut self) {
         self.hold.wait_for_tick(false);
     }
@@ -271,8 +278,8 @@ impl<O: Objects> Session<O> {
             && !self.end.untold().any()
     }
 
-    /// The next ping among the bytes that wait while the program takes nothing, and whether it is answered. It
-    /// is told, and not answered again, when it is its turn.
+    /// Returns the next ping in the backlog while the program accepts nothing, and whether to answer it. When
+    /// its turn comes, it is delivered but not answered again.
     #[inline]
     pub(super) fn next_held_ping(&mut self) -> Option<(ScannedPing, bool)> {
         let hold = &self.hold;
@@ -291,21 +298,21 @@ impl<O: Objects> Session<O> {
 
     // Threads that inflate -----------------------------------------------------------------------
 
-    /// A thread begins to inflate: what stops it, and how many may at once.
+    /// A thread begins to inflate. Returns the flag that stops it, and how many threads may work at once.
     pub fn begin_inflating(&mut self) -> (Arc<AtomicBool>, usize) {
         self.hold.begin_inflating();
         let cancelled = self.inflating.get_or_insert_default();
         (Arc::clone(cancelled), self.settings.concurrency_limit)
     }
 
-    /// What the receiver left is done, by whomever.
+    /// The work that the receiver left is done, in a thread or not.
     pub fn end_inflating(&mut self, work: Box<Work<O::Buffer>>, codec: &mut Codec) {
         self.inflating = None;
         self.hold.end_inflating();
         self.receiver.give_work(work, codec);
     }
 
-    /// A thread is done with what nobody wants any more: whether that is so.
+    /// A thread is done. Returns true if its result is no longer needed.
     pub fn is_inflated_in_vain(&mut self) -> bool {
         let in_vain = self.hold.is_concluded();
         if in_vain {
@@ -317,13 +324,14 @@ impl<O: Objects> Session<O> {
 
     // The end ------------------------------------------------------------------------------------
 
-    /// The peer's FIN came.
+    /// The peer's FIN was received.
     pub(super) const fn receive_eof(&mut self) {
         self.end.receive_eof();
     }
 
-    /// Ends everything at once; nothing more is delivered. True: the loss of the transport, which is told
-    /// behind what the inbox had no room for, is to be told now that this is given up.
+    /// Ends everything at once; nothing more is delivered. Returns true if the owner must be notified of the
+    /// loss of the transport now: the notification was waiting behind messages for which the inbox had no
+    /// room, and these are dropped.
     #[must_use]
     pub fn abort(&mut self) -> bool {
         self.hold.conclude();
@@ -336,13 +344,13 @@ impl<O: Objects> Session<O> {
         waits
     }
 
-    /// Whether the owner has not been told of the peer's FIN, or of the loss.
+    /// Returns true if the owner has not been notified yet of the peer's FIN or of the loss.
     #[inline]
     pub(super) const fn has_end_to_tell(&self) -> bool {
         self.end.untold().any()
     }
 
-    /// What the owner is to be told of the end, all before it being delivered.
+    /// Returns the ends of which the owner has to be notified, once all that precedes them is delivered.
     pub(super) fn ends_due(&self) -> Ends {
         let hold = &self.hold;
         let all_delivered =
@@ -351,25 +359,25 @@ impl<O: Objects> Session<O> {
             return Ends::default();
         }
         let Ends { eof, lost } = self.end.untold();
-        // Reading ahead may find the FIN while the program has paused.
+        // Bytes are read ahead, so the FIN may be found while the program has paused.
         let held = hold.holds_paused() && !hold.is_concluded();
         Ends { eof: eof && !held, lost }
     }
 
-    /// Whether messages that waited for `recv` are on their way to a listener that has come since.
+    /// Returns true if messages that waited for `recv` are still to go to a listener that was set since.
     fn owes_listener(&self) -> bool {
         let held = self.hold.holds_paused() && !self.hold.waits_for_tick();
         self.listener.is_some() && !self.inbox.is_claimed() && !self.inbox.is_empty() && !held
     }
 
-    /// The owner is told of the peer's FIN, if that is due.
+    /// Notes that the owner is notified of the peer's FIN, if that is due.
     pub(super) fn tell_eof(&mut self) -> bool {
         let eof = self.ends_due().eof;
         self.end.tell(Ends { eof, lost: false });
         eof
     }
 
-    /// The owner is told of the loss, if that is due.
+    /// Notes that the owner is notified of the loss, if that is due.
     pub(super) fn tell_loss(&mut self) -> bool {
         let lost = self.ends_due().lost;
         self.end.tell(Ends { eof: false, lost });

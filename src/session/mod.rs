@@ -3,15 +3,16 @@
 //! - [`Hold`]: why nothing is delivered now.
 //! - [`Inbox`]: the messages that wait for `recv`, and its bounds.
 //! - [`Backlog`]: the bytes that wait while nothing is delivered, and the pings among them.
-//! - [`Outbox`]: the bounds of what is queued, refusals, the frames whose writing somebody wants to hear of,
-//!   automatic pongs. [`CompressQueue`]: the frames that wait for a thread.
-//! - [`End`]: how the incoming half ends and what of it was told; how the outgoing half ends.
+//! - [`Outbox`]: the bounds of the queue, refusals, the frames whose writing must be reported, automatic
+//!   pongs. [`CompressQueue`]: the frames that wait for a thread.
+//! - [`End`]: how the incoming half ends, and what of it the owner was notified of; how the outgoing half
+//!   ends.
 //! - [`Counters`]: what was sent and received.
 //!
-//! [`Session`] puts them together: `inbound.rs` for what comes, `program.rs`
-//! for what the program asks of that, `outbound.rs` for what goes. The walk itself,
-//! from bytes to listeners, is in [`delivery`]. Objects of the language that runs a session are passed
-//! through and never looked into: [`Objects`] names their types and [`Host`] makes and calls them.
+//! [`Session`] puts them together: `inbound.rs` handles what is received, `program.rs` what the program asks
+//! of the incoming half, and `outbound.rs` what is sent. The walk itself, from bytes to listeners, is in
+//! [`delivery`]. Objects of the language that runs a session are passed on and never looked into: [`Objects`]
+//! names their types, and [`Host`] makes and calls them.
 #![forbid(unsafe_code)]
 
 mod backlog;
@@ -52,50 +53,51 @@ use crate::protocol::error::ProtocolError;
 use crate::protocol::receiver::{Receiver, ReceiverOptions};
 use crate::protocol::sender::Sender;
 
-/// The options of a session. They stay what they are.
+/// The options of a session. They never change.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Which side we are.
+    /// Which side of the connection this is.
     pub role: Role,
-    /// Pings are answered.
+    /// True if pings are answered automatically.
     pub auto_pong: bool,
-    /// Messages of one read are delivered in one tick; else each event has a tick of its own, as in ws.
+    /// True if the messages of one read are delivered in one tick; otherwise each event has a tick of its
+    /// own, as in ws.
     pub allow_synchronous_events: bool,
-    /// Text is not validated.
+    /// True if text is not validated.
     pub skip_utf8_validation: bool,
-    /// Automatic pongs that may be queued at once; 0: any number.
+    /// The most automatic pongs that may be queued at once; 0 means any number.
     pub max_pending_auto_pongs: usize,
-    /// Bytes that may be queued before a sender has to wait.
+    /// The most bytes that may be queued before a sender has to wait.
     pub high_water_mark: usize,
-    /// A message is refused while more bytes than the mark are queued.
+    /// True if a message is refused while the queue is above the high-water mark.
     pub refuse_above_mark: bool,
-    /// Bytes that are read while nothing is delivered, so that pings among them are answered.
+    /// The most bytes that are read while nothing is delivered, so that pings among them are answered.
     pub read_ahead: usize,
-    /// Messages that threads may compress or inflate at once.
+    /// The most messages that threads may compress or inflate at once.
     pub concurrency_limit: usize,
 }
 
-/// What the peer's messages are limited to; 0 switches a limit off, as in ws.
+/// The limits on the peer's messages; 0 switches a limit off, as in ws.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of a message, as sent and as inflated.
+    /// The most bytes of a message, both as sent and as inflated.
     pub max_payload: u64,
-    /// Frames of a message.
+    /// The most frames of a message.
     pub max_fragments: u32,
-    /// Separately held pieces of a message.
+    /// The most separately held pieces of a message.
     pub max_buffered_chunks: u32,
 }
 
-/// One connection's decisions.
+/// The decisions of one connection.
 pub struct Session<O: Objects> {
     receiver: Receiver<O::Buffer>,
     sender: Sender,
     settings: Settings,
     hold: Hold,
     end: End,
-    /// Bytes came since somebody asked.
+    /// True if bytes were received since this was last asked.
     active: bool,
-    /// The transport's reading is off.
+    /// True if the transport's reading is off.
     reading_off: bool,
     wants_ping: bool,
     wants_pong: bool,
@@ -103,18 +105,19 @@ pub struct Session<O: Objects> {
     listener: Option<O::Listener>,
     inbox: Inbox<O::Message>,
     backlog: Backlog,
-    /// A fault found while a frame was received in place, and not told yet.
+    /// A fault found in a direct read, of which the owner was not notified yet.
     fault: Option<ProtocolError>,
     outbox: Outbox<O::Callback>,
-    /// There only while a thread compresses; nothing overtakes it.
+    /// Present only while a thread compresses; nothing overtakes it.
     compress_queue: Option<Box<CompressQueue<O>>>,
-    /// Set to true, the thread that inflates stops.
+    /// Set to true to stop the thread that inflates.
     inflating: Option<Arc<AtomicBool>>,
     counters: Counters,
 }
 
 impl<O: Objects> Session<O> {
-    /// A session at the start of a connection; `deflate` are the agreed parameters of permessage-deflate.
+    /// Makes a session at the start of a connection; `deflate` holds the agreed parameters of
+    /// permessage-deflate.
     #[must_use]
     pub fn new(
         settings: Settings,
@@ -153,29 +156,29 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// The options.
+    /// Returns the options.
     #[inline]
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Whether we are the server, whose frames need no mask (RFC 6455 section 5.1).
+    /// Returns true if this is the server, whose frames need no mask (RFC 6455 section 5.1).
     #[inline]
     pub fn is_server(&self) -> bool {
         self.settings.role == Role::Server
     }
 
-    /// What was counted.
+    /// Returns the counters.
     pub const fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// What was counted, to add to.
+    /// Returns the counters, to be updated.
     pub const fn counters_mut(&mut self) -> &mut Counters {
         &mut self.counters
     }
 
-    /// Lets the threads that work for this session know that nobody wants their results any more.
+    /// Signals the threads that work for this session that their results are no longer needed.
     fn stop_jobs(&self) {
         if let Some(queue) = &self.compress_queue {
             queue.cancel();
@@ -185,13 +188,14 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// Where in the session the marks of its outbox begin: read before each write.
+    /// Returns the offset in the session at which the marks of its outbox begin: it is read before each
+    /// write.
     #[must_use]
     pub const fn marks_offset() -> usize {
         std::mem::offset_of!(Self, outbox) + Outbox::<O::Callback>::marks_offset()
     }
 
-    /// The objects that a garbage collector has to know: the listener, messages, callbacks.
+    /// Returns the objects that a garbage collector has to know: the listener, messages, callbacks.
     pub fn objects(
         &self,
     ) -> (Option<&O::Listener>, impl Iterator<Item = &O::Message>, impl Iterator<Item = &O::Callback>)
@@ -200,7 +204,7 @@ impl<O: Objects> Session<O> {
         (self.listener.as_ref(), self.inbox.messages(), self.outbox.callbacks().chain(waiting))
     }
 
-    /// Gives up those objects: the caller drops them with nothing borrowed.
+    /// Gives up those objects: the caller drops them while nothing is borrowed.
     #[must_use]
     pub fn take_objects(&mut self) -> impl Sized + use<O> {
         self.outbox.open_gate();

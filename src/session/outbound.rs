@@ -1,4 +1,4 @@
-//! What goes: frames, refusals, senders that wait for room, what a thread compresses, the end.
+//! The outgoing half: frames, refusals, senders that wait for room, compression in threads, the end.
 
 use super::Session;
 use super::compress_queue::{CompressQueue, Turn, Waiting};
@@ -12,7 +12,7 @@ use crate::protocol::sender::{DataFrame, SendOptions};
 /// How a broadcast reaches a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BroadcastTo {
-    /// By the frame that all get.
+    /// By the frame that all connections share.
     Shared,
     /// By a frame of its own. A client's frame must have one: "the masking key needs to be unpredictable"
     /// (RFC 6455 section 5.3); and nothing overtakes what a thread compresses for this connection.
@@ -27,25 +27,26 @@ pub enum BroadcastTo {
 impl<O: Objects> Session<O> {
     // Frames -------------------------------------------------------------------------------------
 
-    /// Whether a frame may be queued now: the end was not asked for, and none waits for a thread.
+    /// Returns true if a frame may be queued now: no end was asked for, and no frame waits for a thread.
     #[inline]
     pub const fn takes_frames_now(&self) -> bool {
         self.outbox.takes_frames_now()
     }
 
-    /// Whether a frame can still be sent, if after those that wait for a thread. Where none waits, a frame was
-    /// not queued because the socket is gone, of which the connection is yet to be told.
+    /// Returns true if a frame can still be sent, even if only after those that wait for a thread. If none
+    /// waits, a frame could not be queued because the socket is gone, of which the connection is not notified
+    /// yet.
     pub fn takes_frames_behind(&self) -> bool {
         self.outbox.is_behind() && self.end.is_open() && self.end.is_connected()
     }
 
-    /// Whether there is a transport, or a socket.
+    /// Returns true if there is a transport or a socket.
     #[inline]
     pub const fn is_connected(&self) -> bool {
         self.end.is_connected()
     }
 
-    /// A message or fragment of `len` bytes is sent: what its header says.
+    /// A message or fragment of `len` bytes is sent. Returns the fields of its header.
     #[inline]
     pub fn begin_message(&mut self, len: usize, options: &SendOptions) -> DataFrame {
         self.counters.send(len, options.fin);
@@ -55,7 +56,7 @@ impl<O: Objects> Session<O> {
     /// Appends a compressed frame to `queue`.
     ///
     /// # Errors
-    /// There is no memory for a compressor.
+    /// Fails if there is no memory for a compressor.
     #[inline(never)]
     pub fn append_compressed(
         &mut self,
@@ -74,13 +75,13 @@ impl<O: Objects> Session<O> {
         outcome
     }
 
-    /// Notes what is to happen once the frame that ends at `at` is written out.
+    /// Notes what has to happen once the frame that ends at `at` is written out.
     #[inline]
     pub fn mark(&mut self, at: u64, callback: Option<O::Callback>, auto_pong: bool) {
         self.outbox.mark(at, callback, auto_pong);
     }
 
-    /// A control frame is queued, or waits for a thread.
+    /// A control frame was queued, or waits for a thread.
     pub fn count_control(&mut self, auto_pong: bool, ping: Option<&[u8]>) {
         if auto_pong {
             self.outbox.count_pong();
@@ -92,7 +93,7 @@ impl<O: Objects> Session<O> {
 
     // Broadcasts ---------------------------------------------------------------------------------
 
-    /// How a broadcast reaches this connection. One that is left out is counted.
+    /// Returns how a broadcast reaches this connection. It is counted if it skips the connection.
     pub fn broadcast_to(&mut self) -> BroadcastTo {
         if !self.end.is_connected() || !self.end.is_open() {
             return BroadcastTo::Gone;
@@ -107,13 +108,13 @@ impl<O: Objects> Session<O> {
         BroadcastTo::Shared
     }
 
-    /// The compressor whose parameters decide how a whole message of `len` bytes is compressed that others get
-    /// too; None: it goes as it is.
+    /// Returns the compressor whose parameters decide how to compress a whole message of `len` bytes that
+    /// other connections share, or None if it is sent uncompressed.
     pub fn shares(&self, len: usize) -> Option<&Deflater> {
         self.sender.shares(len)
     }
 
-    /// The whole message `data` is sent in a frame that others get too.
+    /// The whole message `data` is sent in a frame that other connections share.
     #[inline]
     pub fn send_shared(&mut self, codec: &mut Codec, data: &[u8], compressed: bool) {
         self.counters.send(data.len(), true);
@@ -124,26 +125,26 @@ impl<O: Objects> Session<O> {
 
     // Bounds -------------------------------------------------------------------------------------
 
-    /// Whether more than the mark may be queued for the message or fragment that is sent next: a message that
-    /// was begun is ended.
+    /// Returns true if the next message or fragment may be refused above the high-water mark: a message that
+    /// was begun is always completed.
     #[inline]
     pub fn may_refuse(&self) -> bool {
         self.settings.refuse_above_mark && !self.sender.is_in_message() && self.end.is_connected()
     }
 
-    /// Whether the rest of a message is refused, because its beginning was.
+    /// Returns true if the rest of a message is refused, because its beginning was.
     pub const fn is_refusing(&self) -> bool {
         self.outbox.is_refusing()
     }
 
-    /// Whether `queued` bytes are more than a sender need not wait for.
+    /// Returns true if a sender has to wait with `queued` bytes queued.
     #[inline]
     pub const fn is_above_mark(&self, queued: usize) -> bool {
         queued > self.settings.high_water_mark
     }
 
-    /// Decides on a message or fragment: `full`, even after what can be written has been. It counts once for
-    /// a message.
+    /// Decides on a message or fragment; `full` says that the queue is above the mark even after all that can
+    /// be written now is written. A refusal is counted once for each message.
     pub const fn refuse(&mut self, full: bool, fin: bool) {
         if full && !self.outbox.is_refusing() {
             self.counters.refuse();
@@ -151,18 +152,18 @@ impl<O: Objects> Session<O> {
         self.outbox.refuse(full, fin);
     }
 
-    /// Whether a sender that waits may go on where `left` bytes are queued for the wire.
+    /// Returns true if a sender that waits may go on with `left` bytes queued for the wire.
     pub fn has_room_after(&self, left: usize) -> bool {
         left + self.bytes_behind() <= self.settings.high_water_mark / 4
     }
 
-    /// Bytes of payload that wait for a thread.
+    /// Returns the number of bytes of payload that wait for a thread.
     #[inline]
     fn bytes_behind(&self) -> usize {
         self.compress_queue.as_ref().map_or(0, |queue| queue.bytes())
     }
 
-    /// The same; without a wire they wait for nothing but to be dropped.
+    /// Returns the same number, or 0 without a wire: then they only wait to be dropped.
     #[inline]
     pub fn bytes_waiting(&self) -> usize {
         if self.end.is_connected() { self.bytes_behind() } else { 0 }
@@ -170,38 +171,38 @@ impl<O: Objects> Session<O> {
 
     // What is written ----------------------------------------------------------------------------
 
-    /// Whether the writing of a frame has to be told.
+    /// Returns true if the writing of any frame has to be reported.
     #[inline]
     pub fn has_marks(&self) -> bool {
         self.outbox.has_marks()
     }
 
-    /// Takes the next frame that ends at `total` or before: its callback, if it has one.
+    /// Takes the next frame that ends at `total` or before, and returns its callback, if it has one.
     pub fn take_written(&mut self, total: u64) -> Option<Option<O::Callback>> {
         self.outbox.take_written(total)
     }
 
-    /// A call of the program's has written up to `total`, and `room` was made for senders that wait. Whether a
-    /// tick has to be asked for, to tell of it.
+    /// A call by the program has written up to `total`; `room` says that senders that wait may go on. Returns
+    /// true if a tick has to be scheduled to report it.
     pub fn write(&mut self, total: u64, room: bool) -> bool {
         let due = room || self.outbox.is_due(total);
         self.outbox.write(total, due)
     }
 
-    /// Up to where that tick tells what was written; None where it was told.
+    /// Takes the position up to which that tick has to report writes, or None if they are already reported.
     pub fn take_told(&mut self) -> Option<u64> {
         self.outbox.take_told()
     }
 
     // Threads that compress ----------------------------------------------------------------------
 
-    /// Whether frames wait for a thread.
+    /// Returns true if frames wait for a thread.
     pub const fn is_behind(&self) -> bool {
         self.outbox.is_behind()
     }
 
-    /// Takes the compressor for a payload of `len` bytes that a thread is to compress; what is sent from now
-    /// on waits for it. None where no compression was agreed.
+    /// Takes the compressor for a payload of `len` bytes that a thread has to compress; frames sent from now
+    /// on wait for it. Returns None if no compression was agreed.
     pub fn begin_compressing(
         &mut self,
         codec: &mut Codec,
@@ -219,7 +220,8 @@ impl<O: Objects> Session<O> {
         Some((deflater, self.compress_queue.as_deref()?))
     }
 
-    /// The thread is done: gives the compressor back. The callback of its frame; None where all was given up.
+    /// The thread is done and gives the compressor back. Returns the callback of its frame, or None if all
+    /// frames were given up.
     pub fn end_compressing(
         &mut self,
         codec: &mut Codec,
@@ -229,26 +231,26 @@ impl<O: Objects> Session<O> {
         self.compress_queue.as_mut().map(|queue| queue.end())
     }
 
-    /// Has `frame` wait for the thread that compresses a message before it.
+    /// Makes `frame` wait for the thread that compresses an earlier message.
     pub fn wait_behind(&mut self, frame: Waiting<O>) {
         if let Some(queue) = &mut self.compress_queue {
             queue.push(frame);
         }
     }
 
-    /// Whose turn it is now that the thread is done.
+    /// Returns the frame whose turn it is now that the thread is done.
     pub fn next_behind(&mut self) -> Turn<O> {
         let turn = self.compress_queue.as_mut().map_or(Turn::Over, |queue| queue.next_turn());
         if matches!(turn, Turn::Over) {
             self.outbox.set_behind(false);
-            // It has given everything away: nothing runs when it is dropped.
+            // All its contents were moved out: dropping it runs no code.
             self.compress_queue = None;
         }
         turn
     }
 
-    /// The socket is gone, and the loss yet to be told: the callback of a frame with it. What is returned is
-    /// dropped with nothing lent.
+    /// The socket is gone, and the loss is not reported yet: keeps the callback of a frame until then. The
+    /// caller drops a returned callback while nothing is borrowed.
     #[must_use]
     pub fn keep_callback(&mut self, callback: Option<O::Callback>) -> Option<O::Callback> {
         match &mut self.compress_queue {
@@ -259,7 +261,7 @@ impl<O: Objects> Session<O> {
 
     // The end ------------------------------------------------------------------------------------
 
-    /// Nothing is queued from now on; when all is written, the transport ends as `how` says.
+    /// Stops queueing; once all is written, the transport ends as `how` says.
     pub fn end(&mut self, how: Ending) {
         if self.end.is_connected() {
             self.end.ask(how);
@@ -267,23 +269,25 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// Whether the end was asked for.
+    /// Returns true if the end was asked for.
     pub fn is_ending(&self) -> bool {
         !self.end.is_open()
     }
 
-    /// Whether we have not ended the transport: if it ends, that is by itself.
+    /// Returns true if we have not ended the transport: if it ends now, it does so by itself.
     pub fn is_transport_open(&self) -> bool {
         self.end.is_undone()
     }
 
-    /// How to end the transport now; None where it is not to be, or there is something to write first.
+    /// Takes how to end the transport now, or None if it does not have to end or something has to be written
+    /// first.
     pub fn take_ending(&mut self, all_written: bool) -> Option<Ending> {
         if !all_written || self.outbox.is_behind() { None } else { self.end.take_due() }
     }
 
-    /// The transport is gone: the callbacks of what was not written, in order. They come with the payloads that
-    /// waited for a thread, so that they have to be taken one by one, or dropped, with nothing lent.
+    /// The transport is gone. Returns the callbacks of the frames that were not written, in order. They come
+    /// with the payloads that waited for a thread, so they have to be taken one by one, or dropped, while
+    /// nothing is borrowed.
     pub fn lose(&mut self) -> impl Iterator<Item = O::Callback> + use<O> {
         self.hold.lose();
         self.end.lose();

@@ -5,7 +5,7 @@ use super::hold::Resume;
 use super::host::{Form, Objects};
 
 impl<O: Objects> Session<O> {
-    /// Nothing is delivered until [`Session::resume`].
+    /// Stops delivery until [`Session::resume`].
     pub(super) fn pause(&mut self) {
         self.hold.pause(self.end.is_lost());
     }
@@ -15,50 +15,50 @@ impl<O: Objects> Session<O> {
         self.hold.resume(self.settings.read_ahead > 0)
     }
 
-    /// Whether the program has paused.
+    /// Returns true if the program has paused.
     pub const fn is_paused(&self) -> bool {
         self.hold.is_paused()
     }
 
-    /// Whether the owner is told of pings.
+    /// Returns true if the owner is notified of pings.
     pub const fn wants_ping(&self) -> bool {
         self.wants_ping
     }
 
-    /// Whether the owner is told of pings from now on.
+    /// Sets whether the owner is notified of pings from now on.
     pub const fn set_wants_ping(&mut self, value: bool) {
         self.wants_ping = value;
     }
 
-    /// Whether the owner is told of pongs.
+    /// Returns true if the owner is notified of pongs.
     pub const fn wants_pong(&self) -> bool {
         self.wants_pong
     }
 
-    /// Whether the owner is told of pongs from now on.
+    /// Sets whether the owner is notified of pongs from now on.
     pub const fn set_wants_pong(&mut self, value: bool) {
         self.wants_pong = value;
     }
 
-    /// The form of binary messages.
+    /// Returns the form of binary messages.
     pub const fn form(&self) -> Form {
         self.form
     }
 
-    /// The form of binary messages from now on; of [`Form::Fragments`], from the next message on.
+    /// Sets the form of binary messages from now on; [`Form::Fragments`] applies from the next message on.
     pub fn set_form(&mut self, form: Form) {
         self.form = form;
         self.receiver.set_fragments(form == Form::Fragments);
     }
 
-    /// The program's listener for messages.
+    /// Returns the program's listener for messages.
     pub const fn listener(&self) -> Option<&O::Listener> {
         self.listener.as_ref()
     }
 
-    /// Messages go to `listener` from now on. One that comes while no task waits (`is_awaited`) takes over from
-    /// a `recv` that has been. Returns the listener before it, to be dropped with nothing lent, and whether
-    /// messages wait for it.
+    /// Sends messages to `listener` from now on. A listener that is set while no task waits (`is_awaited`)
+    /// takes over from an earlier `recv`. Returns the previous listener, to be dropped while nothing is
+    /// borrowed, and whether messages wait for the new one.
     #[must_use]
     pub(super) fn set_listener(
         &mut self,
@@ -73,12 +73,13 @@ impl<O: Objects> Session<O> {
         (std::mem::replace(&mut self.listener, listener), waiting)
     }
 
-    /// Whether messages that find no room are dropped.
+    /// Returns true if messages for which there is no room are dropped.
     pub const fn discards(&self) -> bool {
         self.inbox.discards()
     }
 
-    /// Whether messages that find no room are dropped. True: delivery goes on with it.
+    /// Sets whether messages for which there is no room are dropped. Returns true if delivery can go on
+    /// because of it.
     #[must_use]
     pub(super) const fn set_discard(&mut self, discard: bool) -> bool {
         self.inbox.set_discard(discard);
@@ -91,25 +92,26 @@ impl<O: Objects> Session<O> {
 
     // The inbox ----------------------------------------------------------------------------------
 
-    /// Somebody iterates, or calls `recv`.
+    /// A task iterates, or calls `recv`.
     #[inline]
     pub const fn claim(&mut self) {
         self.inbox.claim();
     }
 
-    /// A task was woken for the next message, or is cancelled before it has come.
+    /// Sets whether a task was woken for the next message; false if the task is cancelled before it has taken
+    /// it.
     #[inline]
     pub const fn owe(&mut self, is_owed: bool) {
         self.inbox.owe(is_owed);
     }
 
-    /// Whether a task was woken for a message, and has not come.
+    /// Returns true if a task was woken for a message and has not taken it.
     pub const fn is_owed(&self) -> bool {
         self.inbox.is_owed()
     }
 
-    /// A task comes for the next message, which is returned with whether it is binary. True: the inbox is empty
-    /// now, and delivery goes on.
+    /// Takes the next message for a task, and returns it with whether it is binary. The second value is true
+    /// if the inbox is now empty and delivery goes on.
     #[inline]
     pub fn take_message(&mut self) -> (Option<(O::Message, bool)>, bool) {
         self.inbox.claim();

@@ -1,4 +1,4 @@
-//! One step of a delivery: an event of the receiver, and who gets it.
+//! One step of a delivery: an event of the receiver, and its destination.
 
 use super::Session;
 use super::host::{Form, Host, Objects};
@@ -7,7 +7,7 @@ use crate::protocol::deflate::Codec;
 use crate::protocol::error::ProtocolError;
 use crate::protocol::receiver::{Data, Event, Input};
 
-/// What to do after one step of the receiver, with nothing lent any more.
+/// What to do after one step of the receiver, once nothing is borrowed any more.
 pub enum Step<O: Objects> {
     /// The input is used up, or the receiver has left work.
     NeedMore,
@@ -15,51 +15,51 @@ pub enum Step<O: Objects> {
     Wait,
     /// The inbox is full; a task that waits for messages may make room.
     Full,
-    /// The inbox is full of messages that nobody takes: they are to be dropped.
+    /// The inbox is full of unclaimed messages, which have to be dropped.
     Overflow,
     /// A message went to the inbox.
     Queued,
-    /// A message as its fragments. They are joined with nothing lent: a list is an object of the garbage
-    /// collector, which may run any finaliser when one is made.
+    /// A message as its fragments. They are joined while nothing is borrowed: a list is an object of the
+    /// garbage collector, which may run any finaliser when one is made.
     Pieces {
         /// The fragments.
         pieces: Vec<O::Bytes>,
-        /// Bytes of the message.
+        /// The size of the message in bytes.
         size: usize,
     },
     /// A message for the listener.
     Message {
-        /// Who gets it.
+        /// The listener that gets it.
         listener: O::Listener,
         /// The message.
         message: O::Message,
-        /// It is binary.
+        /// True if the message is binary.
         binary: bool,
     },
     /// A ping.
     Ping {
         /// Its data.
         data: O::Bytes,
-        /// The owner wants to know.
+        /// True if the owner is notified.
         tell: bool,
-        /// It is answered.
+        /// True if the ping is answered.
         pong: bool,
     },
     /// A pong.
     Pong {
         /// Its data.
         data: O::Bytes,
-        /// The owner wants to know.
+        /// True if the owner is notified.
         tell: bool,
     },
     /// The peer's close frame.
     Close {
-        /// Its code; 1005 where it has none.
+        /// Its code; 1005 if it has none.
         code: u16,
         /// Its reason.
         reason: O::Bytes,
     },
-    /// The peer broke the protocol or a limit.
+    /// The peer violated the protocol or a limit.
     Fail(ProtocolError),
     /// A message could not be made.
     Error(O::Error),
@@ -98,8 +98,8 @@ impl<O: Objects> Session<O> {
             Event::Close { code, reason } => Step::Close { code, reason: host.make_bytes(reason) },
             Event::Message { binary, data } => {
                 let size = size_of(&data);
-                // What a listener gets, or may yet get, must be the bytes as they came: text that was not
-                // validated is decoded when it is taken from the inbox.
+                // A listener must get the bytes as they were received, even if it is set later: text that was
+                // not validated is decoded when it is taken from the inbox.
                 let form = match (binary, self.form) {
                     (true, form) => form,
                     (false, _) if to_inbox && !self.settings.skip_utf8_validation => Form::Text,
@@ -125,14 +125,14 @@ impl<O: Objects> Session<O> {
         }
     }
 
-    /// Whether the next message goes to the inbox.
+    /// Returns true if the next message goes to the inbox.
     #[inline]
     pub(super) const fn takes_to_inbox(&self) -> bool {
         self.listener.is_none() || self.inbox.is_claimed()
     }
 
-    /// Behind a close frame, a fault or an abort no frame comes any more, but what waits for a new listener
-    /// does.
+    /// After a close frame, a fault or `abort` no more frames are delivered, but messages that wait for a new
+    /// listener are.
     #[cold]
     fn step_after_end<H: Host<Objects = O>>(&mut self, host: &H) -> Step<O> {
         let hold = &self.hold;
@@ -143,7 +143,8 @@ impl<O: Objects> Session<O> {
         self.step_from_inbox(host).unwrap_or(Step::Wait)
     }
 
-    /// What comes before the receiver is asked: a fault, a full inbox, a message that waits for the listener.
+    /// Returns a step that precedes the receiver's next event: a fault, a full inbox, or a message that waits
+    /// for the listener.
     #[inline]
     fn step_before<H: Host<Objects = O>>(&mut self, host: &H, to_inbox: bool) -> Option<Step<O>> {
         if let Some(fault) = self.fault.take() {
@@ -161,14 +162,15 @@ impl<O: Objects> Session<O> {
         if self.inbox.is_empty() { None } else { self.step_from_inbox(host) }
     }
 
-    /// Whether the ping that is delivered now is answered, and was not while it waited.
+    /// Returns true if the ping that is delivered now has to be answered, and was not answered while it
+    /// waited.
     #[cold]
     fn answers_ping(&mut self) -> bool {
         !self.backlog.met_ping() && self.may_answer_ping()
     }
 
-    /// Whether a ping is answered by itself: nothing is queued once the end was asked for or the transport is gone,
-    /// and at most so many pongs are.
+    /// Returns true if a ping may be answered automatically: nothing is queued once the end was asked for or
+    /// the transport is gone, and the number of queued pongs is limited.
     pub(super) fn may_answer_ping(&self) -> bool {
         self.settings.auto_pong
             && self.end.is_connected()
@@ -176,7 +178,8 @@ impl<O: Objects> Session<O> {
             && self.outbox.has_room_for_pong(self.settings.max_pending_auto_pongs)
     }
 
-    /// A message that waited for `recv`, for a listener that has come since: before what comes after it.
+    /// Takes a message that waited for `recv`, for a listener that was set since: it precedes what is
+    /// received later.
     pub(super) fn step_from_inbox<H: Host<Objects = O>>(&mut self, host: &H) -> Option<Step<O>> {
         let listener = host.make_listener(self.listener.as_ref()?);
         let (message, binary) = self.inbox.pop()?;
@@ -202,14 +205,14 @@ impl<O: Objects> Session<O> {
         if !to_inbox {
             return Step::Message { listener, message, binary };
         }
-        // Iterated and listened to: the listener gets bytes, the iterator str.
+        // The program iterates and has a listener: the listener gets bytes, the iterator str.
         let heard = host.make_listener_form(&message);
         self.inbox.push(message, size, binary);
         Step::Message { listener, message: heard, binary }
     }
 }
 
-/// Bytes of a message.
+/// Returns the size of a message in bytes.
 fn size_of<B: MessageBuffer>(data: &Data<'_, B>) -> usize {
     match data {
         Data::Slice(bytes) => bytes.len(),

@@ -145,7 +145,7 @@ def _bind_one(
             error.errno, f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
         ) from None
     except BaseException:
-        if sock is not None:
+        if sock is not None:  # pragma: no branch: an interruption of socket() itself
             sock.close()
         raise
 

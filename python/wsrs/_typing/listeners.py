@@ -20,7 +20,7 @@ __all__ = ["HttpServerAdd", "HttpServerOn", "ServerAdd", "ServerOn", "WebSocketA
 
 OpenListener = Callable[[], object]
 ListeningListener = Callable[[], object]
-"""Of `'listening'`, and of a server's `'close'`, which have no arguments either."""
+"""The listener of `'listening'`, and of a server's `'close'`, which has no arguments either."""
 ErrorListener = Callable[[Exception], object]
 CloseListener = Callable[[int, bytes], object]
 PingListener = Callable[[bytes], object]
@@ -38,8 +38,8 @@ OtherMessageListener = (
     | Callable[[Blob, bool], object]
     | Callable[[list[bytes], bool], object]
 )
-"""What `data` is depends on `binary_type`, which no type checker can follow: bytes, unless a listener
-says that it takes what another `binary_type` gives."""
+"""The type of `data` depends on `binary_type`, which no type checker can follow. It is bytes, unless a
+listener declares that it takes the type of another `binary_type`."""
 
 E_co = TypeVar("E_co", covariant=True)
 W = TypeVar("W", bound=WebSocket)

@@ -302,7 +302,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
 
     def _enqueue(self, frame: Frame) -> Awaitable[None]:
         outbox = self._outbox
-        if outbox.is_behind or frame.is_long:
+        if outbox.is_behind or (frame.deflater is not None and frame.is_long):
             self._send_behind(frame)
         else:
             frame.put(outbox)

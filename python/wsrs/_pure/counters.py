@@ -30,13 +30,15 @@ class Counters:
         "_pings",
         "_round_trip",
         "_skipped",
-        "_wire_received",
         "refused",
+        "wire_received",
     )
 
     def __init__(self) -> None:
         self._messages_sent = self._bytes_sent = 0
-        self._messages_received = self._bytes_received = self._wire_received = 0
+        self._messages_received = self._bytes_received = 0
+        self.wire_received = 0
+        """Bytes that came on the wire. It is added to in place, because each read does so."""
         self._skipped = 0
         self.refused = 0
         """Messages that were not queued, because more than the mark was."""
@@ -53,10 +55,6 @@ class Counters:
         """A message came."""
         self._messages_received += 1
         self._bytes_received += size
-
-    def receive_wire(self, size: int) -> None:
-        """Bytes came on the wire."""
-        self._wire_received += size
 
     def refuse(self) -> None:
         """A message was not queued, because more than the mark was."""
@@ -97,7 +95,7 @@ class Counters:
             written,
             self._messages_received,
             self._bytes_received,
-            self._wire_received,
+            self.wire_received,
             self.refused,
             self._skipped,
         )

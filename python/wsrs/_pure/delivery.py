@@ -134,7 +134,7 @@ class Delivery:
     def start(self, head: bytes = b"") -> None:
         """Begin to deliver: `head`, then what has come since."""
         if head:
-            self.counters.receive_wire(len(head))
+            self.counters.wire_received += len(head)
             self._receiver.push_front(bytes(head))
             self._drained = False
         self._hold &= ~NOT_STARTED
@@ -184,7 +184,7 @@ class Delivery:
     def _feed(self, data: bytes) -> None:
         """Take bytes of the wire, after those that wait already, and deliver what can be."""
         self._active = True
-        self.counters.receive_wire(len(data))
+        self.counters.wire_received += len(data)
         if not self._end.is_lost and not self._hold & CONCLUDED:
             self._receiver.push(data)
             self._drained = False

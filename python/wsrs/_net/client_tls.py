@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 __all__ = ["client_context", "default_context", "explain"]
@@ -87,6 +85,7 @@ def _identify(
     context: ssl.SSLContext, cert: str | bytes, key: str | bytes | None, passphrase: str | bytes | None
 ) -> None:
     """Load our own certificate. Python's ssl reads files only, so texts are written to private ones."""
+    import tempfile  # Few clients need it, and it would take a tenth of the time of `import wsrs`.
 
     def without_asking() -> str | bytes:
         # Without a callback OpenSSL would ask at the terminal, and the event loop would wait for the answer.
@@ -96,17 +95,17 @@ def _identify(
 
     with tempfile.TemporaryDirectory(prefix="wsrs-") as folder:
         paths = [
-            _as_file(Path(folder, name), value)
+            _as_file(os.path.join(folder, name), value)
             for name, value in (("cert", cert), ("key", key))
             if value is not None
         ]
         context.load_cert_chain(paths[0], paths[1] if len(paths) == 2 else None, without_asking)
 
 
-def _as_file(path: Path, value: str | bytes) -> str | bytes:
+def _as_file(path: str, value: str | bytes) -> str | bytes:
     if not _is_text(value):
         return value
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:
         file.write(value.encode() if isinstance(value, str) else value)
-    return str(path)
+    return path

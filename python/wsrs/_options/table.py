@@ -5,7 +5,6 @@ Times given by a PEP 8 name are seconds, by a ws name milliseconds.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -82,6 +81,8 @@ class OptionTable:
         instead = self.refused.get(snake_case(str(spelling)))
         if instead is not None:
             return f"{self.owner}: option {spelling!r} of Node is not taken: {instead}"
+        import difflib  # Only a mistake needs it, and `import wsrs` stays fast.
+
         message = f"{self.owner}: unknown option {spelling!r}"
         # Names are compared without case and underscores: a mistake of convention is none of the name.
         plain = {name.replace("_", "").lower(): row.name for name, row in self._by_name.items()}

@@ -72,7 +72,7 @@ impl<O: Objects> CompressQueue<O> {
         self.cancelled = Arc::default();
     }
 
-    /// Set to true to stop the thread.
+    /// Returns the flag that stops the thread once it is set to true.
     pub fn cancelled(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.cancelled)
     }

@@ -170,7 +170,7 @@ impl Hold {
         self.set(READY, true);
     }
 
-    /// Clears that note: it is delivered now, or never will be.
+    /// Clears that note: what was ready is delivered now, or never will be.
     pub const fn forget_ready(&mut self) {
         self.set(READY | INFLATING, false);
     }

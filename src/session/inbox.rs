@@ -111,12 +111,12 @@ impl<M> Inbox<M> {
         self.is_owed
     }
 
-    /// Returns true if messages for which there is no room are dropped.
+    /// Sets whether messages for which there is no room are dropped.
     pub const fn set_discard(&mut self, discard: bool) {
         self.discards = discard;
     }
 
-    /// Sets whether messages for which there is no room are dropped.
+    /// Returns true if messages for which there is no room are dropped.
     pub const fn discards(&self) -> bool {
         self.discards
     }

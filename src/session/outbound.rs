@@ -33,9 +33,9 @@ impl<O: Objects> Session<O> {
         self.outbox.takes_frames_now()
     }
 
-    /// Returns true if a frame can still be sent, even if only after those that wait for a thread. If none
-    /// waits, a frame could not be queued because the socket is gone, of which the connection is not notified
-    /// yet.
+    /// Returns true if a frame can still be sent after those that wait for a thread. If it is false for a
+    /// frame that could not be queued, the end was asked for or the socket is gone, even if the connection is
+    /// not notified of that yet.
     pub fn takes_frames_behind(&self) -> bool {
         self.outbox.is_behind() && self.end.is_open() && self.end.is_connected()
     }
@@ -163,7 +163,7 @@ impl<O: Objects> Session<O> {
         self.compress_queue.as_ref().map_or(0, |queue| queue.bytes())
     }
 
-    /// Returns the same number, or 0 without a wire: then they only wait to be dropped.
+    /// Returns the same number, or 0 without a wire: those bytes only wait to be dropped.
     #[inline]
     pub fn bytes_waiting(&self) -> usize {
         if self.end.is_connected() { self.bytes_behind() } else { 0 }

@@ -50,11 +50,11 @@ fn pings_are_found_once_wherever_the_bytes_are_cut() {
 }
 
 #[test]
-fn what_was_read_is_not_looked_at_again() {
+fn bytes_that_were_read_are_not_searched_again() {
     let (mut backlog, receiver) = (Backlog::default(), receiver());
     backlog.push(&[frame(PING, b"1"), frame(PING, b"2")].concat());
     while backlog.next_ping(&receiver).is_some() {}
-    // The first is read.
+    // The receiver reads the first.
     let bytes = backlog.take();
     assert!(backlog.met_ping());
     backlog.consume(3, false);
@@ -66,7 +66,7 @@ fn what_was_read_is_not_looked_at_again() {
 }
 
 #[test]
-fn pings_that_wait_are_answered_at_once_and_told_at_their_turn() {
+fn pings_that_wait_are_answered_at_once_and_reported_in_their_turn() {
     for cut in 0..10 {
         let host = TestHost::started(AHEAD);
         listen(&host);
@@ -85,7 +85,7 @@ fn pings_that_wait_are_answered_at_once_and_told_at_their_turn() {
 }
 
 #[test]
-fn a_ping_of_which_the_receiver_has_the_start_is_answered_at_its_turn() {
+fn a_ping_whose_beginning_was_read_is_answered_in_its_turn() {
     let host = TestHost::started(AHEAD);
     let ping = frame(PING, b"ping");
     host.feed(&ping[..4]);
@@ -99,7 +99,7 @@ fn a_ping_of_which_the_receiver_has_the_start_is_answered_at_its_turn() {
 }
 
 #[test]
-fn pings_that_wait_are_not_answered_where_that_is_not_wanted() {
+fn pings_that_wait_are_not_answered_without_auto_pong_or_read_ahead_or_after_the_end() {
     let silent = Settings { auto_pong: false, ..AHEAD };
     for settings in [silent, SETTINGS] {
         let host = TestHost::started(settings);
@@ -108,7 +108,7 @@ fn pings_that_wait_are_not_answered_where_that_is_not_wanted() {
         host.feed(&frame(PING, b""));
         assert_eq!(host.log(), []);
     }
-    // Neither once we have asked for the end: nothing is queued behind it.
+    // Nor are they answered once the end was asked for: nothing is queued after that.
     let host = TestHost::started(AHEAD);
     host.end(super::session::Ending::Half);
     delivery::pause(&host);

@@ -26,7 +26,7 @@ fn frames_wait_in_order_and_their_bytes_count_until_they_go() {
         assert!(matches!(queue.next_turn(), Turn::Now(next) if next.payload.len() == len));
         assert_eq!(queue.bytes(), left);
     }
-    // The next one is the thread's, and its bytes count until that is done.
+    // The next frame goes to the thread, and its bytes count until the thread is done.
     let Turn::Thread(next) = queue.next_turn() else { panic!("it is long") };
     queue.begin(next.payload.len(), next.callback);
     assert_eq!(queue.bytes(), 2 * (LONG + 1));
@@ -37,13 +37,13 @@ fn frames_wait_in_order_and_their_bytes_count_until_they_go() {
 }
 
 #[test]
-fn what_is_lost_gives_all_callbacks_back_in_order() {
+fn a_lost_queue_gives_all_callbacks_back_in_order() {
     let mut queue = CompressQueue::new(1, Some(1));
     queue.push(waiting(1, false, Some(2)));
     queue.push(waiting(1, false, None));
     queue.push(waiting(1, true, Some(3)));
     assert_eq!(queue.lose(), [1, 2, 3]);
-    // One that was taken and could not be queued is the first again.
+    // The callback of a frame that was taken and could not be queued comes first again.
     let mut queue = CompressQueue::new(1, None);
     queue.push(waiting(1, false, Some(1)));
     queue.push(waiting(1, false, Some(2)));
@@ -54,7 +54,7 @@ fn what_is_lost_gives_all_callbacks_back_in_order() {
 }
 
 #[test]
-fn a_thread_is_told_to_stop_once_nobody_wants_its_result() {
+fn a_thread_is_stopped_once_its_result_is_no_longer_needed() {
     let queue = CompressQueue::<Plain>::new(1, None);
     let first = queue.cancelled();
     assert!(!first.load(Ordering::Relaxed));
@@ -65,6 +65,6 @@ fn a_thread_is_told_to_stop_once_nobody_wants_its_result() {
     queue.begin(1, None);
     let now = queue.cancelled();
     drop(queue);
-    assert!(!before.load(Ordering::Relaxed), "it was done before");
+    assert!(!before.load(Ordering::Relaxed), "that thread was done");
     assert!(now.load(Ordering::Relaxed));
 }

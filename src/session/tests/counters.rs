@@ -1,7 +1,7 @@
 use super::super::counters::Counters;
 
 #[test]
-fn messages_and_bytes_are_counted_each_in_its_place() {
+fn messages_and_bytes_are_counted_separately() {
     let mut counters = Counters::default();
     counters.send(3, false);
     counters.send(4, true);
@@ -16,7 +16,7 @@ fn messages_and_bytes_are_counted_each_in_its_place() {
 }
 
 #[test]
-fn what_is_written_counts_from_the_handshake_on_and_after_the_wire_is_gone() {
+fn written_bytes_count_from_the_handshake_on_even_once_the_wire_is_gone() {
     let wire_sent = |counters: &Counters, written| counters.totals(written)[2];
     let mut counters = Counters::default();
     counters.begin_wire(100);
@@ -24,7 +24,7 @@ fn what_is_written_counts_from_the_handshake_on_and_after_the_wire_is_gone() {
     assert_eq!(wire_sent(&counters, 130), 30);
     counters.end_wire(150);
     assert_eq!(wire_sent(&counters, 0), 50);
-    // What the handshake had queued may not have been written yet.
+    // The bytes that the handshake queued may not be written yet.
     let mut counters = Counters::default();
     counters.begin_wire(100);
     assert_eq!(wire_sent(&counters, 40), 0);
@@ -43,7 +43,7 @@ fn a_pong_answers_the_oldest_ping_with_its_data() {
     counters.receive_pong(b"b");
     let first = counters.round_trip();
     assert!(first.is_some());
-    // Those before it go unanswered: of the pings with "a", the second is left.
+    // The pings before it stay unanswered, so the second of those with "a" is left.
     counters.receive_pong(b"a");
     counters.receive_pong(b"c");
     let last = counters.round_trip();
@@ -52,7 +52,7 @@ fn a_pong_answers_the_oldest_ping_with_its_data() {
 }
 
 #[test]
-fn of_more_than_sixteen_pings_the_oldest_are_forgotten() {
+fn the_oldest_of_more_than_sixteen_pings_are_forgotten() {
     for (count, is_known) in [(16, true), (17, false)] {
         let mut counters = Counters::default();
         (0..count).for_each(|at| counters.send_ping(&[at]));

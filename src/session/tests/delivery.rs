@@ -4,7 +4,7 @@ use super::session::{Form, Host, Settings, Soon, delivery};
 use super::{BINARY, CLOSE, PING, PONG, TEXT, bytes, heard, listen, texts};
 
 #[test]
-fn what_comes_before_the_start_waits_behind_the_head() {
+fn bytes_received_before_the_start_wait_behind_the_head() {
     let host = TestHost::new(SETTINGS, LIMITS, None);
     listen(&host);
     host.feed(&texts(&["b"]));
@@ -15,7 +15,7 @@ fn what_comes_before_the_start_waits_behind_the_head() {
 }
 
 #[test]
-fn before_the_start_64_kib_are_read() {
+fn reading_stops_beyond_64_kib_before_the_start() {
     let host = TestHost::new(SETTINGS, LIMITS, None);
     listen(&host);
     let message = frame(BINARY, &[0; 64 * 1024 - 4]);
@@ -28,7 +28,7 @@ fn before_the_start_64_kib_are_read() {
 }
 
 #[test]
-fn a_held_program_is_read_ahead_for() {
+fn bytes_are_read_ahead_while_the_program_has_paused() {
     for read_ahead in [0, 100] {
         let host = TestHost::started(Settings { read_ahead, auto_pong: false, ..SETTINGS });
         assert_eq!(host.with(|session| session.room_to_read()), usize::MAX);
@@ -47,7 +47,7 @@ fn a_held_program_is_read_ahead_for() {
 }
 
 #[test]
-fn activity_is_bytes_or_reading_that_is_off() {
+fn received_bytes_and_stopped_reading_count_as_activity() {
     let host = TestHost::started(SETTINGS);
     let active = || host.with(|session| session.take_activity());
     assert!(!active());
@@ -61,7 +61,7 @@ fn activity_is_bytes_or_reading_that_is_off() {
 }
 
 #[test]
-fn the_owner_is_told_of_pings_and_pongs_if_it_wants_that() {
+fn the_owner_is_notified_of_pings_and_pongs_if_it_wants_to_be() {
     for wanted in [false, true] {
         let host = TestHost::started(SETTINGS);
         host.with(|session| {
@@ -103,7 +103,7 @@ fn pings_are_not_answered_without_auto_pong_beyond_the_limit_or_after_the_end() 
 }
 
 #[test]
-fn without_synchronous_events_each_has_a_tick_of_its_own() {
+fn without_synchronous_events_each_event_has_a_tick_of_its_own() {
     let host = TestHost::started(Settings { allow_synchronous_events: false, ..SETTINGS });
     listen(&host);
     host.feed(&[texts(&["a"]), frame(PING, b"i"), texts(&["b"]), frame(CLOSE, b"")].concat());
@@ -122,7 +122,7 @@ fn without_synchronous_events_each_has_a_tick_of_its_own() {
 }
 
 #[test]
-fn without_synchronous_events_what_waited_for_recv_has_ticks_of_its_own_too() {
+fn without_synchronous_events_each_message_that_waited_has_a_tick_of_its_own() {
     let host = TestHost::started(Settings { allow_synchronous_events: false, ..SETTINGS });
     host.feed(&texts(&["a", "b"]));
     host.feed(&frame(CLOSE, b""));
@@ -136,7 +136,7 @@ fn without_synchronous_events_what_waited_for_recv_has_ticks_of_its_own_too() {
 }
 
 #[test]
-fn nothing_of_a_resume_with_reading_ahead_overtakes_what_waits() {
+fn with_read_ahead_nothing_is_delivered_between_resume_and_the_next_tick() {
     let host = TestHost::started(Settings { read_ahead: 100, ..SETTINGS });
     listen(&host);
     delivery::pause(&host);
@@ -149,7 +149,7 @@ fn nothing_of_a_resume_with_reading_ahead_overtakes_what_waits() {
 }
 
 #[test]
-fn binary_messages_have_the_form_that_is_asked_for() {
+fn binary_messages_have_the_form_that_was_asked_for() {
     let message = |form, parts: &[&str]| Message {
         form,
         parts: parts.iter().map(|part| part.as_bytes().to_vec()).collect(),
@@ -167,7 +167,7 @@ fn binary_messages_have_the_form_that_is_asked_for() {
         host.feed(&fragments);
         host.feed(&texts(&["text"]));
         assert_eq!(host.log(), [Seen::Heard(1, wanted.clone(), true), heard("text")]);
-        // In the inbox it is the same.
+        // The inbox holds it in the same form.
         delivery::set_listener(&host, None).unwrap();
         host.feed(&fragments);
         assert_eq!(host.recv(), Some(wanted));
@@ -184,7 +184,7 @@ fn text_in_the_inbox_is_text_unless_it_was_not_validated() {
         host.feed(&frame(TEXT, data).repeat(2));
         let form = if skip_utf8_validation { Form::Bytes } else { Form::Text };
         assert_eq!(host.recv(), Some(Message { form, parts: vec![data.to_vec()] }));
-        // Given to a listener after all, it is bytes.
+        // A listener that is set later gets it as bytes.
         host.with(|session| session.owe(false));
         listen(&host);
         host.log();
@@ -198,7 +198,7 @@ fn text_in_the_inbox_is_text_unless_it_was_not_validated() {
 }
 
 #[test]
-fn a_message_that_could_not_be_made_is_reported_and_the_next_one_comes() {
+fn a_message_that_could_not_be_made_is_reported_and_the_next_one_delivered() {
     for form in [Form::Bytes, Form::Fragments] {
         let host = TestHost::started(SETTINGS);
         listen(&host);
@@ -221,7 +221,7 @@ fn a_message_whose_fragments_could_not_be_joined_is_reported() {
 }
 
 #[test]
-fn nothing_comes_after_a_close_frame_or_a_fault() {
+fn nothing_is_delivered_after_a_close_frame_or_a_fault() {
     let close = [&1000_u16.to_be_bytes()[..], b"bye"].concat();
     let ends = [
         (frame(CLOSE, &close), Seen::Close(1000, b"bye".into())),
@@ -237,7 +237,8 @@ fn nothing_comes_after_a_close_frame_or_a_fault() {
     }
 }
 
-/// A long text of which `read` bytes have come, the header not counted, and the others.
+/// Makes a connection that has received the header of a long text and `read` bytes of its payload. Also returns the
+/// remaining bytes.
 fn long_text(read: usize) -> (TestHost, Vec<u8>) {
     let host = TestHost::started(SETTINGS);
     listen(&host);
@@ -249,7 +250,7 @@ fn long_text(read: usize) -> (TestHost, Vec<u8>) {
 
 fn feed_all_directly(host: &TestHost, mut bytes: &[u8]) {
     while !bytes.is_empty() {
-        bytes = &bytes[host.read_directly(bytes, 1).expect("a frame is on its way")..];
+        bytes = &bytes[host.read_directly(bytes, 1).expect("a frame has arrived in part")..];
         host.feed(&[]);
     }
 }
@@ -264,7 +265,7 @@ fn a_long_frame_is_read_into_its_message() {
 }
 
 #[test]
-fn a_fault_in_a_frame_that_is_read_directly_is_told() {
+fn a_fault_in_a_frame_that_is_read_directly_is_reported() {
     let (host, mut rest) = long_text(10);
     rest[100] = 0xff;
     feed_all_directly(&host, &rest[..1000]);
@@ -272,7 +273,7 @@ fn a_fault_in_a_frame_that_is_read_directly_is_told() {
 }
 
 #[test]
-fn what_was_read_directly_waits_for_a_program_that_pauses_before_it_is_delivered() {
+fn directly_read_bytes_wait_if_the_program_pauses_before_they_are_delivered() {
     for spoil in [false, true] {
         let (host, mut rest) = long_text(39_000);
         rest[100] = if spoil { 0xff } else { b'x' };

@@ -3,7 +3,7 @@ use super::super::end::{End, Ending, Ends};
 const NOTHING: Ends = Ends { eof: false, lost: false };
 
 #[test]
-fn each_end_is_told_once() {
+fn the_owner_is_notified_of_each_end_once() {
     let mut end = End::default();
     assert_eq!(end.untold(), NOTHING);
     assert!(!NOTHING.any());
@@ -26,7 +26,7 @@ fn each_end_is_told_once() {
 }
 
 #[test]
-fn what_has_not_happened_cannot_be_told() {
+fn no_end_counts_as_told_before_it_happens() {
     let mut end = End::default();
     end.tell(Ends { eof: true, lost: true });
     end.receive_eof();
@@ -35,7 +35,7 @@ fn what_has_not_happened_cannot_be_told() {
 }
 
 #[test]
-fn an_ending_is_done_once_and_only_becomes_more() {
+fn an_ending_is_carried_out_once_and_only_becomes_more_severe() {
     use Ending::{Half, Open, Whole};
     for (asked, done) in [
         (vec![Half], vec![Half]),
@@ -59,7 +59,7 @@ fn an_ending_is_done_once_and_only_becomes_more() {
 }
 
 #[test]
-fn nothing_is_ended_without_a_wire() {
+fn no_ending_is_due_without_a_wire() {
     let mut end = End::default();
     end.ask(Ending::Whole);
     assert_eq!(end.take_due(), None);

@@ -1,4 +1,4 @@
-//! The same bytes whole, byte by byte and cut anywhere give the same events.
+//! The same bytes give the same events, whether they arrive whole, byte by byte or cut anywhere.
 
 use proptest::prelude::*;
 
@@ -11,9 +11,9 @@ use super::{BINARY, CLOSE, PING, PONG, TEXT};
 enum Way {
     /// A listener from the start.
     Listener,
-    /// One that pauses at each message, and is resumed behind each read.
+    /// A listener that pauses at each message; delivery is resumed after each read.
     Pausing,
-    /// A task that takes what there is behind each read.
+    /// A task that takes all messages after each read.
     Task,
 }
 
@@ -21,7 +21,7 @@ fn event(seen: &Seen) -> bool {
     !matches!(seen, Seen::Reading(_) | Seen::Answered(_))
 }
 
-/// The events that come of `pieces`, and the pings that were answered.
+/// Returns the events that `pieces` lead to, and the pings that were answered.
 fn events(settings: Settings, way: Way, form: Form, pieces: &[&[u8]]) -> (Vec<Seen>, Vec<Seen>) {
     let host = TestHost::started(settings);
     host.with(|session| session.set_form(form));
@@ -92,7 +92,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
-    fn cuts_change_nothing(
+    fn the_events_do_not_depend_on_where_the_bytes_are_cut(
         stream in frames(),
         settings in settings(),
         way in prop_oneof![Just(Way::Listener), Just(Way::Pausing), Just(Way::Task)],
@@ -112,7 +112,7 @@ proptest! {
         for pieces in [by_bytes, pieces] {
             let other = events(settings, way, form, &pieces);
             if matches!(way, Way::Task) {
-                // A task takes messages when it comes, so that pings may be told before them.
+                // A task takes messages when it runs, so pings may be reported before them.
                 let taken = |all: &[Seen], is: bool| -> Vec<Seen> {
                     all.iter().filter(|one| matches!(one, Seen::Taken(..)) == is).cloned().collect()
                 };

@@ -3,13 +3,13 @@ use super::host::{SETTINGS, Seen, TestHost};
 use super::session::{Settings, delivery};
 use super::{CLOSE, heard, host, listen, texts};
 
-/// A reason, what sets it and what clears it, beginning from a hold without any.
+/// A reason, the call that sets it, and the calls that clear it.
 struct Row {
     reason: &'static str,
     is_set: fn(Hold) -> bool,
     set: fn(&mut Hold),
     clear: &'static [fn(&mut Hold)],
-    /// The predicates that it makes true, but for those that say that there is no reason.
+    /// The predicates that it makes true, of those that ask for several reasons at once.
     means: &'static [&'static str],
 }
 
@@ -126,7 +126,7 @@ fn each_reason_is_set_and_cleared_without_another() {
 }
 
 #[test]
-fn what_a_thread_made_is_ready_until_it_is_delivered() {
+fn an_inflated_message_is_ready_until_it_is_delivered() {
     let mut hold = free();
     hold.begin_inflating();
     assert!(!hold.has_ready());
@@ -139,25 +139,26 @@ fn what_a_thread_made_is_ready_until_it_is_delivered() {
 }
 
 #[test]
-fn a_resume_says_what_follows() {
+fn resume_returns_what_follows() {
     let mut hold = free();
     assert_eq!(hold.resume(true), Resume::Nothing);
     hold.pause(false);
     assert!(hold.is_paused());
     assert_eq!(hold.resume(true), Resume::NextTick);
     assert!(!hold.is_paused() && hold.waits_for_tick());
-    // That tick is asked for already.
+    // That tick is already scheduled.
     hold.pause(false);
     assert_eq!(hold.resume(true), Resume::GoOn);
     assert!(hold.waits_for_tick());
-    // A program that has paused after the loss reads so, and holds nothing.
+    // A pause after the loss is recorded, and holds nothing back.
     let mut hold = free();
     hold.pause(true);
     assert!(hold.is_paused() && hold.allows_delivery());
     assert_eq!(hold.resume(false), Resume::Nothing);
 }
 
-/// A reason on a connection: what sets it, and the ways to end it, after which what waited is delivered.
+/// A reason on a connection: its settings, the call that sets the reason, and the calls that clear it. After each of
+/// these the waiting messages are delivered.
 type Story = (Settings, fn(&TestHost), &'static [fn(&TestHost)]);
 
 const PLAIN: Settings = SETTINGS;
@@ -184,7 +185,7 @@ const STORIES: &[Story] = &[
 ];
 
 #[test]
-fn nothing_is_delivered_for_a_reason_and_everything_once_it_is_gone() {
+fn nothing_is_delivered_while_there_is_a_reason_and_everything_afterwards() {
     for (at, (settings, set, clear)) in STORIES.iter().enumerate() {
         for clear in *clear {
             let host = TestHost::started(*settings);
@@ -204,7 +205,7 @@ fn nothing_is_delivered_for_a_reason_and_everything_once_it_is_gone() {
 }
 
 #[test]
-fn a_full_inbox_holds_delivery_until_its_last_message_is_taken_or_what_comes_is_discarded() {
+fn a_full_inbox_holds_delivery_until_its_last_message_is_taken_or_discard_is_set() {
     let empty = |host: &TestHost| while host.recv().is_some() {};
     let discard = |host: &TestHost| delivery::set_discard(host, true);
     let ways: [fn(&TestHost); 2] = [empty, discard];
@@ -221,7 +222,7 @@ fn a_full_inbox_holds_delivery_until_its_last_message_is_taken_or_what_comes_is_
 }
 
 #[test]
-fn nothing_ends_a_conclusion() {
+fn nothing_clears_a_conclusion() {
     let host = TestHost::started(SETTINGS);
     listen(&host);
     host.feed(&host::frame(CLOSE, b""));

@@ -15,7 +15,7 @@ fn filled(messages: usize, size: usize, claimed: bool) -> Inbox<usize> {
 }
 
 #[test]
-fn it_is_full_at_so_many_messages_or_bytes() {
+fn an_inbox_is_full_at_its_bound_of_messages_or_bytes() {
     let table = [
         (15, 1, false, false),
         (16, 1, false, true),
@@ -49,35 +49,35 @@ fn messages_come_out_in_order_and_make_room() {
 }
 
 #[test]
-fn what_nobody_takes_is_dropped_but_for_the_first_of_a_task() {
+fn unwanted_messages_are_dropped_except_the_first_if_it_belongs_to_a_task() {
     for (is_awaited, is_owed, left) in [(false, false, 0), (true, false, 1), (false, true, 1)] {
         for size in [KIB_64 - 1, KIB_64] {
             let mut inbox = filled(3, size, false);
             inbox.owe(is_owed);
             inbox.drop_unwanted(is_awaited, true);
             assert_eq!(inbox.messages().count(), left);
-            // The next one is taken, even beside a long one that fills the inbox, but for which it is once.
+            // The next message is taken once, even beside a long one that still fills the inbox.
             let fills = left * size == KIB_64;
-            assert_eq!(inbox.is_full(), fills, "the bytes of what was dropped count no more");
+            assert_eq!(inbox.is_full(), fills, "dropped bytes no longer count");
             assert_eq!(inbox.take_dropped(), fills);
             assert!(!inbox.take_dropped());
             inbox.drop_unwanted(is_awaited, false);
-            assert!(!inbox.take_dropped(), "nothing is to come");
+            assert!(!inbox.take_dropped(), "no message is about to come");
         }
     }
 }
 
 #[test]
-fn what_was_dropped_for_one_message_is_no_room_for_a_later_one() {
+fn the_permission_to_exceed_the_bound_ends_once_a_message_is_taken() {
     let mut inbox = filled(2, KIB_64, false);
     inbox.drop_unwanted(true, true);
-    // The task comes, before the next message does.
+    // The task takes its message before the next one arrives.
     assert_eq!(inbox.pop(), Some((0, false)));
     assert!(!inbox.take_dropped());
 }
 
 #[test]
-fn a_session_takes_sixteen_messages_or_64_kib() {
+fn a_session_keeps_sixteen_messages_or_64_kib() {
     for (count, each, kept, is_full) in [
         (15, 1, 15, false),
         (16, 1, 16, true),
@@ -92,7 +92,7 @@ fn a_session_takes_sixteen_messages_or_64_kib() {
         host.feed(&message.repeat(count));
         assert_eq!(host.waiting_messages(), kept, "{count} of {each}");
         assert_eq!(host.log().contains(&Seen::Reading(false)), is_full);
-        // The last one leaves, and the others come.
+        // Once the last one is taken, the others are delivered.
         let mut taken = 0;
         while taken < count {
             assert!(host.recv().is_some(), "{taken} of {count}");
@@ -104,7 +104,7 @@ fn a_session_takes_sixteen_messages_or_64_kib() {
 }
 
 #[test]
-fn a_session_takes_1024_messages_for_who_iterates() {
+fn a_session_keeps_1024_messages_for_a_program_that_iterates() {
     let host = TestHost::started(SETTINGS);
     assert_eq!(host.recv(), None);
     host.feed(&texts(&["x"; 1025]));
@@ -120,7 +120,7 @@ fn a_session_takes_1024_messages_for_who_iterates() {
 }
 
 #[test]
-fn the_owner_is_told_of_a_full_inbox_unless_a_task_has_asked_for_messages() {
+fn the_owner_is_notified_of_a_full_inbox_unless_a_task_has_asked_for_messages() {
     for (count, asks, discards, is_told) in [
         (14, false, false, false),
         (15, false, false, true),
@@ -143,7 +143,7 @@ fn the_owner_is_told_of_a_full_inbox_unless_a_task_has_asked_for_messages() {
 }
 
 #[test]
-fn with_discard_what_finds_no_room_is_dropped() {
+fn with_discard_a_full_inbox_is_emptied_for_the_next_message() {
     let host = TestHost::started(SETTINGS);
     delivery::set_discard(&host, true);
     assert!(host.with(|session| session.discards()));
@@ -155,7 +155,7 @@ fn with_discard_what_finds_no_room_is_dropped() {
 }
 
 #[test]
-fn with_discard_the_first_is_kept_for_the_task_that_waits_for_it() {
+fn with_discard_the_first_message_is_kept_for_the_task_that_waits_for_it() {
     let host = TestHost::started(SETTINGS);
     delivery::set_discard(&host, true);
     assert_eq!(host.recv(), None);
@@ -163,7 +163,8 @@ fn with_discard_the_first_is_kept_for_the_task_that_waits_for_it() {
     host.feed(&texts(&["2", "3"]));
     assert_eq!([1, 2, 3].map(|_| host.recv().unwrap().bytes()), [b"1", b"2", b"3"]);
     assert_eq!(host.recv(), None);
-    // So long that it fills the inbox by itself: what comes beside it is dropped, and nothing goes on for ever.
+    // The next message is so long that it fills the inbox alone. Messages beside it are dropped, and nothing loops for
+    // ever.
     host.feed(&[host::frame(TEXT, &[b'4'; KIB_64]), texts(&["5", "6"])].concat());
     assert!(host.is_woken());
     host.feed(&texts(&["7"]));
@@ -174,7 +175,7 @@ fn with_discard_the_first_is_kept_for_the_task_that_waits_for_it() {
 }
 
 #[test]
-fn with_discard_a_tick_drops_what_fills_the_inbox() {
+fn with_discard_the_next_tick_empties_a_full_inbox() {
     let host = TestHost::started(SETTINGS);
     host.feed(&texts(&["x"; 16]));
     delivery::set_discard(&host, true);
@@ -186,7 +187,7 @@ fn with_discard_a_tick_drops_what_fills_the_inbox() {
 }
 
 #[test]
-fn messages_that_nobody_claimed_go_to_the_listener_that_comes() {
+fn unclaimed_messages_go_to_a_listener_that_is_set_later() {
     let host = TestHost::started(SETTINGS);
     host.feed(&texts(&["a", "b"]));
     listen(&host);
@@ -197,15 +198,15 @@ fn messages_that_nobody_claimed_go_to_the_listener_that_comes() {
 }
 
 #[test]
-fn messages_that_were_claimed_stay_for_their_task() {
+fn claimed_messages_stay_for_their_task() {
     let host = TestHost::started(SETTINGS);
     assert_eq!(host.recv(), None);
-    // A task waits: the listener hears what it gets, and takes nothing away.
+    // A task waits: the listener gets its message too, and takes nothing away.
     listen(&host);
     host.feed(&texts(&["a"]));
     assert_eq!(host.log(), [heard("a")]);
     assert_eq!(host.recv().unwrap().form, super::Form::Text);
-    // None waits any more: the next listener takes over.
+    // No task waits any more: the next listener takes over.
     assert_eq!(delivery::set_listener(&host, None), Some(1));
     listen(&host);
     host.log();
@@ -214,7 +215,7 @@ fn messages_that_were_claimed_stay_for_their_task() {
 }
 
 #[test]
-fn a_task_that_is_cancelled_takes_nothing() {
+fn a_cancelled_task_takes_no_message() {
     let host = TestHost::started(SETTINGS);
     assert_eq!(host.recv(), None);
     host.feed(&texts(&["a"]));

@@ -1,4 +1,4 @@
-//! What a listener does to its connection while it is called.
+//! Listeners that act on their connection while they are called.
 
 use std::cell::Cell;
 
@@ -16,7 +16,7 @@ fn hears(host: &TestHost, act: impl Fn(&TestHost, &str) + 'static) {
 }
 
 #[test]
-fn one_that_pauses_gets_nothing_more_until_it_resumes() {
+fn a_listener_that_pauses_gets_nothing_more_until_it_resumes() {
     let host = TestHost::started(SETTINGS);
     hears(&host, |host, _| delivery::pause(host));
     host.feed(&texts(&["a", "b", "c"]));
@@ -33,7 +33,7 @@ fn one_that_pauses_gets_nothing_more_until_it_resumes() {
 }
 
 #[test]
-fn one_that_pauses_and_resumes_loses_nothing_and_reads_on() {
+fn a_listener_that_pauses_and_resumes_loses_nothing_and_reads_on() {
     for read_ahead in [0, 100] {
         let host = TestHost::started(Settings { read_ahead, ..SETTINGS });
         hears(&host, |host, _| {
@@ -51,7 +51,7 @@ fn one_that_pauses_and_resumes_loses_nothing_and_reads_on() {
 }
 
 #[test]
-fn one_that_is_replaced_gets_nothing_more() {
+fn a_listener_that_is_replaced_gets_nothing_more() {
     let host = TestHost::started(SETTINGS);
     hears(&host, |host, text| {
         if text == "a" {
@@ -64,20 +64,20 @@ fn one_that_is_replaced_gets_nothing_more() {
 }
 
 #[test]
-fn one_that_goes_leaves_the_rest_to_the_inbox() {
+fn a_listener_that_removes_itself_leaves_the_rest_to_the_inbox() {
     let host = TestHost::started(SETTINGS);
     hears(&host, |host, _| assert!(delivery::set_listener(host, None).is_some()));
     host.feed(&texts(&["a", "b", "c"]));
     assert_eq!(host.log(), [heard("a")]);
     assert_eq!(host.waiting_messages(), 2);
-    // The next one gets one more, and goes too.
+    // The next listener gets one more message, and removes itself too.
     listen(&host);
     host.tick();
     assert_eq!((host.log(), host.waiting_messages()), (vec![heard("b")], 1));
 }
 
 #[test]
-fn one_that_waits_for_messages_itself_shares_them_with_the_task() {
+fn a_listener_that_claims_messages_shares_them_with_the_task() {
     let host = TestHost::started(SETTINGS);
     hears(&host, |host, text| {
         if text == "a" {
@@ -90,7 +90,7 @@ fn one_that_waits_for_messages_itself_shares_them_with_the_task() {
 }
 
 #[test]
-fn one_that_aborts_gets_nothing_more_but_the_loss() {
+fn after_a_listener_aborts_nothing_follows_but_the_loss() {
     let host = TestHost::started(SETTINGS);
     hears(&host, |host, _| host.abort());
     host.feed(&[texts(&["a", "b"]), frame(PING, b""), frame(CLOSE, b"")].concat());
@@ -100,7 +100,7 @@ fn one_that_aborts_gets_nothing_more_but_the_loss() {
 }
 
 #[test]
-fn one_that_has_more_bytes_fed_gets_them_later_and_in_order() {
+fn bytes_that_a_listener_feeds_are_delivered_later_and_in_order() {
     let host = TestHost::started(SETTINGS);
     let depth = Cell::new(0);
     hears(&host, move |host, text| {
@@ -121,7 +121,7 @@ fn one_that_has_more_bytes_fed_gets_them_later_and_in_order() {
 }
 
 #[test]
-fn one_that_has_bytes_fed_from_the_inbox_s_delivery_gets_them_behind_it() {
+fn bytes_fed_while_the_inbox_is_delivered_come_after_it() {
     let host = TestHost::started(SETTINGS);
     host.feed(&texts(&["a", "b"]));
     hears(&host, |host, text| {
@@ -135,7 +135,7 @@ fn one_that_has_bytes_fed_from_the_inbox_s_delivery_gets_them_behind_it() {
 }
 
 #[test]
-fn the_owner_may_do_at_a_ping_what_a_listener_may() {
+fn the_owner_may_feed_and_pause_at_a_ping() {
     let host = TestHost::started(SETTINGS);
     listen(&host);
     host.set_program(|host, seen| {
@@ -153,7 +153,7 @@ fn the_owner_may_do_at_a_ping_what_a_listener_may() {
 }
 
 #[test]
-fn a_listener_that_comes_after_the_close_frame_gets_what_waited() {
+fn a_listener_set_at_the_close_frame_gets_the_waiting_messages() {
     let host = TestHost::started(SETTINGS);
     host.set_program(|host, seen| {
         if matches!(seen, Seen::Close(..)) {
@@ -166,7 +166,7 @@ fn a_listener_that_comes_after_the_close_frame_gets_what_waited() {
 }
 
 #[test]
-fn a_listener_that_comes_to_a_full_inbox_gets_what_waited_and_what_stalled() {
+fn a_listener_set_on_a_full_inbox_gets_its_messages_and_all_that_stalled() {
     let host = TestHost::started(SETTINGS);
     host.feed(&[texts(&["x"; 17]), frame(PING, b"i")].concat());
     assert_eq!(host.log(), [Seen::Stalled, Seen::Reading(false)]);

@@ -1,4 +1,5 @@
-//! The decisions of a session: tables and small stories for each part, and for the whole on a [`host`] without Python.
+//! Tests of a session's decisions: each part by tables and short scenarios, and the whole on a [`host`] without
+//! Python.
 
 mod backlog;
 mod compress_queue;
@@ -25,7 +26,7 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
 
-/// Text as a listener gets it.
+/// A text message as a listener receives it.
 fn heard(text: &str) -> Seen {
     Seen::Heard(1, bytes(text), false)
 }
@@ -34,12 +35,12 @@ fn bytes(text: &str) -> Message {
     Message { form: Form::Bytes, parts: vec![text.into()] }
 }
 
-/// Texts, each in a frame of its own.
+/// Text messages, each in a frame of its own.
 fn texts(all: &[&str]) -> Vec<u8> {
     all.iter().flat_map(|text| host::frame(TEXT, text.as_bytes())).collect()
 }
 
-/// Sets the listener 1.
+/// Sets listener 1.
 fn listen(host: &TestHost) {
     assert_eq!(session::delivery::set_listener(host, Some(1)), None);
 }

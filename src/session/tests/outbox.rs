@@ -22,12 +22,12 @@ fn marks_are_taken_in_order_once_their_frame_is_written() {
 }
 
 #[test]
-fn what_a_call_has_written_is_told_by_one_tick() {
+fn writes_by_calls_of_the_program_are_reported_by_one_tick() {
     let mut outbox = Outbox::<()>::default();
-    assert!(!outbox.write(5, false), "nobody waits for it");
+    assert!(!outbox.write(5, false), "nothing has to be reported");
     assert_eq!(outbox.take_told(), None);
     assert!(outbox.write(10, true));
-    assert!(!outbox.write(15, true), "the tick was asked for");
+    assert!(!outbox.write(15, true), "the tick is already scheduled");
     assert!(!outbox.write(20, false));
     assert_eq!(outbox.take_told(), Some(20));
     assert_eq!(outbox.take_told(), None);
@@ -35,9 +35,9 @@ fn what_a_call_has_written_is_told_by_one_tick() {
 }
 
 #[test]
-fn of_a_refused_message_the_rest_is_refused() {
+fn the_rest_of_a_refused_message_is_refused() {
     let mut outbox = Outbox::<()>::default();
-    // (refused, the last fragment, whether the next one is refused for it)
+    // (this fragment is refused, it is the last, the next one is refused because of it)
     for (refused, fin, refusing) in
         [(true, true, false), (true, false, true), (true, false, true), (true, true, false)]
     {
@@ -49,7 +49,7 @@ fn of_a_refused_message_the_rest_is_refused() {
 }
 
 #[test]
-fn automatic_pongs_have_a_limit_and_none_with_0() {
+fn automatic_pongs_have_a_limit_unless_it_is_0() {
     for (most, queued, room) in [
         (0, 0, true),
         (0, 1000, true),
@@ -63,7 +63,7 @@ fn automatic_pongs_have_a_limit_and_none_with_0() {
         (0..queued).for_each(|_| outbox.count_pong());
         assert_eq!(outbox.has_room_for_pong(most), room, "{queued} of {most}");
     }
-    // One that is written makes room, and so does the loss.
+    // A pong that is written makes room, and so does the loss of the transport.
     let mut outbox = Outbox::<()>::default();
     outbox.count_pong();
     outbox.mark(10, None, true);
@@ -75,7 +75,7 @@ fn automatic_pongs_have_a_limit_and_none_with_0() {
 }
 
 #[test]
-fn frames_are_taken_at_once_unless_the_end_was_asked_for_or_a_thread_is_before_them() {
+fn frames_are_queued_at_once_unless_the_end_was_asked_for_or_frames_wait_for_a_thread() {
     let mut outbox = Outbox::<()>::default();
     assert!(outbox.takes_frames_now());
     outbox.set_behind(true);

@@ -1,4 +1,4 @@
-//! What is sent: bounds, refusals, callbacks, broadcasts, the end.
+//! The outgoing half: bounds, refusals, callbacks, broadcasts, the end.
 
 use super::host::{LIMITS, SETTINGS, Seen, Sent, TestHost, frame};
 use super::protocol::Role;
@@ -39,7 +39,7 @@ fn callbacks_are_called_when_their_frame_is_written() {
 }
 
 #[test]
-fn what_a_call_of_the_program_writes_is_told_in_the_next_tick() {
+fn writes_within_a_call_of_the_program_are_reported_in_the_next_tick() {
     let host = TestHost::started(SETTINGS);
     host.send(b"a", WHOLE, Some(1));
     assert!(!host.write_within_call(2));
@@ -48,13 +48,13 @@ fn what_a_call_of_the_program_writes_is_told_in_the_next_tick() {
     assert_eq!(host.log(), []);
     host.tick();
     assert_eq!(host.log(), called(&[(1, true)]));
-    // One who waits for room is told, callback or not.
+    // A sender that waits for room is notified, with or without a callback.
     assert!(host.with(|session| session.write(3, true)));
     assert_eq!(host.with(|session| session.take_told()), Some(3));
 }
 
 #[test]
-fn what_was_written_before_the_loss_is_told_as_written() {
+fn frames_written_before_the_loss_are_reported_as_written() {
     let host = TestHost::started(SETTINGS);
     host.send(b"a", WHOLE, Some(1));
     host.send(b"b", WHOLE, Some(2));
@@ -88,7 +88,7 @@ fn a_message_is_refused_above_the_mark() {
         host.write(usize::MAX);
         assert_eq!(host.send(b"", WHOLE, None), Sent::Queued);
     }
-    // Without the option it is not.
+    // Without the option it is not refused.
     let host = TestHost::started(Settings { refuse_above_mark: false, ..settings });
     host.send(&[0; 200], WHOLE, None);
     assert_eq!(host.send(b"", WHOLE, None), Sent::Queued);
@@ -98,11 +98,11 @@ fn a_message_is_refused_above_the_mark() {
 fn a_fragmented_message_is_refused_as_a_whole_or_not_at_all() {
     let settings = Settings { high_water_mark: 100, refuse_above_mark: true, ..SETTINGS };
     let host = TestHost::started(settings);
-    // It was begun: it is ended, however much is queued.
+    // A message that was begun is completed, however much is queued.
     assert_eq!(host.send(&[0; 200], PART, None), Sent::Queued);
     assert_eq!(host.send(&[0; 200], PART, None), Sent::Queued);
     assert_eq!(host.send(&[0; 200], WHOLE, None), Sent::Queued);
-    // Its beginning was refused: the rest is, though there is room by then, and it counts once.
+    // A message whose beginning was refused is refused to its end, even if there is room by then, and counts once.
     assert_eq!(host.send(b"1", PART, None), Sent::Refused);
     assert!(host.with(|session| session.is_refusing()));
     host.write(usize::MAX);
@@ -110,7 +110,7 @@ fn a_fragmented_message_is_refused_as_a_whole_or_not_at_all() {
     assert_eq!(host.send(b"3", WHOLE, None), Sent::Refused);
     assert_eq!(host.with(|session| session.counters().refused()), 1);
     assert_eq!(host.send(b"next", WHOLE, None), Sent::Queued);
-    // Without a wire nothing is refused: it is told otherwise.
+    // Without a wire nothing is refused: sending fails for another reason.
     host.abort();
     assert!(!host.with(|session| session.may_refuse()));
 }
@@ -136,7 +136,7 @@ fn the_transport_ends_when_all_is_written() {
         assert_eq!(host.wire.borrow().endings, done, "{asked:?}");
         assert!(!host.with(|session| session.is_transport_open()));
     }
-    // Half of it first, then the rest.
+    // The writing half is ended first, then the whole transport.
     let host = TestHost::started(SETTINGS);
     host.end(Ending::Half);
     host.end(Ending::Whole);
@@ -147,7 +147,7 @@ fn the_transport_ends_when_all_is_written() {
 }
 
 #[test]
-fn a_broadcast_reaches_those_that_can_take_it() {
+fn a_broadcast_reaches_the_connections_that_can_take_it() {
     let server = Settings { role: Role::Server, ..SETTINGS };
     let to = |host: &TestHost| host.with(|session| session.broadcast_to());
     let host = TestHost::started(server);
@@ -176,7 +176,7 @@ fn a_broadcast_reaches_those_that_can_take_it() {
 }
 
 #[test]
-fn objects_are_shown_to_a_collector_and_given_up() {
+fn objects_are_shown_to_the_collector_and_given_up() {
     let host = compressing(SETTINGS);
     host.with(|session| session.set_wants_ping(true));
     host.feed(&frame(BINARY, b"waits"));

@@ -1,4 +1,4 @@
-//! How a connection ends, and in which order that is told.
+//! How a connection ends, and in which order its owner is notified.
 
 use super::host::{LIMITS, SETTINGS, Seen, TestHost, frame};
 use super::session::{Ending, Host, Settings, delivery};
@@ -9,7 +9,7 @@ fn without_reading(log: Vec<Seen>) -> Vec<Seen> {
 }
 
 #[test]
-fn the_fin_is_told_once_and_closes_the_transport() {
+fn the_fin_is_reported_once_and_closes_the_transport() {
     let host = TestHost::started(SETTINGS);
     host.receive_eof();
     host.receive_eof();
@@ -23,13 +23,13 @@ fn the_fin_is_told_once_and_closes_the_transport() {
 }
 
 #[test]
-fn a_fin_before_the_loss_is_told_before_it() {
+fn a_fin_before_the_loss_is_reported_before_it() {
     for eof_first in [true, false] {
         let host = TestHost::started(Settings { read_ahead: 100, ..SETTINGS });
         delivery::pause(&host);
         if eof_first {
             host.receive_eof();
-            assert_eq!(host.log(), [], "a program that has paused is not told");
+            assert_eq!(host.log(), [], "the owner is not notified during a pause");
         }
         host.lose();
         if !eof_first {
@@ -43,7 +43,7 @@ fn a_fin_before_the_loss_is_told_before_it() {
 }
 
 #[test]
-fn the_fin_waits_for_a_pause_unless_a_close_frame_or_an_abort_was_before_it() {
+fn the_fin_waits_for_the_end_of_a_pause_unless_a_close_frame_or_an_abort_came_first() {
     let host = TestHost::started(SETTINGS);
     delivery::pause(&host);
     host.receive_eof();
@@ -63,7 +63,7 @@ fn the_fin_waits_for_a_pause_unless_a_close_frame_or_an_abort_was_before_it() {
 }
 
 #[test]
-fn the_ends_are_told_behind_all_that_came_before_them() {
+fn the_ends_are_reported_after_all_that_was_received_before_them() {
     let host = TestHost::started(Settings { allow_synchronous_events: false, ..SETTINGS });
     listen(&host);
     host.feed(&texts(&["a", "b"]));
@@ -77,7 +77,7 @@ fn the_ends_are_told_behind_all_that_came_before_them() {
 }
 
 #[test]
-fn nothing_is_told_before_the_start() {
+fn nothing_is_reported_before_the_start() {
     let host = TestHost::new(SETTINGS, LIMITS, None);
     listen(&host);
     host.feed(&texts(&["a"]));
@@ -89,7 +89,7 @@ fn nothing_is_told_before_the_start() {
 }
 
 #[test]
-fn a_program_that_pauses_after_the_loss_says_so_and_holds_nothing() {
+fn a_pause_after_the_loss_is_recorded_and_holds_nothing_back() {
     let host = TestHost::new(SETTINGS, LIMITS, None);
     listen(&host);
     host.lose();
@@ -102,7 +102,7 @@ fn a_program_that_pauses_after_the_loss_says_so_and_holds_nothing() {
 }
 
 #[test]
-fn the_loss_is_told_behind_what_a_full_inbox_has_no_room_for() {
+fn the_loss_is_reported_after_what_a_full_inbox_has_no_room_for() {
     let host = TestHost::started(SETTINGS);
     host.feed(&[texts(&["x"; 17]), frame(PING, b"i")].concat());
     host.lose();
@@ -111,26 +111,26 @@ fn the_loss_is_told_behind_what_a_full_inbox_has_no_room_for() {
     host.tick();
     let log: Vec<Seen> =
         host.log().into_iter().filter(|seen| !matches!(seen, Seen::Taken(..))).collect();
-    // The wire is gone: there is nobody to answer.
+    // The wire is gone, so the ping is not answered.
     assert_eq!(without_reading(log).last(), Some(&Seen::Lost));
     assert!(host.recv().is_some());
 }
 
 #[test]
-fn an_abort_gives_up_what_the_inbox_has_no_room_for_and_the_loss_is_told() {
+fn an_abort_drops_what_the_inbox_has_no_room_for_and_the_loss_is_reported() {
     let host = TestHost::started(SETTINGS);
     host.feed(&[texts(&["x"; 17]), frame(PING, b"i")].concat());
     host.lose();
     host.log();
     host.abort();
-    assert_eq!(host.log(), [], "never within the call");
+    assert_eq!(host.log(), [], "the loss is never reported within the call");
     host.tick();
     assert_eq!(host.log(), [Seen::Lost]);
     assert_eq!(host.waiting_messages(), 16);
 }
 
 #[test]
-fn the_loss_is_told_behind_messages_on_their_way_to_a_listener() {
+fn the_loss_is_reported_after_messages_that_are_due_to_a_listener() {
     let host = TestHost::started(SETTINGS);
     host.feed(&texts(&["a", "b"]));
     delivery::pause(&host);
@@ -138,7 +138,7 @@ fn the_loss_is_told_behind_messages_on_their_way_to_a_listener() {
     host.log();
     host.lose();
     assert_eq!(host.log(), [heard("a"), heard("b"), Seen::Lost]);
-    // Nobody claims them, and no listener comes: they do not hold the end back.
+    // Messages that are not claimed, and for which there is no listener, do not delay the end.
     let host = TestHost::started(SETTINGS);
     host.feed(&texts(&["a"]));
     host.lose();
@@ -146,7 +146,7 @@ fn the_loss_is_told_behind_messages_on_their_way_to_a_listener() {
 }
 
 #[test]
-fn what_a_program_does_at_the_end_ends_nothing_twice() {
+fn calls_of_the_program_at_the_end_report_no_end_twice() {
     let host = TestHost::started(SETTINGS);
     host.set_program(|host, seen| {
         if matches!(seen, Seen::End | Seen::Lost) {
@@ -165,7 +165,7 @@ fn what_a_program_does_at_the_end_ends_nothing_twice() {
 }
 
 #[test]
-fn a_listener_that_comes_when_the_fin_is_told_gets_what_waited_before_the_loss_is_told() {
+fn a_listener_set_at_the_fin_gets_the_waiting_messages_before_the_loss_is_reported() {
     let host = TestHost::started(Settings { read_ahead: 100, ..SETTINGS });
     host.feed(&texts(&["a"]));
     delivery::pause(&host);

@@ -54,7 +54,7 @@ fn a_long_message_is_inflated_by_a_thread_or_at_once_with_the_same_events() {
 }
 
 #[test]
-fn what_a_thread_has_inflated_waits_for_a_program_that_has_paused() {
+fn an_inflated_message_waits_while_the_program_has_paused() {
     let host = inflating(LIMITS, true);
     host.feed(&compressed(300_000));
     delivery::pause(&host);
@@ -69,7 +69,7 @@ fn what_a_thread_has_inflated_waits_for_a_program_that_has_paused() {
 }
 
 #[test]
-fn a_fault_that_a_thread_finds_is_told() {
+fn a_fault_that_a_thread_finds_is_reported() {
     for has_threads in [false, true] {
         let host = inflating(Limits { max_payload: 200_000, ..LIMITS }, has_threads);
         host.feed(&compressed(300_000));
@@ -79,7 +79,7 @@ fn a_fault_that_a_thread_finds_is_told() {
 }
 
 #[test]
-fn while_a_thread_inflates_64_kib_are_read() {
+fn reading_stops_beyond_64_kib_while_a_thread_inflates() {
     let host = inflating(LIMITS, true);
     host.feed(&compressed(300_000));
     host.feed(&frame(BINARY, &[0; 64 * 1024 - 10]));
@@ -110,7 +110,7 @@ fn the_loss_waits_for_the_thread_that_inflates_but_an_abort_does_not() {
 }
 
 #[test]
-fn messages_of_before_reach_a_new_listener_while_a_thread_inflates() {
+fn earlier_messages_reach_a_new_listener_while_a_thread_inflates() {
     let host = inflating(LIMITS, true);
     assert_eq!(delivery::set_listener(&host, None), Some(1));
     host.feed(&[texts(&["a"]), compressed(300_000)].concat());
@@ -122,7 +122,7 @@ fn messages_of_before_reach_a_new_listener_while_a_thread_inflates() {
     assert_eq!(host.log(), [heard(&"x".repeat(300_000))]);
 }
 
-/// What a peer makes of all that was queued.
+/// Returns what a peer receives of all that was queued: messages (true) and pings, with their sizes.
 fn received(host: &TestHost) -> Vec<(bool, usize)> {
     use protocol::receiver::{Data, Event, Input, Receiver, ReceiverOptions};
     let options = ReceiverOptions {
@@ -148,7 +148,7 @@ fn received(host: &TestHost) -> Vec<(bool, usize)> {
     all
 }
 
-/// Frames around two long messages, with the callbacks 0 to 5.
+/// Sends three long messages and short ones around them, with the callbacks 0 to 5, and then a ping.
 fn send_around_long_ones(host: &TestHost) {
     let sizes = [10, LONG + 1, 20, LONG + 2, LONG + 3, 30];
     for (at, size) in sizes.into_iter().enumerate() {
@@ -160,7 +160,7 @@ fn send_around_long_ones(host: &TestHost) {
 }
 
 #[test]
-fn what_is_sent_behind_a_long_message_leaves_behind_it() {
+fn frames_sent_after_a_long_message_are_written_after_it() {
     let host = compressing(SETTINGS);
     send_around_long_ones(&host);
     let waiting = |host: &TestHost| host.with(|session| session.bytes_waiting());
@@ -184,7 +184,7 @@ fn what_is_sent_behind_a_long_message_leaves_behind_it() {
 }
 
 #[test]
-fn what_waits_for_a_thread_is_lost_with_the_wire_and_its_callbacks_are_called_in_order() {
+fn frames_that_wait_for_a_thread_are_lost_with_the_wire_and_their_callbacks_called_in_order() {
     for done in 0..3 {
         let host = compressing(SETTINGS);
         send_around_long_ones(&host);
@@ -205,7 +205,7 @@ fn a_frame_whose_socket_has_died_before_its_turn_keeps_its_callback_until_the_lo
     for queued in 1..4 {
         let host = compressing(SETTINGS);
         send_around_long_ones(&host);
-        // It dies as soon as so many more frames are queued.
+        // The socket dies as soon as this many more bytes are queued.
         let total = host.wire.borrow().total();
         host.wire.borrow_mut().dies_at = Some(total + queued * 100);
         (0..3).for_each(|_| host.end_compressing());
@@ -231,7 +231,7 @@ fn automatic_pongs_that_wait_for_a_thread_count_against_the_limit() {
 }
 
 #[test]
-fn nothing_waits_where_no_compression_was_agreed() {
+fn no_frame_waits_where_no_compression_was_agreed() {
     let host = TestHost::started(SETTINGS);
     assert_eq!(host.send(&vec![0; LONG + 1], WHOLE, None), Sent::Queued);
     assert!(!host.is_compressing());
@@ -245,7 +245,7 @@ fn nothing_waits_where_no_compression_was_agreed() {
 }
 
 #[test]
-fn a_thread_whose_connection_is_aborted_is_told_to_stop() {
+fn a_thread_is_stopped_when_its_connection_is_aborted() {
     let host = compressing(SETTINGS);
     let cancelled = host.with_codec(|session, codec| {
         let (deflater, queue) = session.begin_compressing(codec, 1, None).expect("agreed");

@@ -1,4 +1,4 @@
-//! What a session asks of the test's connection.
+//! The calls that a session makes to the connection of a test.
 
 use super::super::protocol::deflate::Codec;
 use super::super::protocol::receiver::{Data, Work};

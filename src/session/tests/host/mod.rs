@@ -1,8 +1,9 @@
-//! A connection without Python and without a socket: the loop, the program and the threads around a session. The
-//! tests of `session` drive it, and so does the fuzz target, which has this folder by its path.
+//! A connection without Python and without a socket: it stands in for the loop, the program and the threads around a
+//! session. The tests of `session` drive it, and so does the fuzz target, which includes this folder by its path.
 //!
-//! It calls a session as the bindings do; `calls.rs` is what the session calls, `wire.rs` the outgoing half. Calls are noted in [`TestHost::log`]; ticks, threads and the
-//! task that waits for a message run when the test says so.
+//! It calls a session as the bindings do. `calls.rs` has what the session calls, and `wire.rs` has the outgoing half.
+//! Calls are recorded in [`TestHost::log`]. Ticks, threads and the task that waits for a message run when the test
+//! says so.
 
 mod calls;
 mod wire;
@@ -31,11 +32,11 @@ impl Objects for Plain {
     type Payload = Vec<u8>;
 }
 
-/// A message, in a form.
+/// A message in one of its forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub form: Form,
-    /// One part, unless they are fragments.
+    /// The fragments; in every other form there is one part.
     pub parts: Vec<Vec<u8>>,
 }
 
@@ -45,12 +46,12 @@ impl Message {
     }
 }
 
-/// What the session has called.
+/// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// A listener got a message; true: binary.
+    /// A listener received a message; true if it was binary.
     Heard(u32, Message, bool),
-    /// A task took a message of the inbox.
+    /// A task took a message from the inbox; true if it was binary.
     Taken(Message, bool),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -58,21 +59,21 @@ pub enum Seen {
     Fail(ProtocolError),
     End,
     Lost,
-    /// The inbox was full, and no task had asked for messages. The program has no part in that.
+    /// The inbox was full and no task had asked for messages. The program is not called for this.
     Stalled,
-    /// An automatic pong was to be sent.
+    /// The session asked for an automatic pong.
     Answered(Vec<u8>),
-    /// A callback was called; true: its frame was written.
+    /// A callback was called; true if its frame was written.
     Called(u32, bool),
-    /// The transport's reading was switched on or off.
+    /// The transport's reading was switched on (true) or off.
     Reading(bool),
-    /// The transport was to be closed once all is written.
+    /// The session asked for the transport to be closed once all is written.
     Closing,
     /// A message could not be made.
     Reported(&'static str),
 }
 
-/// What runs at a call of the program.
+/// The program: a function that runs whenever the session calls it.
 type Program = Rc<dyn Fn(&TestHost, &Seen)>;
 
 /// A connection for tests.
@@ -83,26 +84,26 @@ pub struct TestHost {
     program: RefCell<Option<Program>>,
     log: RefCell<Vec<Seen>>,
     ticks: RefCell<VecDeque<Soon>>,
-    /// A task waits for a message.
+    /// True while a task waits for a message.
     is_awaited: Cell<bool>,
-    /// The task was woken, and has not come.
+    /// True if the task was woken and has not taken its message yet.
     is_woken: Cell<bool>,
-    /// Threads inflate, and are done when the test says so; else it is done at once.
+    /// True if a thread inflates, which is done when the test says so; otherwise messages are inflated at once.
     pub has_threads: Cell<bool>,
     inflating: RefCell<Option<Box<Work<Vec<u8>>>>>,
-    /// Messages that had come when the thread began.
+    /// The number of messages that were received when the thread began.
     pub received_before: Cell<u64>,
-    /// There is no memory for the next message.
+    /// True if there is no memory for the next message.
     pub is_out_of_memory: Cell<bool>,
-    /// There is none for a message of the next fragments.
+    /// True if there is no memory to join the next fragments.
     pub is_out_of_memory_to_join: Cell<bool>,
-    /// Calls of the program that are under way.
+    /// The number of calls of the program that are under way.
     depth: Cell<usize>,
-    /// The transport reads.
+    /// True while the transport reads.
     pub is_reading: Cell<bool>,
 }
 
-/// A frame of a server; `first` are FIN, RSV and opcode.
+/// Makes a frame of a server; `first` is the byte with FIN, RSV and the opcode.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
@@ -133,12 +134,12 @@ pub const SETTINGS: Settings = Settings {
     concurrency_limit: 10,
 };
 
-/// No limits but one of 1 MiB for a message.
+/// The only limit is 1 MiB for a message.
 pub const LIMITS: Limits =
     Limits { max_payload: 1024 * 1024, max_fragments: 0, max_buffered_chunks: 0 };
 
 impl TestHost {
-    /// A connection that has a transport, and is yet to be started.
+    /// Makes a connection that has a transport and is not started yet.
     pub fn new(
         settings: Settings,
         limits: Limits,
@@ -165,7 +166,7 @@ impl TestHost {
         }
     }
 
-    /// One that is started, and tells its owner of pings and pongs.
+    /// Makes a connection that is started and notifies its owner of pings and pongs.
     pub fn started(settings: Settings) -> Self {
         let host = Self::new(settings, LIMITS, None);
         host.with(|session| {
@@ -176,12 +177,12 @@ impl TestHost {
         host
     }
 
-    /// What runs whenever the program is called.
+    /// Sets what runs whenever the program is called.
     pub fn set_program(&self, program: impl Fn(&Self, &Seen) + 'static) {
         *self.program.borrow_mut() = Some(Rc::new(program));
     }
 
-    /// What was seen since the last call.
+    /// Takes the entries of the log since the last call.
     pub fn log(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.log.borrow_mut())
     }
@@ -201,20 +202,20 @@ impl TestHost {
         self.depth.set(self.depth.get() - 1);
     }
 
-    /// Calls of the program that are under way.
+    /// Returns the number of calls of the program that are under way.
     pub fn depth(&self) -> usize {
         self.depth.get()
     }
 
     // The transport ------------------------------------------------------------------------------
 
-    /// Bytes come.
+    /// Bytes arrive.
     pub fn feed(&self, bytes: &[u8]) {
         delivery::feed(self, &mut bytes.to_vec());
     }
 
-    /// Reads into the message itself where `at_least` bytes of its frame are missing, as far as there is room: how
-    /// many of `bytes` were read. None where that is not possible now. [`TestHost::feed`] of nothing delivers it.
+    /// Reads into the message itself if `at_least` bytes of its frame are missing, as far as there is room. Returns how
+    /// many of `bytes` were read, or None if that is not possible now. [`TestHost::feed`] without bytes delivers them.
     pub fn read_directly(&self, bytes: &[u8], at_least: usize) -> Option<usize> {
         self.with(|session| {
             let receiver = session.direct_receiver()?;
@@ -232,7 +233,7 @@ impl TestHost {
         })
     }
 
-    /// The peer's FIN comes.
+    /// The peer's FIN arrives.
     pub fn receive_eof(&self) {
         delivery::receive_eof(self);
     }
@@ -252,7 +253,7 @@ impl TestHost {
         delivery::after_delivery(self);
     }
 
-    /// The program ends the transport at once; its loss is still to come.
+    /// The program aborts: the transport ends at once, and its loss is reported later.
     pub fn abort(&self) {
         let loss_is_due = self.with(|session| {
             self.wire.borrow_mut().close(session.counters_mut());
@@ -265,12 +266,12 @@ impl TestHost {
 
     // The loop -----------------------------------------------------------------------------------
 
-    /// What was asked for in the next tick.
+    /// Returns what is scheduled for the next tick.
     pub fn ticks(&self) -> Vec<Soon> {
         self.ticks.borrow().iter().copied().collect()
     }
 
-    /// Runs the first of what was asked for in the next tick.
+    /// Runs the first call that is scheduled for the next tick.
     pub fn run_soon(&self) -> Option<Soon> {
         let soon = self.ticks.borrow_mut().pop_front()?;
         match soon {
@@ -291,7 +292,7 @@ impl TestHost {
 
     // The task that waits for messages -----------------------------------------------------------
 
-    /// A task comes for the next message, and waits where there is none. Only one may.
+    /// A task asks for the next message, and waits if there is none. Only one task may.
     pub fn recv(&self) -> Option<Message> {
         self.is_woken.set(false);
         self.is_awaited.set(false);
@@ -307,17 +308,17 @@ impl TestHost {
         Some(message)
     }
 
-    /// Messages that have come.
+    /// Returns the number of messages that were received.
     pub fn received(&self) -> u64 {
         self.with(|session| session.counters().totals(0)[3])
     }
 
-    /// Messages in the inbox.
+    /// Returns the number of messages in the inbox.
     pub fn waiting_messages(&self) -> usize {
         self.with(|session| session.objects().1.count())
     }
 
-    /// Whether the task was woken.
+    /// Returns true if the task was woken.
     pub fn is_woken(&self) -> bool {
         self.is_woken.get()
     }
@@ -331,7 +332,7 @@ impl TestHost {
 
     // Threads ------------------------------------------------------------------------------------
 
-    /// Whether a thread inflates.
+    /// Returns true while a thread inflates.
     pub fn is_inflating(&self) -> bool {
         self.inflating.borrow().is_some()
     }
@@ -348,7 +349,7 @@ impl TestHost {
     }
 }
 
-/// Does all the work.
+/// Does all of the work.
 fn run(work: &mut Work<Vec<u8>>) {
     let mut codec = Codec::default();
     while let Some(mut storage) = work.take_storage() {

@@ -19,17 +19,17 @@ pub enum Sent {
     NotConnected,
 }
 
-/// What carries the bytes.
+/// The wire: what was queued for it, and how much of that is written.
 #[derive(Default)]
 pub struct Wire {
     is_closed: bool,
-    /// The socket dies once so much was queued, and nobody is told yet.
+    /// The number of queued bytes at which the socket dies. The session is not notified of that yet.
     pub dies_at: Option<u64>,
     queue: Vec<u8>,
     written: u64,
-    /// How it was ended.
+    /// The ways in which it was ended, in order.
     pub endings: Vec<Ending>,
-    /// What the thread compresses.
+    /// The payloads that the thread has to compress.
     deflating: VecDeque<(Deflater, DataFrame, Vec<u8>)>,
 }
 
@@ -41,7 +41,7 @@ impl Wire {
         self.is_closed = true;
     }
 
-    /// All that was queued so far.
+    /// Returns all bytes that were queued so far.
     pub fn bytes(&self) -> &[u8] {
         &self.queue
     }
@@ -50,12 +50,12 @@ impl Wire {
         self.queue.len() as u64
     }
 
-    /// Bytes that were written.
+    /// Returns how many bytes were written.
     pub const fn written(&self) -> u64 {
         self.written
     }
 
-    /// Whether nothing can be queued any more.
+    /// Returns true if nothing can be queued any more.
     fn is_gone(&self) -> bool {
         self.is_closed || self.dies_at.is_some_and(|at| self.total() >= at)
     }
@@ -165,14 +165,14 @@ impl TestHost {
         Sent::Behind
     }
 
-    /// The transport writes `count` bytes of what is queued, or what there is, and those who wait for it are called.
+    /// The transport writes up to `count` of the queued bytes; the callbacks of frames that are now written are called.
     pub fn write(&self, count: usize) {
         let total = self.write_quietly(count);
         self.call_back(total);
         self.end_if_written();
     }
 
-    /// The same within a call of the program's: the next tick tells of it. Whether that was asked for.
+    /// Writes within a call by the program: the next tick reports it. Returns true if that tick has to be scheduled.
     pub fn write_within_call(&self, count: usize) -> bool {
         let total = self.write_quietly(count);
         self.with(|session| session.write(total, false))
@@ -186,7 +186,7 @@ impl TestHost {
         wire.written()
     }
 
-    /// Tells what [`TestHost::write_within_call`] has left to be told.
+    /// Reports what was written by [`TestHost::write_within_call`].
     pub fn tell_written(&self) {
         if let Some(total) = self.with(|session| session.take_told()) {
             self.call_back(total);
@@ -201,7 +201,7 @@ impl TestHost {
         }
     }
 
-    /// Nothing is queued from now on; when all is written, the transport ends as `how` says.
+    /// Stops queueing; once all is written, the transport ends as `how` says.
     pub fn end(&self, how: Ending) {
         self.with(|session| session.end(how));
         self.end_if_written();
@@ -225,7 +225,7 @@ impl TestHost {
         self.wire.borrow_mut().deflating.push_back((deflater, frame, data));
     }
 
-    /// Whether the thread has something to do.
+    /// Returns true while the thread has something to do.
     pub fn is_compressing(&self) -> bool {
         !self.wire.borrow().deflating.is_empty()
     }

@@ -16,7 +16,7 @@ pub struct Address {
     pub password: String,
     /// In ASCII and in lower case; an IPv6 address in brackets.
     pub host: String,
-    /// The port to connect to, also where it is the one that the scheme implies.
+    /// The port to connect to, even if the scheme implies it.
     pub port: u16,
     /// Path and query: the request target.
     pub target: String,
@@ -25,7 +25,7 @@ pub struct Address {
 /// Why a text is not the address of a WebSocket server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// It is no valid URL.
+    /// It is not a valid URL.
     Url(ParseError),
     /// Its scheme is none of `ws`, `wss`, `http` and `https`.
     Scheme,
@@ -40,7 +40,7 @@ impl From<ParseError> for Error {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The crate's words for it would blame a name in ASCII for being international.
+            // The crate's message would call even a name in ASCII an invalid international one.
             Self::Url(ParseError::IdnaError) => out.write_str("invalid domain name"),
             Self::Url(error) => error.fmt(out),
             Self::Scheme => out.write_str("unsupported scheme"),
@@ -48,7 +48,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What follows three or more slashes at the start of `text`.
+/// Returns what follows three or more slashes at the start of `text`.
 ///
 /// To the standard, a relative URL like `///host/path` names a host ("special authority ignore slashes
 /// state"); the crate finds an empty one in it.

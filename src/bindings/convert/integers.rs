@@ -1,5 +1,5 @@
-//! Integers from Python. One that is out of range is a ValueError that names the argument, as in the pure core,
-//! and never the OverflowError of a conversion.
+//! Integers from Python. One that is out of range raises a ValueError that names the argument, as in the pure
+//! core, and never the OverflowError of a conversion.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::protocol::per_message_deflate::Bits;
 
-/// An integer from `low` to `high`. TypeError for what is no integer.
+/// Converts an integer from `low` to `high`. Raises TypeError if it is not an integer.
 fn in_range<T: TryFrom<i64>>(
     name: &str,
     value: &Bound<'_, PyAny>,
@@ -35,7 +35,7 @@ fn out_of_range(name: &str, value: &Bound<'_, PyAny>, low: i64, high: impl Displ
     }
 }
 
-/// A size or a limit. Beyond what `T` can count, it is the largest one.
+/// Converts a size or a limit. One that is too large for `T` becomes the largest `T`.
 fn count<T: TryFrom<i64> + Bounded>(name: &str, value: &Bound<'_, PyAny>) -> PyResult<T> {
     let found: i64 = in_range(name, value, 0, i64::MAX)?;
     Ok(T::try_from(found).unwrap_or(T::MAX))
@@ -92,7 +92,7 @@ macro_rules! optional_counts {
 
 optional_counts!(high, low);
 
-/// The level of zlib; -1 is its default.
+/// Converts the level of zlib; -1 is its default.
 pub fn level(value: &Bound<'_, PyAny>) -> PyResult<i32> {
     in_range("level", value, -1, 9)
 }
@@ -124,7 +124,7 @@ pub fn client_max_window_bits(value: &Bound<'_, PyAny>) -> PyResult<Option<Bits>
     bits("client_max_window_bits", value)
 }
 
-/// A close code, where it is one of 16 bits at all.
+/// Converts a close code. Returns None if it does not fit into 16 bits.
 pub fn close_code(value: &Bound<'_, PyAny>) -> PyResult<Option<u16>> {
     match value.extract::<u16>() {
         Ok(code) => Ok(Some(code)),
@@ -133,7 +133,7 @@ pub fn close_code(value: &Bound<'_, PyAny>) -> PyResult<Option<u16>> {
     }
 }
 
-/// The code of a close frame to send; None for a frame without one.
+/// Converts the code of a close frame to send; None is for a frame without a code.
 pub fn code(value: &Bound<'_, PyAny>) -> PyResult<Option<u16>> {
     if value.is_none() {
         return Ok(None);

@@ -37,7 +37,7 @@ pub struct Shared {
     forks: u32,
     read_buffer: Option<Box<[u8]>>,
     is_in_batch: bool,
-    /// A task is being stepped directly.
+    /// True while a task is being stepped directly.
     is_waking: bool,
 }
 

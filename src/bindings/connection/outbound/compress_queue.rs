@@ -171,7 +171,7 @@ fn send_now(connection: &Bound<'_, Connection>, waiting: Waiting) -> bool {
     });
     match queued {
         None => {
-            // The socket is gone, but the loss has yet to be told. The callback is kept until then.
+            // The socket is gone, but the loss is not reported yet. The callback is kept until then.
             let _old = connection.with(|session| session.keep_callback(callback));
             false
         }

@@ -4,7 +4,7 @@ Rules kept here:
 
 - The owner and the listener are called with nothing half done, so that they may call anything.
 - Delivery is a loop that is never entered twice: what a listener causes is left to the outer loop.
-- `_on_lost` is told once, when all that came before it is delivered.
+- `_on_lost` is called once, when everything that was received before the loss is delivered.
 """
 
 from __future__ import annotations
@@ -85,12 +85,12 @@ class Delivery:
         self._inflating: Job | None = None
         self._is_paused = self._delivering = self._reading_off = False
         self._drained = True
-        """Everything that came was delivered, except for an unfinished frame."""
+        """True if everything received was delivered, except for an unfinished frame."""
         self._end = End()
         self._active = False
-        """Bytes came since the last `take_activity`."""
+        """True if bytes were received since the last `take_activity`."""
         self._read_ahead = read_ahead
-        """Bytes to read while nothing is delivered, so that the pings among them are answered."""
+        """The most bytes to read while nothing is delivered, so that pings among them are answered."""
         self.counters = Counters()
 
     # What the API sets and calls ----------------------------------------------------------------
@@ -132,7 +132,7 @@ class Delivery:
         self._receiver.keep_fragments = value == "fragments"
 
     def start(self, head: bytes = b"") -> None:
-        """Begin to deliver: `head`, then what has come since."""
+        """Begin to deliver: `head`, then the bytes that were received since."""
         if head:
             self.counters.wire_received += len(head)
             self._receiver.push_front(bytes(head))
@@ -156,13 +156,13 @@ class Delivery:
             self._go_on_soon(PAUSED)
 
     def take_activity(self) -> bool:
-        """Whether bytes came, or none could because reading was off, since the last call."""
+        """Whether, since the last call, bytes were received, or none could be because reading was off."""
         active, self._active = self._active, False
         return active or self._reading_off
 
     @property
     def is_paused(self) -> bool:
-        """Whether `pause` was called, and not `resume`."""
+        """Whether `pause` was called, and `resume` was not called since."""
         return self._is_paused
 
     def recv(self) -> Awaitable[Any]:
@@ -179,10 +179,10 @@ class Delivery:
         """No further message will come."""
         self._inbox.finish(error, orderly)
 
-    # What the transport brings --------------------------------------------------------------------
+    # What the transport reports -------------------------------------------------------------------
 
     def _feed(self, data: bytes) -> None:
-        """Take bytes of the wire, after those that wait already, and deliver what can be."""
+        """Take bytes from the wire, put them behind those that already wait, and deliver what can be."""
         self._active = True
         self.counters.wire_received += len(data)
         if not self._end.is_lost and not self._hold & CONCLUDED:
@@ -191,26 +191,26 @@ class Delivery:
         self._deliver()
 
     def _receive_eof(self) -> None:
-        """The peer's FIN."""
+        """The peer's FIN was received."""
         self._end.receive_eof()
         self._deliver()
 
     def _lose(self, error: BaseException | None) -> None:
-        """The transport is gone: what came before is delivered even to a program that has paused."""
+        """The transport is gone: what was received before is delivered even if the program has paused."""
         self._end.lose(error)
         self._transport = None
-        self._hold &= ~PAUSED  # what the inbox has no room for waits on
+        self._hold &= ~PAUSED  # messages for which the inbox has no room still wait
         self._deliver()
 
     # The loop -------------------------------------------------------------------------------------
 
     def _go_on_soon(self, reason: int) -> None:
-        """Clear `reason`, and have the next tick go on with what waits."""
+        """Clear `reason`, and continue delivery in the next tick."""
         self._hold &= ~reason
         self._loop.call_soon(self._deliver)
 
     def _deliver(self) -> None:
-        """Deliver what may be delivered now, then tell of the end if it has come."""
+        """Deliver what may be delivered now, then notify the owner of the end if it has come."""
         if self._delivering:
             return
         outbox = self._outbox
@@ -268,7 +268,7 @@ class Delivery:
         return True
 
     def _stall(self) -> bool:
-        """Deliver nothing until the inbox, which is full, is empty. Returns False: nothing was delivered."""
+        """Stop delivery until the inbox, which is full, is empty. Returns False: nothing was delivered."""
         self._hold |= STALLED
         self._drained = self._drained or not (self._receiver.waiting or self._receiver.has_ready)
         self._inbox.when_empty = partial(self._go_on_soon, STALLED)
@@ -293,11 +293,11 @@ class Delivery:
         if self._inflating is not None:
             self._inflating.cancelled = True
             self._inflating = None
-            self._hold &= ~INFLATING  # messages that came before may still have to be delivered
+            self._hold &= ~INFLATING  # earlier messages may still have to be delivered
             self._receiver.finish()
 
     def _conclude(self) -> None:
-        """Nothing that follows is read as a frame."""
+        """Conclude the connection: no more frames are delivered."""
         self._hold |= CONCLUDED
         self._drained = True
 
@@ -344,7 +344,7 @@ class Delivery:
     def _answer_held_pings(self) -> None:
         """Answer pings among the bytes that wait while the program takes nothing.
 
-        They are told to it, and not answered again, when it is their turn.
+        Their events follow in their turn, and then they are not answered again.
         """
         hold, receiver = self._hold, self._receiver
         if hold & (NOT_STARTED | CONCLUDED) or not hold & (PAUSED | STALLED):
@@ -375,7 +375,7 @@ class Delivery:
             (transport.pause_reading if off else transport.resume_reading)()
 
     def _tell_ends(self) -> None:
-        """Tell the owner of the peer's FIN, and of the loss, once everything before it is delivered."""
+        """Notify the owner of the peer's FIN and of the loss, once all that precedes them is delivered."""
         done = self._drained and not self._hold & (NOT_STARTED | NEXT_TICK | PAUSED | INFLATING)
         if not done and not (self._hold & CONCLUDED and not self._hold & NOT_STARTED):
             return
@@ -385,7 +385,7 @@ class Delivery:
             self._tell("_on_end")
             self._outbox.end(WHOLE)
             if self._inbox.owes(self._listener):
-                return  # told of the FIN, the program has set it: the loss is told after the messages
+                return  # set at the FIN, the listener gets its messages before the loss is reported
         if self._end.take_loss():
             self._tell("_on_lost", self._end.error)
 

@@ -1,12 +1,12 @@
-"""The order of the end: what the owner is told of the incoming half, and how the outgoing half ends."""
+"""The order of the end: what the owner is notified of, and how the outgoing half ends."""
 
 from __future__ import annotations
 
 __all__ = ["HALF", "OPEN", "WHOLE", "End"]
 
 OPEN, HALF, WHOLE = range(3)
-"""How the outgoing half ends, each more than the one before: it does not; the transport's writing half ends;
-the transport is closed."""
+"""How the outgoing half ends, in order of severity: it does not; the transport's writing half ends; the
+transport is closed."""
 
 
 class End:
@@ -16,17 +16,17 @@ class End:
 
     def __init__(self) -> None:
         self._eof: bool | None = None
-        """False: the peer's FIN has come. True: the owner was told."""
+        """None: the peer's FIN was not received. False: it was. True: the owner was notified of it."""
         self.is_lost = False
-        """The transport is gone."""
+        """True once the transport is gone."""
         self._lost_told = False
         self.error: BaseException | None = None
-        """Why it is gone."""
+        """The error with which it was lost, if there was one."""
         self.is_untold = False
-        """There is something to tell."""
+        """True while the owner has to be notified of an end."""
 
     def receive_eof(self) -> None:
-        """The peer's FIN came."""
+        """The peer's FIN was received."""
         if self._eof is None:
             self._eof = False
             self.is_untold = True
@@ -37,7 +37,7 @@ class End:
         self.error = error
 
     def take_eof(self) -> bool:
-        """Whether the owner is to be told of the FIN now: once."""
+        """Whether the owner has to be notified of the FIN now. True only once."""
         due = self._eof is False
         if due:
             self._eof = True
@@ -46,11 +46,11 @@ class End:
 
     @property
     def owes_loss(self) -> bool:
-        """Whether the owner is yet to be told of the loss."""
+        """Whether the transport is lost and the owner was not notified of that yet."""
         return self.is_lost and not self._lost_told
 
     def take_loss(self) -> bool:
-        """Whether the owner is to be told of the loss now: once, last of all."""
+        """Whether the owner has to be notified of the loss now. True only once, last of all."""
         due = self.owes_loss
         if due:
             self._lost_told = True

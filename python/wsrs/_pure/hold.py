@@ -1,4 +1,4 @@
-"""Why nothing is delivered now: bits of a connection's `_hold`, plain ints since each message asks for them.
+"""Why nothing is delivered now: bits of a connection's `_hold`, plain ints because every message checks them.
 
 | reason | set by | cleared by |
 | --- | --- | --- |

@@ -1,8 +1,8 @@
 """The host of a URL, by the "host parsing" of the URL standard: a domain in ASCII, or an IP address.
 
-Rules kept here: what looks like an IPv4 address is one or is refused, whatever its spelling (`127.1`,
-`0x7f.1`); a name beyond ASCII is processed by UTS 46, non-transitional (the package idna, imported when first
-needed).
+Rules kept here: a host that looks like an IPv4 address is one or is refused, whatever its spelling (`127.1`,
+`0x7f.1`); a name outside of ASCII is processed by UTS 46, non-transitional (the package idna, imported when
+first needed).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _JOINERS = ("\u200c", "\u200d")
 
 
 def parse_host(text: str) -> str:
-    """The host of `text`, which is not empty: in ASCII and in lower case, an IPv6 address in brackets.
+    """Return the host of `text`, which is not empty: in ASCII and lower case, an IPv6 address in brackets.
 
-    Raises ValueError where it is none, RuntimeError where the package idna is needed and missing.
+    Raises ValueError if it is not a host, and RuntimeError if the package idna is needed and missing.
     """
     if text.startswith("["):
         return f"[{_ipv6(text)}]"
@@ -47,12 +47,15 @@ def parse_host(text: str) -> str:
 
 
 def _number(text: str) -> int | None:
-    """A part of an IPv4 address: hexadecimal, octal or decimal; cut where it is too big for any part."""
+    """Return a part of an IPv4 address, which may be hexadecimal, octal or decimal; None if it is not one.
+
+    The last digits of a number that is too big for any part are cut off: it stays too big.
+    """
     for form, radix in _NUMBERS:
         found = form.fullmatch(text)
         if found is not None:
             digits = found[1].lstrip("0")
-            # Of 2 to the 32, 11 octal digits are needed.
+            # 2^32 - 1 has 11 octal digits, so any number of 12 digits is too big.
             return int(digits[:12] or "0", radix)
     return None
 
@@ -71,7 +74,7 @@ def _ipv4(parts: list[str]) -> str:
 
 
 def _ipv6(text: str) -> str:
-    """The address within brackets, compressed as the standard says: no IPv4 address stands at its end."""
+    """Return the address within brackets, compressed by the standard: without an IPv4 address at its end."""
     try:
         if not text.endswith("]") or "%" in text:
             raise ValueError
@@ -96,12 +99,12 @@ def _to_ascii(domain: str) -> str:
         idna = import_module("idna")
     except ImportError as error:
         if domain.isascii():
-            # All that is left out is a check: a name that is well-formed already is what is looked up.
+            # Only a check is left out: idna would return a well-formed name unchanged.
             return domain.lower()
         raise RuntimeError(f"the host {domain!r} needs idna: pip install 'wsrs[idna]'") from error
     try:
         return _uts46(domain, idna)
-    except ValueError as error:  # that of idna and of the codec included
+    except ValueError as error:  # including those of idna and of the codec
         raise ValueError("invalid domain name") from error
 
 

@@ -19,7 +19,7 @@ class _Wait(asyncio.Future[None]):
     """The future that a waiting task is suspended on."""
 
     is_over = False
-    """The task was cancelled. Another may wait at once, before this one has been told."""
+    """True once the task was cancelled. Another may wait at once, before the cancelled one has run."""
 
     def cancel(self, msg: Any = None) -> bool:
         self.is_over = True
@@ -45,16 +45,16 @@ class Inbox:
     def __init__(self, loop: asyncio.AbstractEventLoop, *, lossy: bool) -> None:
         self._loop = loop
         self._lossy = lossy
-        """Text was not validated: what is not UTF-8 becomes U+FFFD."""
+        """True if text is not validated: bytes that are not UTF-8 become U+FFFD."""
         self._queue: deque[tuple[Any, int, bool]] = deque()
         self._size = 0
         self._waiter: _Wait | None = None
         self._error: BaseException | None = None
         self._orderly = False
         self.is_claimed = False
-        """The program iterates or has called `recv`, and has set no listener since."""
+        """True if a task iterates or has called `recv`, and no listener was set since."""
         self.discards = False
-        """Messages that find no room are dropped."""
+        """True if messages for which there is no room are dropped."""
         self.when_empty: Callable[[], object] | None = None
         """Called once when the last message is taken."""
 
@@ -62,12 +62,12 @@ class Inbox:
         return bool(self._queue)
 
     def owes(self, listener: object | None) -> bool:
-        """True if messages that waited are on their way to `listener`, which has come since."""
+        """True if messages that waited are still to go to `listener`, which was set since."""
         return listener is not None and bool(self._queue) and not self.is_claimed
 
     @property
     def is_awaited(self) -> bool:
-        """Whether a task waits for a message, or was woken and has not come yet."""
+        """Whether a task waits for a message, or was woken and has not taken it yet."""
         return self._waiter is not None and not self._waiter.is_over
 
     def is_full(self) -> bool:
@@ -76,7 +76,7 @@ class Inbox:
         return len(self._queue) >= messages or self._size >= size
 
     def push(self, data: Any, size: int, binary: bool) -> None:
-        """Add a message; text as bytes."""
+        """Add a message. A text is added as bytes."""
         self._queue.append((data, size, binary))
         self._size += size
 
@@ -89,13 +89,13 @@ class Inbox:
         self.is_claimed = False
 
     def make_room(self) -> bool:
-        """Drop what waits in the full inbox; False if messages are not dropped."""
+        """Drop the messages of the full inbox, if it `discards` messages. Returns whether it does."""
         if self.discards:
             self.drop_unwanted()
         return self.discards
 
     def drop_unwanted(self) -> None:
-        """Drop all messages except the first, if a task waits for it, or was woken and has not come yet."""
+        """Drop all messages except the first, if a task waits for it, or was woken and has not taken it."""
         first = self._queue[0] if self._queue and self.is_awaited else None
         self._queue.clear()
         self._size = 0
@@ -103,7 +103,7 @@ class Inbox:
             self.push(*first)
 
     def pop(self) -> tuple[Any, bool]:
-        """Take the first message as the listener gets it: data, text as bytes, and whether it is binary."""
+        """Take the first message as a listener gets it: data (text as bytes), and whether it is binary."""
         data, size, binary = self._queue.popleft()
         self._size -= size
         if not self._queue and self.when_empty is not None:
@@ -124,7 +124,7 @@ class Inbox:
             waiter.set_result(None)
 
     def take_message(self, ends: bool) -> Generator[Any, None, Any]:
-        """Wait for the next message; text comes as str. A wait that is cancelled takes none."""
+        """Wait for the next message, a str if it is text. A wait that is cancelled takes no message."""
         if self.is_awaited:
             raise RuntimeError("another task is already waiting for a message")
         self.claim()  # a listener may have been set since the call

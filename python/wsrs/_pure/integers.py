@@ -1,4 +1,4 @@
-"""Integer arguments: one that is out of range is a ValueError that names it, as in the Rust core."""
+"""Integer arguments. One that is out of range raises a ValueError that names it, as in the Rust core."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LARGEST = 2**63 - 1
 
 
 def in_range(name: str, value: int, low: int, high: int) -> int:
-    """An int from `low` to `high`. TypeError for what is no int."""
+    """Return `value`, an int from `low` to `high`. Raises TypeError if it is not an int."""
     if not low <= index(value) <= high:
         raise ValueError(f"{name} must be from {low} to {high}, not {value}")
     return value

@@ -1,8 +1,8 @@
 """Frames on their way to an asyncio transport.
 
-What is queued within one tick of the loop leaves by one `write` at its end; what grows beyond 64 KiB
-leaves at once. The transport is given no more while it still holds something, so that a frame's `callback`
-can be called when the frame is written out.
+Frames that are queued within one tick of the loop are written by one `write` at its end; a queue of more than
+64 KiB is written at once. The transport is given nothing while it still holds bytes, so that the `callback`
+of a frame can be called when the frame is written out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wsrs.errors import ConnectionClosed
 __all__ = ["Outbox"]
 
 _CHUNK = 64 * 1024
-"""Bytes up to which small frames are joined into one write; a longer queue leaves at once."""
+"""Bytes up to which small frames are joined into one write; a longer queue is written at once."""
 
 
 class _Ticks:
@@ -108,21 +108,21 @@ class Outbox:
         """Where frames end, counted as `_queued` is, with their callbacks; None is an automatic pong."""
         self._drains: list[asyncio.Future[None]] = []
         self._waited = 0
-        """Sends that ever had to wait for room."""
+        """The number of sends that ever had to wait for room."""
         self._granted = 0
-        """How many of them there were when the queue last had room: a later loss must not fail those."""
+        """That number when the queue last had room: a later loss must not fail those sends."""
         self._blocked = False
         self._scheduled = False
         self._asked = OPEN
-        """What was asked for: nothing is queued any more, and once all is written, it is done."""
+        """The end that was asked for: nothing more is queued, and it is carried out once all is written."""
         self._done = OPEN
-        """What was done of it."""
+        """The part of it that is already carried out."""
         self.corked = False
-        """Messages are being delivered: what is queued meanwhile leaves when that is done."""
+        """True while messages are delivered: what is queued meanwhile is written when that is done."""
         self.bytes_behind = 0
         """Bytes of payload that wait for a thread, before compression."""
         self.is_behind = False
-        """Frames wait for a thread. They are put here before the transport is ended."""
+        """True while frames wait for a thread. They are put here before the transport is ended."""
         self.pongs = 0
         """Automatic pongs that are not written out yet, including those that wait for a thread."""
 
@@ -149,7 +149,7 @@ class Outbox:
         return self._queued - self._passed + self.bytes_behind + transport.get_write_buffer_size()
 
     def is_full(self) -> bool:
-        """Whether more than the mark is queued, even after what can be written has been."""
+        """Whether more than the mark is queued, even after all that can be written now is written."""
         if self.size <= self.high_water_mark:
             return False
         self.flush()
@@ -166,7 +166,7 @@ class Outbox:
             self._ticks.add(self)
 
     def mark(self, callback: SendCallback | None) -> None:
-        """Call `callback` when what was put so far is written out; None counts as a pong."""
+        """Call `callback` once everything put so far is written out; None counts as an automatic pong."""
         self._marks.append((self._queued, callback))
         self.pongs += callback is None
 
@@ -183,8 +183,8 @@ class Outbox:
         self._tell_written()
 
     def tick_after_thread(self) -> None:
-        """As `tick`, after a thread has compressed. What it made may be so short that senders have room, even
-        though the transport holds it all, and even if we have closed the transport."""
+        """Do as `tick`, after a thread has compressed a message. Its output may be so short that senders have
+        room, even though the transport still holds all of it, and even if we have closed the transport."""
         transport = self._transport
         alive = transport is not None and not transport.is_closing()
         self.tick()
@@ -216,7 +216,7 @@ class Outbox:
             size += len(chunk[-1])
         return b"".join(chunk)
 
-    # What the transport says ------------------------------------------------------------------
+    # What the transport reports ---------------------------------------------------------------
 
     def block(self) -> None:
         """The transport holds bytes that it could not write."""
@@ -278,7 +278,7 @@ class Outbox:
         return self._passed
 
     def take_ticket(self) -> int:
-        """The number of a send among all that ever had to wait for room."""
+        """Return the number of a send among all that ever had to wait for room."""
         self._waited += 1
         return self._waited
 
@@ -324,7 +324,7 @@ class Outbox:
     def _close(self, transport: asyncio.Transport) -> None:
         if not transport.is_closing():
             if is_old_tls(transport) and not transport.is_reading():  # pragma: no cover: Python 3.10
-                # Its TLS would not see the peer's answer to the end, and so never end.
+                # Otherwise its TLS would never see the peer's answer to the end, and so never end.
                 transport.resume_reading()
             transport.close()
 

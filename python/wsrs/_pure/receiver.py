@@ -4,7 +4,7 @@ Rules kept here:
 
 - It is pulled: `next` gives one event at a time, so that the caller may do anything in between.
 - Memory follows what has arrived, never what a header claims; limits are checked when a header is read.
-- After a fault or a close frame nothing comes (RFC 6455 sections 5.5.1 and 7.1.7).
+- No event follows a fault or a close frame (RFC 6455 sections 5.5.1 and 7.1.7).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from wsrs.errors import WebSocketError
 __all__ = ["Event", "Receiver"]
 
 Event = tuple[int, bytes | list[bytes] | tuple[int, bytes]]
-"""An opcode and what came: the data of a message (a list of its frames' data while `keep_fragments`),
-of a ping or a pong; code and reason of a close frame."""
+"""An opcode, with the data of a message (a list of its frames' data while `keep_fragments` is set), of a ping
+or of a pong, or with the code and reason of a close frame."""
 
 
 class Receiver:
@@ -71,14 +71,14 @@ class Receiver:
         self._data = b""
         self._at = 0
         self._scan: PingScan | None = None
-        """There only while bytes wait that were searched for pings."""
+        """Present only while bytes that were searched for pings wait."""
         self.keep_fragments = False
-        """Binary messages come as the list of their frames' data, from the next message on."""
+        """True if, from the next message on, a binary message is the list of its frames' data."""
 
-    # The backlog: bytes that came and are not read yet -------------------------------------------
+    # The backlog: received bytes that are not read yet --------------------------------------------
 
     def push(self, data: bytes) -> None:
-        """Add what came."""
+        """Add received bytes."""
         if not self._finished:  # pragma: no branch: a connection gives it nothing after the end
             self._data = self._data[self._at :] + data if self._at < len(self._data) else data
             self._at = 0
@@ -86,28 +86,28 @@ class Receiver:
                 self._scan.unseen += len(data)
 
     def push_front(self, data: bytes) -> None:
-        """Put what came before all that waits."""
+        """Put bytes in front of all that wait."""
         self._data = data + self._data[self._at :]
         self._at = 0
 
     def clear(self) -> None:
-        """Give up what waits."""
+        """Drop the bytes that wait."""
         self._data, self._at = b"", 0
 
     @property
     def waiting(self) -> int:
-        """Bytes that came and are not read yet."""
+        """The number of received bytes that are not read yet."""
         return len(self._data) - self._at
 
     def next_ping(self) -> bytes | None:
         """The payload of the next ping among the bytes that wait; each is given once."""
         scan = self._scan
-        if scan is None or scan.unseen > self.waiting:  # the receiver has come further
+        if scan is None or scan.unseen > self.waiting:  # the receiver has read beyond it
             scan = self._scan = self._ping_scan()
         return scan.next_ping(self._data)
 
     def met_ping(self) -> bool:
-        """Whether the ping that `next` gave last was given by `next_ping` before."""
+        """Whether the ping that `next` returned last was returned by `next_ping` before."""
         return self._scan is not None and self._scan.met()
 
     def _ping_scan(self) -> PingScan:
@@ -115,7 +115,7 @@ class Receiver:
         scan = PingScan(
             is_server=self._is_server,
             compression=self._inflater is not None,
-            # All of a message may have come that a thread still inflates.
+            # A message that a thread still inflates may have arrived completely.
             in_message=message is not None and not message.is_last_frame,
             skip=0 if message is None else message.missing,
         )
@@ -132,34 +132,34 @@ class Receiver:
         self._at = 0
 
     def take_work(self) -> Message | None:
-        """The message of which a thread is to inflate what came: `inflate_rest`, then `give_work`."""
+        """Return the message that a thread has to inflate (`inflate_rest`, then `give_work`), or None."""
         message = self._message
         return message if message is not None and message.is_long else None
 
     def give_work(self, error: BaseException | None) -> None:
-        """What `take_work` gave is done, or has failed."""
+        """The work from `take_work` is done, or has failed with `error`."""
         message = self._message
-        assert message is not None  # a receiver that has finished meanwhile is not told
+        assert message is not None  # this is not called once the receiver has finished
         message.worked(error)
         self._worked = True
 
     @property
     def has_ready(self) -> bool:
-        """Whether `next` gives something without more input: what a thread has inflated."""
+        """Whether `next` has something without more input, because a thread has inflated it."""
         return self._worked and self._message is not None
 
     def next(self) -> Event | None:
-        """The next event; None where it needs more input, or work done. Raises the peer's fault, once."""
+        """Return the next event, or None if that needs more input or work. Raises the peer's fault, once."""
         try:
             event = None if self._finished else self._advance()
-        except MemoryError:  # pragma: no cover: of a machine that has no more
+        except MemoryError:  # pragma: no cover: a machine without free memory
             self.finish()
             raise fault("ERR_OUT_OF_MEMORY") from None
         except WebSocketError:
             self.finish()
             raise
         if event is None and self._at:
-            # An idle connection keeps no more than the part of a header.
+            # An idle connection keeps at most a part of a header.
             self._data = self._data[self._at :]
             self._at = 0
             if self._scan is not None and (not self._data or self._scan.unseen > len(self._data)):
@@ -198,7 +198,7 @@ class Receiver:
         first, key, length, start = header
         end = start + length
         if end > len(self._data):
-            return None  # At most 125 bytes: the frame is read again when all of it is there.
+            return None  # It has at most 125 bytes, and is read again when all of it has arrived.
         self._at = end
         payload = self._data[start:end]
         if key is not None:
@@ -207,12 +207,12 @@ class Receiver:
         if opcode != CLOSE:
             return opcode, payload
         # "after sending a control frame indicating the connection should be closed, a peer does not
-        # send any further data" (section 1.4), so what follows is not looked at.
+        # send any further data" (section 1.4), so what follows is not read.
         self.finish()
         return CLOSE, parse_close(payload, not self._validate)
 
     def _begin(self, header: Header) -> Event | None:
-        """Begin a data frame. A message that is one plain frame and has come whole is finished at once."""
+        """Begin a data frame. A message that is one plain frame and has arrived whole is finished at once."""
         first, key, length, start = header
         end = start + length
         self._at = start
@@ -242,7 +242,7 @@ class Receiver:
         return self._payload(message)
 
     def _payload(self, message: Message) -> Event | None:
-        """Take what has come of a data frame's payload."""
+        """Take the part of a data frame's payload that has arrived."""
         end = min(self._at + message.missing, len(self._data))
         piece = self._data[self._at : end]
         self._at = end

@@ -1,7 +1,7 @@
 """The address of a WebSocket server, read as browsers and Node read it: by the URL standard.
 
-Rules kept here: the names of states and sets are those of <https://url.spec.whatwg.org>. Of its schemes there
-are only the four that lead to a server, all of them "special", so that what it says of others has no branch.
+Rules kept here: the names of states and sets are those of <https://url.spec.whatwg.org>. Only the four
+schemes that lead to a server are supported. All of them are "special", so there are no rules for others.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TWO_SLASHES = r"[/\\]{2}"
 _C0_OR_SPACE = "".join(map(chr, range(0x21)))
 _WITHOUT_TAB_OR_NEWLINE = str.maketrans("", "", "\t\n\r")
 
-# What `quote` leaves as it is beside letters, digits and "_.-~", by where it stands.
+# The characters that `quote` leaves unchanged in each part, besides letters, digits and "_.-~".
 _IN_USERINFO = "!$%&'()*+,"
 _IN_PATH = _IN_USERINFO + "/:;=@[\\]^|"
 _IN_QUERY = _IN_PATH.replace("'", "") + "?`{}"
@@ -99,7 +99,7 @@ def _authority(text: str, scheme: str) -> tuple[str, str, str, int | None]:
     host, digits = found[1], found[2]
     if not host:
         raise ValueError("empty host")
-    # Imported at the first address, as the expressions are compiled: a server has none.
+    # Imported at the first address, when the expressions are compiled, too: a server has no address.
     from wsrs._pure.host import parse_host
 
     host = parse_host(host)

@@ -13,7 +13,7 @@ __all__ = ["ConnectionClosed", "HandshakeError", "HeadError", "SlowPeer", "Upgra
 class WebSocketError(Exception):
     """Base of all errors of wsrs, and the error of an `'error'` event for a fault of the peer.
 
-    `code` is ws's name of the fault (`"WS_ERR_INVALID_UTF8"`), or None where ws gives none;
+    `code` is ws's name of the fault (`"WS_ERR_INVALID_UTF8"`), or None if ws has none for it;
     `close_code` is the close code that the fault asks for (RFC 6455 7.4.1), or None.
     """
 
@@ -36,9 +36,9 @@ class WebSocketError(Exception):
 class ConnectionClosed(WebSocketError):
     """The connection is closed, so there is no message to receive or no way to send one.
 
-    `close_code` is the code of the close event (1006 when no close frame came), `reason` its text. While the
-    connection is only closing, the message says so, and both are those of the peer's close frame; before
-    that one has come, `close_code` is None.
+    `close_code` is the code of the close event (1006 if no close frame was received), and `reason` is its
+    text. While the connection is only closing, the message says so, and both are those of the peer's close
+    frame; before that frame arrives, `close_code` is None.
     """
 
     reason: str
@@ -66,9 +66,9 @@ class HandshakeError(WebSocketError):
     """The opening handshake failed; `status` is the HTTP status of the answer, if there was one.
 
     `response` is the server's answer that a client has refused, as a listener of `'unexpected-response'` gets
-    it: `status`, `headers`; or None. The connection is ended, so `await response.read()` returns the part of
+    it (`status`, `headers`), or None. The connection is ended, so `await response.read()` returns the part of
     the body that came with the head, then raises a HandshakeError if that was not all. When the error is
-    pickled, or copied by `copy.deepcopy`, the response becomes a copy that holds what is unread of that part.
+    pickled, or copied by `copy.deepcopy`, the response becomes a copy with the unread rest of that part.
     """
 
     status: int | None

@@ -1,4 +1,4 @@
-"""What other parts of the package ask of a WebSocket beyond its public members. Nothing is changed here."""
+"""The private state of a WebSocket that other parts of the package may read. Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def event_loop(ws: Lifecycle) -> asyncio.AbstractEventLoop:
 
 
 def transport(ws: Lifecycle) -> asyncio.Transport | None:
-    """The transport that `ws` goes by; None before it is OPEN and after the transport is gone."""
+    """The transport of `ws`; None before `ws` is OPEN and after the transport is gone."""
     return None if ws._conn is None else ws._conn.transport
 
 
 def closed_error(ws: Lifecycle) -> ConnectionClosed:
-    """The error of those who still want to send by `ws`, or to receive."""
+    """The error that further attempts to send or receive on `ws` raise."""
     return ws._closed_error()
 
 
 def open_connections(websockets: Iterable[Lifecycle]) -> list[Connection]:
-    """The core's connections of those that are OPEN."""
+    """The core's connections of those WebSockets that are OPEN."""
     return [ws._conn for ws in websockets if ws._ready_state == OPEN and ws._conn is not None]

@@ -1,11 +1,12 @@
-"""`Closing`: the end of one connection, from what begins it to the error that those who wait receive.
+"""`Closing`: the end of one connection, from its cause to the error that waiting tasks receive.
 
 Rules kept here:
 
 - RFC 6455 5.5.1: the peer's close frame is answered with its own code.
 - RFC 6455 7.1.1: once both close frames are exchanged the server closes TCP first, so that it and not the
   client holds TIME_WAIT. The client waits for that, as long as the close timer allows.
-- The code is 1006 until the peer's close frame comes: a fault of the peer's is no close frame of the peer's.
+- The code is 1006 until the peer's close frame arrives. A fault of the peer does not change it: it is no
+  close frame.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ORDERLY", "Closing"]
 
 ORDERLY = frozenset({1000, 1001, 1005})
-"""Codes of a close frame after which iteration simply ends: done, going away, and none stated."""
+"""The codes of a close frame after which iteration simply ends: normal, going away, and no code."""
 
 
 class Closing:
@@ -54,13 +55,13 @@ class Closing:
         """The code of the `'close'` event."""
         self.reason = b""
         self.error: BaseException | None = None
-        """The fault that ended the connection, or what made the handshake fail."""
+        """The fault that ended the connection, or the error that made the handshake fail."""
         self.failed = False
         """True once the peer has broken the protocol or a limit: nothing more is read from it."""
         self.told = False
-        """True once an exception has told somebody why the handshake failed."""
+        """True once a waiting task has received the error that made the handshake fail."""
         self.unsent = 0
-        """Bytes that were to be sent after the end began: ws counts them in `buffered_amount`."""
+        """Bytes that the program tried to send after the end began: ws counts them in `buffered_amount`."""
 
     # The closing handshake --------------------------------------------------------------------
 
@@ -70,7 +71,7 @@ class Closing:
         return self._frame_sent and self._frame_received
 
     def frame_received(self, code: int, reason: bytes) -> int | None:
-        """Keep the peer's close frame. Returns the code to answer it with, None for a frame without one."""
+        """Keep the peer's close frame. Returns the code to answer it with, None to answer without one."""
         self._frame_received = True
         self.code = code
         self.reason = reason
@@ -78,7 +79,7 @@ class Closing:
         return None if code == 1005 else code
 
     def frame_sent(self, error: BaseException | None) -> None:
-        """Our close frame was written out, unless there is an `error`: the callback of `send_close`."""
+        """The callback of `send_close`: our close frame was written out, unless there is an `error`."""
         if error is None:
             self._frame_sent = True
             self.end_if_done()
@@ -98,7 +99,7 @@ class Closing:
     # The close timer --------------------------------------------------------------------------
 
     def start_timer(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        """Abort the connection in `seconds` (0: never). Does nothing if the timer runs or all is over."""
+        """Abort the connection in `seconds` (0: never), unless the timer is running or the end has come."""
         if seconds and self._timer is None and not self._is_over:
             self._timer = loop.call_later(seconds, self._timed_out)
 
@@ -122,8 +123,8 @@ class Closing:
         return self.code in ORDERLY
 
     def closed_error(self) -> ConnectionClosed:
-        """The error of those who still want to send or to receive."""
-        # How it ends is known only when the peer's close frame is there, or the connection gone.
+        """The error that further attempts to send or receive raise."""
+        # The code is known only once the peer's close frame has arrived or the connection is gone.
         is_known = self._is_over or self._frame_received
         text = self.reason.decode(errors="replace")
         error = ConnectionClosed(self.code if is_known else None, text, closing=not self._is_over)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Lifecycle"]
 
 _PATIENCE = 5.0
-"""Seconds for which a full inbox waits for a program that only listens to other events to ask for messages.
+"""Seconds that a program which only listens to other events has to ask for messages once the inbox is full.
 
 Such a program may be about to iterate. Or it may never take a message: then the peer's pings and its close
 frame would wait behind the messages for ever. Many peers wait 20 s for a pong, so this is well below that.
@@ -46,7 +46,7 @@ frame would wait behind the messages for ever. Many peers wait 20 s for a pong, 
 
 
 class Lifecycle(EventTarget):
-    """State, closing handshake, and what the core calls (`wsrs._backend.contract.ConnectionOwner`)."""
+    """State, closing handshake, and the methods for the core (`wsrs._backend.contract.ConnectionOwner`)."""
 
     __slots__ = (
         "_binary_type",
@@ -82,13 +82,13 @@ class Lifecycle(EventTarget):
     _pulled: bool
     """Whether messages are taken by `recv` or iteration."""
     _direct: bool
-    """Whether `recv` may call the core's at once: messages are pulled, and none has to be converted."""
-    # The next three are rarely set, and then in the instance's `__dict__`: they are no slots.
+    """Whether `recv` may call the core's directly: messages are pulled, and none has to be converted."""
+    # The next three are rarely set, so they are not slots: they go into the instance's `__dict__`.
     _kept: tuple[object, ...] = ()
-    """What must not be collected before this WebSocket."""
+    """Objects that must not be collected before this WebSocket."""
     _old_tls: asyncio.Transport | None = None
     _has_stalled = False
-    """The inbox was full before the program asked for messages."""
+    """True once the inbox was full before the program had asked for messages."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class Lifecycle(EventTarget):
             if announce is not None:
                 announce()
         finally:
-            # Whatever becomes of the announcement: a connection that never starts never ends.
+            # Even if the announcement raises: a connection that never starts never ends.
             self._loop.call_soon(conn.start, opening.head)
 
     def _keep(self, thing: object) -> None:
@@ -165,7 +165,7 @@ class Lifecycle(EventTarget):
         self._give_up(HandshakeError("WebSocket was closed before the connection was established"))
 
     def _give_up(self, error: BaseException) -> None:
-        """The handshake has no use any more; its failure is told in the next tick."""
+        """The handshake is given up; its failure is reported in the next tick."""
         self._begin_end()
         self._ready_state = CLOSING
         self._loop.call_soon(self._handshake_failed, error)
@@ -196,7 +196,7 @@ class Lifecycle(EventTarget):
     # Closing ----------------------------------------------------------------------------------
 
     def _begin_end(self) -> Closing:
-        """What keeps the end of this WebSocket, made unless the end has begun already."""
+        """Return the `Closing` of this WebSocket, which is made when the end begins."""
         if self._closing is None:
             self._closing = Closing(self._conn, is_server=self._server is not None)
         return self._closing
@@ -235,7 +235,7 @@ class Lifecycle(EventTarget):
         self._report("a heartbeat was not sent", error)
 
     def _emit_close(self) -> None:
-        """Emit `'close'`, the last event. Then tell all who wait for a message, or for the end."""
+        """Emit `'close'`, the last event. Then wake the tasks that wait for a message or for the end."""
         closing = self._begin_end()
         closing.finish()
         self._ready_state = CLOSED
@@ -252,7 +252,7 @@ class Lifecycle(EventTarget):
             self._closed_waiters = None
 
     def _closed_error(self) -> ConnectionClosed:
-        # Before any end there is only a stream over this WebSocket that is closed.
+        # If no end has begun, it is a stream over this WebSocket that is closed.
         closing = self._closing
         return ConnectionClosed(None, closing=True) if closing is None else closing.closed_error()
 
@@ -269,7 +269,7 @@ class Lifecycle(EventTarget):
 
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
         closing = self._begin_end()
-        if closing.failed or self._ready_state == CLOSED:  # pragma: no cover: the cores tell it once
+        if closing.failed or self._ready_state == CLOSED:  # pragma: no cover: the cores report it once
             return
         error = WebSocketError(message, code=ws_code, close_code=close_code)
         closing.fail(error)
@@ -282,7 +282,7 @@ class Lifecycle(EventTarget):
             self._loop.call_later(_PATIENCE, self._drop_unasked)
 
     def _on_end(self) -> None:
-        if self._ready_state == CLOSED or self._conn is None:  # pragma: no cover: the cores tell it before
+        if self._ready_state == CLOSED or self._conn is None:  # pragma: no cover: it comes before the loss
             return
         self._ready_state = CLOSING
         # The peer may still read what is queued, but not for ever.
@@ -293,7 +293,7 @@ class Lifecycle(EventTarget):
         if tls_before_311.OLD:  # pragma: no cover: Python 3.10
             transport, self._old_tls = self._old_tls, None
             tls_before_311.lost(transport)
-        if self._ready_state == CLOSED:  # pragma: no cover: the cores tell it once
+        if self._ready_state == CLOSED:  # pragma: no cover: the cores report it once
             return
         self._ready_state = CLOSING
         closing = self._begin_end()
@@ -339,8 +339,8 @@ class Lifecycle(EventTarget):
     def _drop_unasked(self) -> None:
         """Drop messages beyond the inbox's bound if the program has listeners and has not asked for messages.
 
-        Otherwise the events behind the messages, and `'close'` with them, would never come. A program without
-        any listener has nothing to hear; its messages wait. So do those of a connection that has ended.
+        Otherwise the events after the messages, `'close'` included, would never be emitted. A program without
+        any listener misses none, so its messages wait. So do those of a connection that has ended.
         """
         if self._events and not self._pulled and self._conn is not None and self._ready_state != CLOSED:
             self._conn.discard = True

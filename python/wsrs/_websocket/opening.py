@@ -1,7 +1,7 @@
-"""How a WebSocket opens: one way for both handshakes, and for a connection that was agreed on elsewhere.
+"""How a WebSocket opens: the same way after both handshakes, and over a connection from another library.
 
-An `Opening` says over what a WebSocket opens and what was agreed. `open_websocket` makes a WebSocket of one;
-a client's handshake, whose WebSocket is there before it, opens it by its `Pending`.
+An `Opening` holds the transport over which a WebSocket opens, and what was agreed on. `open_websocket` makes
+a WebSocket from it. A client's WebSocket exists before its handshake, which opens it through its `Pending`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def connection_options(
 
 
 class Opening:
-    """A connection whose opening handshake is done, or will be with `answer`: all that a WebSocket needs."""
+    """A connection whose opening handshake is done, or will be once `answer` is sent."""
 
     __slots__ = ("answer", "deflate", "head", "options", "protocol", "server", "transport")
 
@@ -90,7 +90,7 @@ class Opening:
         self.options = options
         """The options of the WebSocket, checked: those of `WebSocket` or of `WebSocketServer`."""
         self.head = head
-        """Bytes that came behind the handshake."""
+        """Bytes that arrived after the handshake."""
         self.protocol = protocol
         """The subprotocol, or ""."""
         self.deflate = deflate
@@ -121,7 +121,7 @@ def make_websocket(class_: type[WebSocket], opening: Opening) -> WebSocket:
     ws = cast(Any, class_)(opening)
     if getattr(ws, "_options", None) is not opening.options:
         if getattr(ws, "_handshake", None) is not None:
-            ws.terminate()  # a client, of an address that the constructor has made up
+            ws.terminate()  # the constructor has made a client, with an address of its own
         raise TypeError(f"the constructor of {class_.__name__} must call super().__init__(*args)")
     return cast("WebSocket", ws)
 
@@ -151,7 +151,7 @@ class Pending:
 
     @property
     def is_over(self) -> bool:
-        """True once it has opened, or its failure was told: a tick after it was given up."""
+        """True once it has opened or its failure was reported, which is a tick after it was given up."""
         return self.websocket._handshake is None
 
     def set_url(self, url: str) -> None:
@@ -171,5 +171,5 @@ class Pending:
         self.websocket._give_up(error)
 
     def hook_raised(self, hook: str, error: BaseException) -> None:
-        """Report an exception of the program's code that can fail the handshake no more."""
+        """Report an exception of the program's code that can no longer fail the handshake."""
         self.websocket._hook_raised(hook, error)

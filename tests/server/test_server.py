@@ -33,7 +33,7 @@ class TestConstruction:
         [
             ({"port": 0, "maxPayloads": 1}, TypeError, "'maxPayloads'.*'max_payload'"),
             ({"port": 0, "host_": "x"}, TypeError, "'host_'.*'host'"),
-            ({"port": 0, "callback": print}, TypeError, "'callback'.*the second parameter, by place"),
+            ({"port": 0, "callback": print}, TypeError, "'callback'.*the second positional argument"),
             ({"port": "80"}, TypeError, "port must be an int, not str"),
             ({"port": 65536}, ValueError, "port must be 0 to 65535, not 65536"),
             ({"port": 0, "max_payload": -1}, ValueError, "max_payload must be at least 0, not -1"),

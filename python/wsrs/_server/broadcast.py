@@ -19,14 +19,14 @@ Slow = Literal["skip", "send"]
 
 
 class BroadcastResult(NamedTuple):
-    """The number of clients that a broadcast was sent to, and of those that it was not, by reason."""
+    """How many clients a broadcast was sent to, and how many it skipped, by reason."""
 
     sent: int
     """The message is queued for them."""
     slow: int
     """Skipped: more than their `high_water_mark` is still queued. 0 with `slow="send"`."""
     busy: int
-    """Skipped: they are being sent a message in fragments, within which no other may stand."""
+    """Skipped: a message is being sent to them in fragments, and no other may come between these."""
     closed: int
     """Skipped: they were not, or no longer, OPEN."""
 
@@ -43,7 +43,7 @@ def broadcast(
     if slow not in ("skip", "send"):
         raise ValueError(f"broadcast: slow must be 'skip' or 'send', not {slow!r}")
     excepted = frozenset(_web_sockets("except_", except_))
-    # A copy, with each once: writing may end a connection, whose listeners may change what was given.
+    # A copy without duplicates: writing may end a connection, whose listeners may change `clients`.
     chosen = [ws for ws in dict.fromkeys(_web_sockets("clients", clients)) if ws not in excepted]
     connections = open_connections(chosen)
     closed = len(chosen) - len(connections)

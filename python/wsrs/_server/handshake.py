@@ -52,13 +52,13 @@ class UpgradeHandler:
     """
 
     def __init__(self, server: WebSocketServer, members: Members) -> None:
-        """Raises TypeError for a `verify_client` with other parameters than one or two."""
+        """Raises TypeError if `verify_client` takes neither one nor two parameters."""
         self._server = server
         self._members = members
         self.is_closed = False
-        """True once the server closes: what is no WebSocket yet is refused."""
+        """True once the server closes: handshakes that are not complete are refused."""
         self._verifying: set[asyncio.Transport] = set()
-        """Handshakes that wait for a verdict of `verify_client`, where `max_connections` counts them."""
+        """Handshakes that wait for a verdict of `verify_client`, if `max_connections` counts them."""
         verify = server.options["verify_client"]
         self._verify_has_callback = verify is not None and wants_callback(verify)
 
@@ -71,7 +71,7 @@ class UpgradeHandler:
         self.is_closed = True
 
     def is_for_path(self, request: Any) -> bool:
-        """Whether the path of a request is the `path` option, if there is one."""
+        """Whether the path of a request is that of the option `path`. Without the option, every path is."""
         path = self._options["path"]
         return not path or path_of(request.url) == path
 
@@ -114,7 +114,7 @@ class UpgradeHandler:
             self._verify(version, raw, request, transport, finish)
 
     def wants(self, request: Any) -> bool:
-        """Ask the server's `should_handle`. TypeError if that is a coroutine function."""
+        """Ask the server's `should_handle`. Raises TypeError if that is a coroutine function."""
         return bool(_at_once("should_handle", self._server.should_handle(request)))
 
     def _should_handle(self, request: Any, transport: asyncio.Transport) -> bool:
@@ -166,7 +166,7 @@ class UpgradeHandler:
         transport: asyncio.Transport,
         finish: Callable[[], None],
     ) -> None:
-        # Version 8 is the draft whose field had another name.
+        # Version 8 is that of a draft in which the field has another name.
         origin = Headers(raw).get("origin" if version == 13 else "sec-websocket-origin")
         info = VerifyInfo(origin, transport.get_extra_info("sslcontext") is not None, request)
         refuse: Callable[..., None] = partial(self._refuse, "verify_client", transport)
@@ -183,7 +183,7 @@ class UpgradeHandler:
     def _counted(
         self, transport: asyncio.Transport, finish: Callable[[], None], refuse: Callable[..., None]
     ) -> tuple[Callable[[], None], Callable[..., None]]:
-        """`finish` and `refuse` of a handshake that counts for `max_connections` until one is called."""
+        """Wrap `finish` and `refuse`: the handshake counts for `max_connections` until one is called."""
         self._verifying.add(transport)
 
         def accepted() -> None:
@@ -191,7 +191,7 @@ class UpgradeHandler:
             finish()
 
         def refused(*answer: Any) -> None:
-            refuse(*answer)  # first: if it raises for what cannot be sent, the verdict is still to come
+            refuse(*answer)  # first: if it raises because that cannot be sent, the verdict is still open
             self._verifying.discard(transport)
 
         return accepted, refused
@@ -226,7 +226,7 @@ class UpgradeHandler:
 
         def announce(ws: WebSocket) -> None:
             if not isinstance(before, ServerProtocol):
-                # Collecting the writer of asyncio's streams ends the connection; its protocol may hold it.
+                # If asyncio's StreamWriter is collected, the connection ends. The protocol may keep it alive.
                 keep_alive(ws, before)
             if callback is not None:
                 self._server._run_callback(callback, ws, request)
@@ -299,7 +299,7 @@ class UpgradeHandler:
         why: str | None = None,
         headers: HeadersLike = (),
     ) -> None:
-        """ws's `abortHandshake`. Raises TypeError or ValueError for what cannot be sent."""
+        """ws's `abortHandshake`. Raises TypeError or ValueError for an answer that cannot be sent."""
         answer = format_answer(status, why, headers)
         self._members.refused(reason)
         protocol = transport.get_protocol()
@@ -315,16 +315,16 @@ class UpgradeHandler:
 
 
 def _at_once(hook: str, answer: Any) -> Any:
-    """Return `answer`. TypeError for that of a coroutine function, which is true whatever it decides."""
+    """Return `answer`. Raises TypeError if it is a coroutine, which is true whatever it decides."""
     if inspect.isawaitable(answer):
         if asyncio.iscoroutine(answer):
             answer.close()  # or else Python warns that it was never awaited
-        raise TypeError(f"{hook} must decide at once, it cannot be a coroutine function; verify_client can")
+        raise TypeError(f"{hook} must decide at once; only verify_client can be a coroutine function")
     return answer
 
 
 def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> UpgradeCallback:
-    """`callback`, for a WebSocket that keeps `writer` as long as it lives."""
+    """Wrap `callback` so that the WebSocket keeps `writer` referenced as long as it lives."""
 
     def upgraded(ws: WebSocket, request: Any) -> object:
         keep_alive(ws, writer)
@@ -334,7 +334,7 @@ def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> 
 
 
 def _is_over(transport: asyncio.Transport) -> bool:
-    """Whether the connection has ended, or was answered. RuntimeError if it is a WebSocket already."""
+    """Whether the connection has ended or was answered. Raises RuntimeError if it is a WebSocket already."""
     protocol = transport.get_protocol()
     if isinstance(protocol, core.Connection):
         raise RuntimeError(
@@ -345,7 +345,7 @@ def _is_over(transport: asyncio.Transport) -> bool:
 
 
 def _check_message(request: Any, raw: _RawHeaders) -> None:
-    """Raise UpgradeRefused for what HTTP refuses, though ws accepts it."""
+    """Raise UpgradeRefused for a request that HTTP forbids, although ws accepts it."""
     # "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request" (RFC 9110 7.8).
     http_version = getattr(request, "http_version", "1.1")
     if http_version == "1.0":

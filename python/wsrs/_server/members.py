@@ -41,7 +41,7 @@ class Members:
         self._left()
 
     def refused(self, reason: Reason) -> None:
-        """A request became no WebSocket."""
+        """A request was refused."""
         self._tally.refused(reason)
 
     def stats(self) -> ServerStats:

@@ -23,7 +23,7 @@ def _server_class(name: str, value: Any) -> Any:
 
 
 def _http_server(name: str, value: Any) -> Any:
-    # A program with an application of aiohttp has imported aiohttp: it need not be imported for others.
+    # A program that passes an aiohttp application has imported aiohttp, so it is not imported here.
     aiohttp = sys.modules.get("aiohttp.web")
     if aiohttp is not None and isinstance(value, aiohttp.Application):
         return value
@@ -47,14 +47,14 @@ SERVER = OptionTable(
         Option("verify_client", "verifyClient", function),
         Option("web_socket", "WebSocket", _server_class),
     ],
-    {"callback": "it is the second parameter, by place; or listen to 'listening'"},
+    {"callback": "pass it as the second positional argument, or listen to 'listening'"},
 )
 
 
 _PLACES = ("port", "server", "no_server", "sock", "unix")
 _LISTEN_OPTIONS = ("backlog", "host", "reuse_port")
 _OF_OWN_HTTP = {"max_header_bytes", "max_headers", "response_timeout", "ssl"}
-"""Options of the HTTP server that is made for `port`, `unix` or `sock`, and of no use with another's."""
+"""Options of the HTTP server that is made for `port`, `unix` or `sock`; another HTTP server has its own."""
 
 
 def server_options(mapping: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> Options:

@@ -1,8 +1,8 @@
 """`verify_client`: the program's own check of a request, and how its verdict arrives.
 
-Rules kept here: only one verdict counts; without one in time the request is refused with 503; nothing is read
-meanwhile, so that what the client sends early waits in the kernel; however `verify_client` ends, be it by a
-cancellation or an interrupt, the request is answered.
+Rules kept here: only one verdict counts; if none arrives in time, the request is refused with 503; nothing is
+read meanwhile, so bytes that the client sends early wait in the kernel; however `verify_client` ends, even by
+a cancellation or an interrupt, the request is answered.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Verdict:
     ) -> None:
         """Accept the request if `result` is true, else refuse it: `code` (401), body `name`, `headers`.
 
-        RuntimeError for a second verdict, TypeError or ValueError for what cannot be sent. A verdict that
-        comes too late is ignored.
+        Raises RuntimeError for a second verdict, TypeError or ValueError for an answer that cannot be sent. A
+        verdict that comes too late is ignored.
         """
         if self._timed_out:
             return
@@ -125,7 +125,7 @@ class Verdict:
             if not has_callback:
                 self(result)
         except asyncio.CancelledError:
-            raise  # seen by `_ended`, as it is where the task was cancelled before it began
+            raise  # `_ended` handles it, and also the cancellation of a task that has not begun
         except Exception as error:
             self._failed(error)
         except BaseException:

@@ -47,7 +47,7 @@ class TestTheAnswer:
             (b"HTTP/2 200\r\n", "begins with b'HTTP/"),
             (b"HTTP/1.1 abc\r\n", "Invalid HTTP head"),
             (b"HTTP/1.1 103 x\r\n\r\nfoo", "begins with b'f"),
-            (b"\x15\x03\x01\x00\x02\x02\x46", "it is TLS, for which the address is wss:"),
+            (b"\x15\x03\x01\x00\x02\x02\x46", "it is TLS, so the address must begin with wss:"),
         ],
     )
     @pytest.mark.parametrize("in_pieces", [False, True])
@@ -186,12 +186,12 @@ class TestTheWrongScheme:
         self, serve: Serve, transports: str, context: ssl.SSLContext
     ) -> None:
         server = await serve(ssl=context)
-        with pytest.raises(wsrs.HandshakeError, match="If it is one with TLS, the address is wss:"):
+        with pytest.raises(wsrs.HandshakeError, match="If it uses TLS, the address must begin with wss:"):
             await within(wsrs.WebSocket(f"ws://127.0.0.1:{port_of(server)}").wait_open())
 
     async def test_wss_to_a_port_without_tls(self, serve: Serve, transports: str) -> None:
         server: Any = await serve()
-        with pytest.raises(ssl.SSLError, match="without TLS, for which the address is ws:") as raised:
+        with pytest.raises(ssl.SSLError, match="may not use TLS, and then the address must begin with ws:") as raised:
             await within(wsrs.WebSocket(f"wss://127.0.0.1:{port_of(server)}").wait_open(), 5)
         assert raised.value.reason == "WRONG_VERSION_NUMBER"
 

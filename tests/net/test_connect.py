@@ -134,7 +134,7 @@ class TestLookup:
         [
             ([], OSError, "found no address of 'some.example'"),
             (None, OSError, "found no address of 'some.example'"),
-            ("elsewhere", OSError, "'elsewhere', which is no IP address"),
+            ("elsewhere", OSError, "'elsewhere', which is not an IP address"),
             ([5], TypeError, "IP addresses as str, not 5"),
             ("::1", OSError, "found no address"),
         ],

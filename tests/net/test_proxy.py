@@ -93,7 +93,7 @@ async def test_a_refusal_of_the_proxy_is_an_error(
 ) -> None:
     proxy = await start(kind, "me:right")
     ws = wsrs.WebSocket("ws://127.0.0.1:1", proxy=f"{kind}://me:wrong@127.0.0.1:{proxy.port}")
-    message = rf"The proxy 127\.0\.0\.1:{proxy.port} gave no connection to 127\.0\.0\.1:1: .*{text}"
+    message = rf"The proxy 127\.0\.0\.1:{proxy.port} did not connect to 127\.0\.0\.1:1: .*{text}"
     with pytest.raises(wsrs.HandshakeError, match=message) as caught:
         await within(ws.wait_open())
     assert caught.value.status == status

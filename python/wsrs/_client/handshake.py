@@ -72,7 +72,7 @@ class Handshake:
         fill_request(self.request, options, user, auth, self._key, offer)
 
     def _without_credentials(self, user: Fields, auth: str | None) -> tuple[Fields, str | None]:
-        """Credentials go to no other host, and from no secure connection to a plain one (as in ws)."""
+        """Drop credentials for another host, and for a plain connection after a secure one (as in ws)."""
         same_host = self.address.is_host_of(self._original)
         if same_host and (self.address.secure or not self._original.secure):
             return user, auth
@@ -136,7 +136,7 @@ class Handshake:
     def answered(
         self, minor: int, status: int, reason: str, raw: list[tuple[str, str]], rest: bytes
     ) -> Body | None:
-        """Judge the final response, whose head `rest` follows. Returns the body if more of it is wanted."""
+        """Handle the final response; `rest` follows its head. Returns the body if more of it is wanted."""
         headers = Headers(raw)
         body = Body(self._loop, status, headers)
         response = Response(status, reason, headers, f"1.{minor}", body)
@@ -150,11 +150,11 @@ class Handshake:
         self._unexpected = response
         heard = self._ws.emit("unexpected-response", self.request, response)
         if heard and self._transport is not None:
-            # The answer is there in time: its body is read at the listener's pace.
+            # The answer has come in time, so its body may be read at the listener's pace.
             self._release()
             body.set_transport(self._transport)
             return body
-        # Nothing more is read: the response keeps what is there of its body.
+        # Nothing more is read: the response keeps the part of its body that has arrived.
         body.feed(rest)
         body.feed_eof()
         self.fail(self._unexpected_error())
@@ -171,8 +171,8 @@ class Handshake:
         text = "The connection was closed before the server answered the handshake"
         if not was_silent or self.address.secure or self.address.unix is not None:
             return text
-        # What a server of TLS does depends on its library; asyncio's sends nothing.
-        return f"{text}. If it is one with TLS, the address is wss:"
+        # What a TLS server answers to plain bytes depends on its library; asyncio's sends nothing.
+        return f"{text}. If it uses TLS, the address must begin with wss:"
 
     def _unexpected_error(self) -> HandshakeError:
         assert self._unexpected is not None
@@ -227,14 +227,14 @@ class Handshake:
         self.fail(HandshakeError("Opening handshake has timed out"))
 
     def _destroyed(self, error: BaseException | None) -> None:
-        """Stop at once; the error follows in the next tick, for this may be within the constructor."""
+        """Stop at once; the error follows in the next tick, as this may be within the constructor."""
         if self._pending.is_connecting:
             self.cancel()
             text = "The request of the opening handshake was destroyed"
             self._pending.give_up(error or HandshakeError(text))
 
     def fail(self, error: BaseException) -> None:
-        """Fail with `error`, unless it is over already."""
+        """Fail with `error`, unless the handshake is over already."""
         if self._pending.is_connecting:
             self.cancel()
             self._pending.fail(error)

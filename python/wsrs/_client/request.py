@@ -44,9 +44,9 @@ class ClientRequest(EventEmitter):
     host: str
     path: str
     ended: bool
-    """Whether it may be sent."""
+    """Whether the request may be sent."""
     socket: asyncio.Transport | None
-    """The transport that it goes by, once there is one."""
+    """The transport that carries the request, once there is one."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class ClientRequest(EventEmitter):
         return [field for same in self._fields.values() for field in same]
 
     def end(self) -> None:
-        """Let the request be sent as it is now. ValueError if its method or path cannot be sent."""
+        """Let the request be sent as it is now. Raises ValueError if its method or path cannot be sent."""
         if not self.ended:
             self._unsent = self.head()
             self.ended = True
@@ -101,7 +101,7 @@ class ClientRequest(EventEmitter):
             self._destroy(error)
 
     def _take(self) -> bytes:
-        """The bytes of an ended request, once; then, and before, nothing."""
+        """Return the bytes of an ended request, once; before that and afterwards, nothing."""
         unsent, self._unsent = self._unsent, b""
         return unsent
 
@@ -132,7 +132,7 @@ class ClientRequest(EventEmitter):
 
 
 def user_fields(options: dict[str, Any]) -> Fields:
-    """Return the `headers` option, checked. ValueError for a field that the handshake sets itself."""
+    """Return the option `headers`, checked. Raises ValueError for a field that the handshake sets itself."""
     checked = fields(options["headers"])
     for name, _ in checked:
         if name.lower() in _OWNED:
@@ -166,7 +166,7 @@ def fill_request(
     if options["protocols"]:
         request.set_header("Sec-WebSocket-Protocol", ",".join(options["protocols"]))
     if options["origin"]:
-        # Version 8 is the draft whose field had another name.
+        # Version 8 is that of a draft in which the field has another name.
         request.set_header("Origin" if version == 13 else "Sec-WebSocket-Origin", options["origin"])
     if auth is not None and not request.has_header("authorization"):
         request.set_header("Authorization", basic(auth))

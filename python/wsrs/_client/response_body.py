@@ -1,4 +1,4 @@
-"""The body of a response that is no upgrade (RFC 9112 6), without its framing and in bounded memory."""
+"""The body of a response that is not an upgrade (RFC 9112 6), without its framing and in bounded memory."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Body:
         self._reader.set_transport(transport)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes that came behind the head."""
+        """Take bytes that arrived after the head."""
         data = self._pending + data if self._pending else data
         self._pending = b""
         at = 0
@@ -123,14 +123,15 @@ class Body:
             self._end()
 
     async def read(self, limit: int) -> bytes:
-        """Read at most `limit` bytes; b"" at the end. HandshakeError if the body is cut off or malformed."""
+        """Read at most `limit` bytes; b"" at the end. Raises HandshakeError if it is malformed or cut off."""
         part = await self._reader.read(limit)
         if not part and limit and self._error is not None:
             raise self._error
         return part
 
     def snapshot(self) -> KeptBody:
-        """A copy of what is there to be read. It ends as this one does, or says that the rest was to come."""
+        """Return a copy of the unread part that has arrived. It ends as this body does, or with an error if
+        the rest was still to come."""
         error = self._error
         if self._state != _DONE:
             error = HandshakeError("The response was copied before the end of its body")
@@ -138,7 +139,7 @@ class Body:
 
 
 class KeptBody:
-    """What was there of a body when its response was copied or pickled."""
+    """The part of a body that had arrived when its response was copied or pickled."""
 
     def __init__(self, data: bytes, error: HandshakeError | None) -> None:
         self._data = data
@@ -152,5 +153,5 @@ class KeptBody:
         return part
 
     def snapshot(self) -> KeptBody:
-        """A copy of what is left."""
+        """Return a copy of the unread part."""
         return KeptBody(self._data, self._error)

@@ -16,11 +16,11 @@ __all__ = ["ResponseProtocol"]
 
 _END = b"\r\n\r\n"
 _MAX_HEAD = 16 * 1024
-"""Bytes: as large as Node's client accepts."""
+"""The most bytes of a head, as in Node's client."""
 _MAX_HEADERS = 128
 _BEGINNING = b"HTTP/1."
 _ALERT = b"\x15\x03"
-"""The beginning of what a server of TLS answers to a request that is not encrypted (RFC 8446 5.1)."""
+"""The beginning of a TLS server's answer to a request that is not encrypted (RFC 8446 5.1)."""
 
 
 class ResponseProtocol(asyncio.Protocol):
@@ -67,11 +67,13 @@ class ResponseProtocol(asyncio.Protocol):
             self._head(head)
 
     def _check_beginning(self) -> None:
-        """Fail at once for what can become no response: its end would never come."""
+        """Fail at once if the bytes cannot become a response: its end would never arrive."""
         start = self._buffer.lstrip(b"\r\n")
         end = start.find(b"\n")
         if start.startswith(_ALERT):
-            self._failed(HandshakeError("Invalid server response: it is TLS, for which the address is wss:"))
+            self._failed(
+                HandshakeError("Invalid server response: it is TLS, so the address must begin with wss:")
+            )
         elif not start.startswith(_BEGINNING[: len(start)]):
             self._failed(HandshakeError(f"Invalid server response: it begins with {start[:32]!r}"))
         elif end >= 0:

@@ -1,4 +1,4 @@
-"""From an address to a transport: by a socket, a function, a proxy, or by connecting ourselves."""
+"""From an address to a transport: by a given socket, a function, a proxy or a connection of our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The TLS of a client: it makes an `ssl.SSLContext` of the options that Node's `tls.connect` knows."""
+"""The TLS of a client: it makes an `ssl.SSLContext` from the options that Node's `tls.connect` knows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["client_context", "default_context", "explain"]
 
 @lru_cache(maxsize=2)
 def default_context(verified: bool = True) -> ssl.SSLContext:
-    """Return the context without options. It is made once: reading the authorities takes milliseconds."""
+    """Return the context for no options. It is made once, as reading the authorities takes milliseconds."""
     return _unverified(ssl.create_default_context()) if not verified else ssl.create_default_context()
 
 
@@ -44,14 +44,14 @@ def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
 
 
 def explain(error: ssl.SSLError) -> None:
-    """Say in `error`, of a TLS handshake, that the server's answer was no TLS, if that is its reason."""
+    """Add to the `error` of a TLS handshake that the server's answer was not TLS, if that is the reason."""
     if error.reason == "WRONG_VERSION_NUMBER" and isinstance(error.strerror, str):
-        error.strerror += ": the server may be one without TLS, for which the address is ws:"
+        error.strerror += ": the server may not use TLS, and then the address must begin with ws:"
 
 
 @contextmanager
 def _naming(*values: str | bytes | None) -> Iterator[None]:
-    """Name the files in an error that is raised while they are loaded: OpenSSL's own name none."""
+    """Name the files in an error that is raised while they are loaded: OpenSSL's errors name none."""
     try:
         yield
     except OSError as error:

@@ -71,8 +71,8 @@ async def _addresses(where: Where) -> list[_Info]:
                 where.host, where.port, family=where.family, type=socket.SOCK_STREAM
             )
         except UnicodeError as error:
-            # Python does not even ask for a name with an empty label, or with one beyond 63 characters.
-            raise socket.gaierror(socket.EAI_NONAME, f"{where.host!r} is no name of a host") from error
+            # Python refuses a name with an empty label, or one of more than 63 characters, without a look-up.
+            raise socket.gaierror(socket.EAI_NONAME, f"{where.host!r} is not a host name") from error
         return [(family, address) for family, _, _, _, address in found]
     infos = [await _numeric(text, where.port, 0) for text in await _looked_up(where.lookup, where)]
     return [info for info in infos if where.family in (0, info[0])]
@@ -87,9 +87,9 @@ def _is_ip(host: str) -> bool:
 
 
 async def _numeric(text: str, port: int, family: int) -> _Info:
-    """Return the address of a socket for an IP address, its zone included."""
+    """Return the socket address of an IP address, including its zone."""
     if not _is_ip(text):
-        raise OSError(f"the lookup gave {text!r}, which is no IP address")
+        raise OSError(f"the lookup gave {text!r}, which is not an IP address")
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     found = await asyncio.get_running_loop().getaddrinfo(
         text, port, family=family, type=socket.SOCK_STREAM, flags=flags
@@ -126,7 +126,7 @@ async def _looked_up(lookup: Lookup, where: Where) -> list[str]:
 
 
 def _takes_callback(lookup: Lookup) -> bool:
-    """Whether `lookup` wants three arguments: Node's way."""
+    """Whether `lookup` takes three arguments, the last of which is a callback, as in Node."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     try:
         parameters = inspect.signature(lookup).parameters.values()
@@ -144,7 +144,7 @@ def _address_text(found: object) -> str:
 
 
 def interleave(found: Iterable[_Info]) -> list[_Info]:
-    """Order addresses so that their families take turns, that of the first one first (RFC 8305 4)."""
+    """Order addresses so that their families alternate, beginning with that of the first (RFC 8305 4)."""
     by_family: dict[int, list[_Info]] = {}
     for family, address in dict.fromkeys(found):
         by_family.setdefault(family, []).append((family, address))

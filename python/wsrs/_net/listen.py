@@ -166,7 +166,7 @@ def bind_unix(place: Place) -> list[socket.socket]:
     try:
         sock.bind(path)
         if place.unix_mode is not None:
-            # Nobody can connect before `listen`, so nobody does who is about to be kept out.
+            # Nobody can connect before `listen`, so the permissions hold from the first connection on.
             os.chmod(path, place.unix_mode)
         return [_listen(sock, place.backlog)]
     except OSError as error:
@@ -231,14 +231,14 @@ class Serving:
             elif sock.family == getattr(socket, "AF_UNIX", None):
                 create = self._loop.create_unix_server
                 if "cleanup_socket" in inspect.signature(create).parameters:
-                    # It would remove the file even of a socket that it has not bound.
+                    # By default it removes the file even of a socket that it has not bound.
                     secure = {**secure, "cleanup_socket": False}
                 self._closers.append((await create(factory, sock=sock, **secure)).close)
             else:
                 server = await self._loop.create_server(factory, sock=sock, **secure)
                 self._closers.append(server.close)
-            # The loop has given it a backlog of its own, which is also how many it accepts at once.
-            # So ours is not given to the loop: with 0 it would accept none.
+            # The loop has set a backlog of its own, which is also how many connections it accepts at once.
+            # Ours is set afterwards and not passed to the loop, which would accept none with 0.
             sock.listen(min(backlog, _MOST))
 
     def close(self) -> None:
@@ -266,7 +266,7 @@ def _own_path(sock: socket.socket) -> tuple[str, tuple[int, int]] | None:
 
 
 def _remove(path: str, identity: tuple[int, int]) -> None:
-    """Remove the file of a Unix socket, unless another took its place."""
+    """Remove the file of a Unix socket, unless another file has taken its place."""
     with suppress(OSError):
         found = os.stat(path)
         if (found.st_dev, found.st_ino) == identity:

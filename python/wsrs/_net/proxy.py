@@ -89,7 +89,7 @@ async def connect_by_proxy(
         sock: socket.socket = await way.connect(host, port, timeout=_A_DAY, local_addr=local)
     except library.ProxyError as error:
         status = error.error_code if proxy.kind == "HTTP" else None
-        message = f"The proxy {proxy.host}:{proxy.port} gave no connection to {host}:{port}: {error}"
+        message = f"The proxy {proxy.host}:{proxy.port} did not connect to {host}:{port}: {error}"
         raise HandshakeError(message, status=status) from error
     try:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,7 +1,7 @@
 """The address of a WebSocket server: `ws:`, `wss:`, `http:`, `https:` and `ws+unix:` URLs (RFC 6455 3).
 
-The core parses them, by the URL standard: an address leads where it leads in browsers and in Node. What the
-standard does not know is here: which schemes mean what, and the paths of Unix sockets.
+The core parses them by the URL standard: an address leads where it leads in browsers and in Node. Here is
+what the standard does not cover: the meanings of the schemes, and the paths of Unix sockets.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["Address", "join", "parse", "shown"]
 
 _SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
-# Compiled, and kept by `re`, at the first address: a server, which has none, is imported faster.
+# `re` compiles and caches these at the first address. A server has none, so importing wsrs costs it less.
 _SCHEME = r"[\x00-\x20]*([A-Za-z][A-Za-z0-9+.\-\t\n\r]*):"
 _ON_SOCKET = "ws://localhost"
-"""Before the target of a `ws+unix:` URL, so that it is read like any other."""
+"""Put before the target of a `ws+unix:` URL, so that it can be parsed like any other."""
 _CONTROL = r"[\x00-\x1f\x7f]"
 _START = r"[A-Za-z][A-Za-z0-9+.-]*://"
 _SAFE = "/:?#[]@!$&'()*+,;=%-._~|^`{}\\\""
-"""What stays as it is in a `ws+unix:` URL: all printable ASCII but space, < and >."""
+"""The characters that stay as they are in a `ws+unix:` URL: all printable ASCII but space, < and >."""
 
 
 class Address(NamedTuple):
@@ -47,7 +47,7 @@ class Address(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The URL as it may stand in a message."""
+        """The URL in a form fit for messages."""
         return shown(self.href)
 
     def is_host_of(self, other: Address) -> bool:
@@ -56,10 +56,10 @@ class Address(NamedTuple):
 
 
 def shown(address: str) -> str:
-    """An address as it may stand in a log or an exception: without user and password, query and fragment.
+    """Return an address in a form fit for logs and exceptions: without user, password, query and fragment.
 
-    It need be no valid one. Where the password of such a one ends is unknown: all up to the last "@" is left
-    out.
+    The address need not be valid. In an invalid one it is unknown where the password ends, so everything up
+    to the last "@" is left out.
     """
     scheme = _scheme(address)
     if scheme != "ws+unix":  # whose paths may have an "@", and which have no user
@@ -87,8 +87,8 @@ def _without_user(text: str) -> str:
 def parse(address: Any) -> Address:
     """Parse a str, a `urllib.parse` result or a `yarl.URL`.
 
-    Raises TypeError for another type, ValueError for what is no address of a WebSocket server, and
-    RuntimeError for a host name that needs a package which is not there.
+    Raises TypeError for another type, ValueError if it is not the address of a WebSocket server, and
+    RuntimeError for a host name that needs a package that is not installed.
     """
     if hasattr(address, "geturl"):
         address = address.geturl()
@@ -100,7 +100,7 @@ def parse(address: Any) -> Address:
 
 
 def join(base: Address, location: str) -> Address:
-    """The address that a redirect's `Location` means, seen from `base`."""
+    """Return the address of a redirect's `Location`, which may be relative to `base`."""
     if base.unix is None:
         return parse(location) if _scheme(location) == "ws+unix" else _parse_tcp(location, base.href)
     if _scheme(location) is not None:
@@ -117,12 +117,12 @@ def _scheme(text: str) -> str | None:
 
 
 def _whole(text: str) -> str:
-    """`text` with U+FFFD for each half of a surrogate pair."""
+    """Return `text` with U+FFFD in place of each lone surrogate."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _read(text: str, base: str | None, address: str) -> ParsedUrl:
-    """What the core reads in `text`; an error names `address`."""
+    """Return what the core parses from `text`; an error names `address`."""
     try:
         parsed = core.parse_url(_whole(text), base)
     except ValueError as error:
@@ -157,7 +157,7 @@ def _parse_unix(address: str) -> Address:
         raise ValueError(f"The URL's pathname is empty: {shown(address)!r}")
     socket_path, colon, target = rest.partition(":")
     if not colon:
-        # Without a URL path the query, if any, still ends the path of the socket.
+        # Even without a URL path, a query ends the path of the socket.
         socket_path, question, query = rest.partition("?")
         target = question + query
     path = _read(_ON_SOCKET + (target if target.startswith("/") else "/" + target), None, address)[5]

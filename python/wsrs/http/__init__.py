@@ -1,8 +1,8 @@
 """The HTTP that an opening handshake needs: messages, and a server of requests.
 
-It is no general HTTP server: either a connection is upgraded, or one answer is given and it is closed. The
-body of a plain request is read by `await request.read()`, with a Content-Length or chunked; a request with
-another Transfer-Encoding is answered with 501.
+It is not a general HTTP server: a connection is either upgraded, or closed after one answer. The body of a
+plain request is read by `await request.read()`, with a Content-Length or chunked; a request with another
+Transfer-Encoding is answered with 501.
 """
 
 from __future__ import annotations

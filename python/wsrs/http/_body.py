@@ -1,7 +1,7 @@
 """The body of a plain request (RFC 9112 section 6): how long it is, and reading it.
 
-Rules kept here: what two parsers could read differently is refused; nothing is read before the program asks
-for it; memory follows what has arrived and stays within the reader's limit.
+Rules kept here: a body that two parsers could read differently is refused; nothing is read before the program
+asks for it; memory follows what has arrived and stays within the reader's limit.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class BodyDecoder:
         self.done = self.length == 0
 
     def feed(self, data: bytes) -> bytes:
-        """Return the bytes of the body that are in `data`. HeadError for malformed chunks."""
+        """Return the bytes of the body that are in `data`. Raises HeadError for malformed chunks."""
         if self.done:
             return b""
         if not self._chunked:

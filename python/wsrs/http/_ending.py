@@ -1,7 +1,8 @@
 """The end of an answer: it is written whole, however slowly the peer reads, and then the connection ends.
 
-Rules kept here: only a peer that takes nothing for `response_timeout` is cut; a peer that has the whole
-answer gets a moment to end the connection itself, for a reset by unread input would take the answer with it.
+Rules kept here: a connection is cut only if its peer takes nothing for `response_timeout`; a peer that has
+the whole answer gets a moment to end the connection itself, because a reset caused by unread input would
+destroy the answer.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ __all__ = ["Ending"]
 _LINGER = 2.0
 """Seconds for which a peer's further bytes are drained once the answer is written."""
 _SMALL = 16 * 1024
-"""Bytes of an answer that surely fit into what asyncio allows for the end of TLS."""
+"""The size in bytes up to which an answer is surely written within asyncio's timeout for the end of TLS."""
 _FIRST_LOOK, _LAST_LOOK = 0.01, 0.5
-"""Seconds between two looks at what is unsent. They double, so that a long answer costs little."""
+"""The first and the longest pause, in seconds, between two checks of what is unsent. The pause doubles each
+time, so that a long answer costs little."""
 
 
 class Ending:
-    """Writes the answer that ends a connection. One for each connection that is answered."""
+    """Writes the answer that ends a connection. There is one for each connection that is answered."""
 
     __slots__ = (
         "_is_tls",
@@ -49,7 +51,7 @@ class Ending:
         self._unsent: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle
         transport.write(data)
-        # The other half of a TLS connection cannot stay open.
+        # TLS cannot end one half of a connection and leave the other open.
         self._is_tls = not transport.can_write_eof()
         if not self._is_tls:
             # Closing with unread input would reset the connection, and the answer with it.
@@ -67,7 +69,7 @@ class Ending:
         self._socket = None
 
     def _look(self, was_written: bool) -> None:
-        """See how far the answer has come."""
+        """Check how much of the answer is written."""
         written = self._is_written()
         if written and (was_written or not self._is_tls):
             self._written()
@@ -80,7 +82,7 @@ class Ending:
         elif self._timeout and now - self._since >= self._timeout:
             self._transport.abort()
             return
-        # By the socket's word alone: it may have been emptied after the loop's last attempt to write.
+        # Once is not enough: the socket may have been emptied after the loop's last attempt to write.
         pause = _FIRST_LOOK if written else self._next_pause()
         self._timer = self._loop.call_later(pause, self._look, written)
 
@@ -90,7 +92,7 @@ class Ending:
 
     def _written(self) -> None:
         if self._is_tls and not self._transport.is_closing():
-            # Not before: asyncio bounds the whole end of TLS, and what is unsent then, by 30 s.
+            # Not earlier: asyncio allows 30 s for the whole end of TLS, including what is still unsent.
             tls_before_311.end(self._transport)
         self._timer = self._loop.call_later(_LINGER, self._linger)
 
@@ -104,12 +106,12 @@ class Ending:
         """Whether the kernel has all of the answer."""
         if self._transport.get_write_buffer_size():
             return False
-        # Beneath TLS is a second buffer, which its transport does not show. It is empty if the socket is.
+        # Beneath TLS is a second buffer, which the transport does not show. It is empty if the socket is.
         # Room in the socket alone proves nothing: the peer may have made it before the loop could use it.
         return not self._is_tls or (not self._unacknowledged() and _has_room(self._descriptor()))
 
     def _unacknowledged(self) -> int:
-        """Bytes in the kernel that the peer has not acknowledged; 0 on a system that does not say it."""
+        """Bytes in the kernel that the peer has not acknowledged; 0 on a system that does not report them."""
         descriptor = self._descriptor()
         with suppress(ImportError, OSError, ValueError):
             from fcntl import ioctl

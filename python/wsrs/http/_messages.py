@@ -87,7 +87,7 @@ class Request:
     headers: Headers
     http_version: str
     socket: asyncio.Transport
-    """The transport that it came by; `socket.get_extra_info("peername")` is the client's address."""
+    """The transport on which it arrived; `socket.get_extra_info("peername")` is the client's address."""
 
     def __init__(
         self, method: str, url: str, headers: Headers, http_version: str, socket: asyncio.Transport
@@ -103,15 +103,15 @@ class Request:
         """Read the body of a plain request of an `HttpServer`, by Content-Length or chunked; b"" for none.
 
         Raises HeadError, with the `status` to answer, if the body is larger than `limit` bytes (413), if it
-        is malformed (400), and if no more of it comes for `handshake_timeout` (408); ConnectionResetError if
-        the client leaves. A client that asks with `Expect: 100-continue` is told to go on. A body that was
-        read can be read again.
+        is malformed (400), or if no more of it arrives for `handshake_timeout` (408), and
+        ConnectionResetError if the client leaves. A client that has sent `Expect: 100-continue` gets that
+        interim answer. A body that was read can be read again.
         """
         return b"" if self._body is None else await self._body.read(limit)
 
     @property
     def expects_continue(self) -> bool:
-        """Whether the client waits for an interim answer. One of HTTP/1.0 knows none (RFC 9110 10.1.1)."""
+        """Whether the client waits for an interim answer. HTTP/1.0 has none (RFC 9110 10.1.1)."""
         expected = list_of(self.headers.get("expect", "").lower())
         return self.http_version != "1.0" and "100-continue" in expected
 
@@ -132,7 +132,7 @@ class Request:
 
 
 class _Body(Protocol):
-    """What a body is read from."""
+    """The source of a response's body."""
 
     async def read(self, limit: int) -> bytes: ...
 
@@ -194,7 +194,7 @@ class Response:
         return self.status_message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For `copy` and `pickle`: the head, and what has arrived of the body and is not read yet."""
+        """For `copy` and `pickle`: the head, and the unread part of the body that has arrived."""
         head = (self.status, self.status_message, self.headers, self.http_version)
         return type(self), (*head, self._body.snapshot()), self.__dict__ or None
 
@@ -208,7 +208,7 @@ def list_of(value: str) -> list[str]:
 
 
 def has_valid_host(raw: Iterable[tuple[str, str]], http_version: str) -> bool:
-    """Whether a request has one Host, and one that names a server. HTTP/1.0 may do without (RFC 9112 3.2)."""
+    """Whether a request has exactly one Host, which can name a server. HTTP/1.0 needs none (RFC 9112 3.2)."""
     hosts = [value for name, value in raw if name.lower() == "host"]
     if not hosts:
         return http_version == "1.0"
@@ -255,10 +255,10 @@ def check_field(name: object, value: object) -> tuple[str, str]:
 
 
 def check_line(what: str, value: object) -> None:
-    """Raise TypeError if `value` is no str, ValueError if it cannot stand in a line of a head."""
+    """Raise TypeError if `value` is not a str, and ValueError if it cannot be part of a line of a head."""
     if not isinstance(value, str):
         raise TypeError(f"{what} must be a str, not {type(value).__name__}")
-    # The value may be a secret: only the character is shown that it must not have.
+    # The value may be a secret, so only the forbidden character is shown.
     for at, character in enumerate(value):
         if (character < " " and character != "\t") or character == "\x7f":
             raise ValueError(f"{what} must not contain control characters: {character!r} at {at}")
@@ -293,7 +293,7 @@ def format_answer(
 ) -> bytes:
     """Return a whole answer that ends the connection, as ws writes it. The default body is the phrase.
 
-    204 and 304 have no body (RFC 9110 6.4.1): ValueError if one is given.
+    204 and 304 have no body (RFC 9110 6.4.1). Raises ValueError if one is given.
     """
     if not isinstance(status, int) or isinstance(status, bool):
         raise TypeError(f"a status must be an int, not {type(status).__name__}")

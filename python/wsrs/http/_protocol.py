@@ -1,8 +1,8 @@
 """Reading a request on the server's side of a connection.
 
-Rules kept here: what begins no request is refused at once; a head is searched only where it has not been
-searched yet, is no longer than `max_header_bytes`, and is there before the deadline; what is refused is
-answered, and the answer is not lost to a reset (`wsrs.http._ending`).
+Rules kept here: bytes that cannot begin a request are refused at once; a head is searched only where it was
+not searched before, is no longer than `max_header_bytes`, and arrives before the deadline; every refusal is
+answered, and no answer is lost to a reset (`wsrs.http._ending`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Deadlines", "ServerProtocol"]
 _END = b"\r\n\r\n"
 
 _BEGINNING = 32
-"""Bytes of an unfinished request line that are looked at: enough for a method that is in use."""
+"""How many bytes of an unfinished request line are checked: enough for every method that is in use."""
 
 _READING, _ASKED, _DRAINING = range(3)
 
@@ -113,7 +113,7 @@ class ServerProtocol(asyncio.Protocol):
         if self._state != _READING:
             if self._state == _ASKED and self._body is not None:
                 self._body.feed(data)
-            # Otherwise the answer is given, and this is drained.
+            # Otherwise the request is answered, and these bytes are dropped.
             return
         buffer = self._buffer = self._buffer + data if self._buffer else data
         end = buffer.find(_END, self._searched)
@@ -129,7 +129,7 @@ class ServerProtocol(asyncio.Protocol):
                 self._check_beginning(buffer)
 
     def _check_beginning(self, buffer: bytes) -> None:
-        """Refuse at once what can become no request, such as a TLS hello: its end would never come."""
+        """Refuse at once bytes that cannot become a request, such as a TLS hello: no end would ever come."""
         # RFC 9112 2.2: empty lines may precede a request.
         start = buffer.lstrip(b"\r\n")
         end = start.find(b"\n")
@@ -193,7 +193,7 @@ class ServerProtocol(asyncio.Protocol):
         self._server._forget(self)
         self._server.emit("upgrade", request, transport, rest)
         if self._state == _ASKED and transport.get_protocol() is self and not transport.is_closing():
-            # Not decided yet: what comes meanwhile stays in the kernel.
+            # Not decided yet: bytes that arrive meanwhile stay in the kernel.
             transport.pause_reading()
 
     def expired(self) -> None:
@@ -223,7 +223,7 @@ class ServerProtocol(asyncio.Protocol):
         self.answer(format_answer(status, why))
 
     def answer(self, data: bytes) -> None:
-        """Write an answer and end the connection, in such a way that the answer arrives. Once only."""
+        """Write an answer and end the connection, so that the answer arrives. Only the first call counts."""
         if self._state == _DRAINING:
             return
         self._state = _DRAINING

@@ -50,9 +50,9 @@ class ServerResponse:
     def end(self, body: str | bytes = b"") -> None:
         """Write the answer with `body`, then close the connection.
 
-        The answer to HEAD has the length of the body, and not the body. RuntimeError for a second call;
-        ValueError for a status that ends no request (below 200), a body where a status has none (204,
-        304), and a Content-Length or Transfer-Encoding that is not the body's.
+        The answer to HEAD has the length of the body, but not the body. Raises RuntimeError for a second
+        call, and ValueError for a status below 200, which answers no request, for a body with a status that
+        has none (204, 304), and for a Content-Length or Transfer-Encoding that is not the body's.
         """
         if self.finished:
             raise RuntimeError("the request is answered already")

@@ -37,8 +37,8 @@ class HttpServer(EventEmitter):
     If a listener of `'request'` raises, the answer is 500, or the status of a HeadError.
 
     Options: `handshake_timeout` (10 s for a handshake of TLS, 10 s for a head, and 10 s without a byte of a
-    body that is read), `response_timeout` (10 s in which a client takes nothing of an answer, which is then
-    cut), `max_header_bytes` (16 KiB), `max_headers` (128), `ssl`; 0 switches a limit off.
+    body that is read), `response_timeout` (10 s in which a client takes nothing of an answer; then its
+    connection is cut), `max_header_bytes` (16 KiB), `max_headers` (128), `ssl`; 0 switches a limit off.
     """
 
     if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class HttpServer(EventEmitter):
         self._connections: set[ServerProtocol] = set()
         self._serving: listening.Serving | None = None
         self._starting: asyncio.Task[None] | asyncio.Handle | None = None
-        """What makes it listen, or tells that it cannot."""
+        """The task that makes the server listen, or the call that reports that it cannot."""
         self._closing = False
         self._closed = False
         self._error: BaseException | None = None
@@ -179,7 +179,7 @@ class HttpServer(EventEmitter):
             failed(error)
 
     def _upgrade_failed(self, transport: asyncio.Transport, error: Exception) -> None:
-        """Answer 500, unless the connection was handed on: the client would wait for ever."""
+        """Answer 500, since the client would wait for ever, unless the connection was handed on."""
         protocol = transport.get_protocol()
         if isinstance(protocol, ServerProtocol) and not transport.is_closing():
             protocol.answer(format_answer(500))
@@ -278,7 +278,7 @@ class HttpServer(EventEmitter):
 
 
 def where(server: HttpServer) -> str:
-    """Where `server` listens, for a person: a URL's beginning, or a path. Never raises."""
+    """Where `server` listens, in readable form: the beginning of a URL, or a path. Never raises."""
     try:
         found = server.address()
     except OSError:  # the socket was closed elsewhere
@@ -297,8 +297,8 @@ def has_failed(server: HttpServer) -> bool:
 def emit_failure(server: HttpServer, emitter: EventEmitter, error: BaseException) -> None:
     """Emit an `error` of `server` as `'error'` of `emitter`.
 
-    Without a listener it is not emitted if it is why the server does not listen, and a `wait_listening`
-    raises it. That may begin a little later, as within `asyncio.wait_for`.
+    Without a listener, a failure to listen is not emitted if a `wait_listening` raises it. That call may
+    begin a little later, as within `asyncio.wait_for`.
     """
     waiters = server._listening_waiters if server._error is error else None
 

@@ -31,7 +31,7 @@ class TestFinishRequest:
         await within(ws.wait_open())
 
     @pytest.mark.parametrize("ends", [1, 2])
-    async def test_a_request_that_is_ended_as_its_socket_comes_is_sent_once(
+    async def test_a_request_that_is_ended_in_its_socket_event_is_sent_once(
         self, raw_server: RawServer, transports: str, reports: Reports, ends: int
     ) -> None:
         def finish(request: Any, ws: Any) -> None:
@@ -103,7 +103,7 @@ class TestFinishRequest:
         with pytest.raises(KeyError, match="gone"):
             await within(ws.wait_open())
 
-    async def test_destroying_the_request_at_once_is_told_to_listeners_added_later(
+    async def test_listeners_added_after_the_request_was_destroyed_get_its_error(
         self, raw_server: RawServer, reports: Reports
     ) -> None:
         error = KeyError("gone")
@@ -206,7 +206,7 @@ class TestTheRequest:
         with pytest.raises(KeyError, match="second"):
             await within(ws.wait_open())
 
-    def test_a_client_given_up_before_the_loop_runs_is_told_in_order(self) -> None:
+    def test_a_client_given_up_before_the_loop_runs_emits_error_and_then_close(self) -> None:
         loop = asyncio.new_event_loop()
         seen: list[Any] = []
 

@@ -51,7 +51,7 @@ class TestTheAnswer:
         ],
     )
     @pytest.mark.parametrize("in_pieces", [False, True])
-    async def test_bytes_that_begin_no_response_fail_at_once(
+    async def test_bytes_that_cannot_begin_a_response_fail_at_once(
         self,
         raw_server: RawServer,
         transports: str,
@@ -191,12 +191,14 @@ class TestTheWrongScheme:
 
     async def test_wss_to_a_port_without_tls(self, serve: Serve, transports: str) -> None:
         server: Any = await serve()
-        with pytest.raises(ssl.SSLError, match="may not use TLS, and then the address must begin with ws:") as raised:
+        with pytest.raises(
+            ssl.SSLError, match="may not use TLS, and then the address must begin with ws:"
+        ) as raised:
             await within(wsrs.WebSocket(f"wss://127.0.0.1:{port_of(server)}").wait_open(), 5)
         assert raised.value.reason == "WRONG_VERSION_NUMBER"
 
 
 async def test_a_client_waits_ten_seconds_by_default() -> None:
-    """That an answer which is too late ends the handshake is tested with shorter times."""
+    """Other tests check, with shorter times, that a handshake without an answer ends."""
     assert CLIENT.resolve(None, {})["handshake_timeout"] == 10
     assert CLIENT.resolve({"handshakeTimeout": 0}, {})["handshake_timeout"] == 0

@@ -9,7 +9,7 @@ KEY = b"\x37\xfa\x21\x3d"
 """The masking key of RFC 6455's examples."""
 
 READ = 64 * 1024
-"""The most bytes that come in one read, although a core may have room for more."""
+"""The most bytes that arrive in one read, although a core may have room for more."""
 
 
 class MemoryTransport(asyncio.Transport):

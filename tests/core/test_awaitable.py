@@ -78,7 +78,7 @@ def test_a_recv_awaited_again_after_a_cancellation_waits_again(side: MakeSide) -
     assert task.result() == "a"
 
 
-def test_a_listener_that_comes_after_a_cancelled_recv_takes_over(side: MakeSide) -> None:
+def test_a_listener_set_after_a_cancelled_recv_takes_over(side: MakeSide) -> None:
     server = side(listen=False)
     task = begin(server, server.connection.recv())
     task.cancel()

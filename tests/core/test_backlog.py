@@ -1,4 +1,4 @@
-"""Messages that nobody has taken are bounded, after the loss too; a listener added after `recv` gets them."""
+"""Untaken messages are bounded, even after the loss; a listener that is added after `recv` gets them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_untaken_messages_do_not_hold_back_the_loss_for_ever(core: Any, side: Ma
     assert server.events[-1] == ("lost", None)
 
 
-def test_a_loss_with_a_full_inbox_and_no_backlog_is_told_at_once(side: MakeSide) -> None:
+def test_a_loss_with_a_full_inbox_and_no_backlog_is_reported_at_once(side: MakeSide) -> None:
     server = side(listen=False)
     server.feed(texts("x") * 16)
     server.transport.protocol.connection_lost(None)
@@ -120,7 +120,7 @@ def test_a_loss_with_a_full_inbox_and_no_backlog_is_told_at_once(side: MakeSide)
 
 @pytest.mark.parametrize("waiting", [0, 5, 2000])
 @pytest.mark.parametrize("lossy", [True, False])
-def test_a_listener_that_comes_after_recv_takes_over(side: MakeSide, waiting: int, lossy: bool) -> None:
+def test_a_listener_set_after_recv_takes_over(side: MakeSide, waiting: int, lossy: bool) -> None:
     server = side(listen=False, skip_utf8_validation=lossy)
     word = b"\xff" if lossy else b"x"
     task = begin(server, server.connection.recv())

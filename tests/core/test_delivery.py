@@ -53,7 +53,7 @@ def test_nothing_is_delivered_before_start_and_bytes_behind_the_head_come_first(
     assert server.events[2:] == [("text", b"third")]
 
 
-def test_an_end_before_the_start_is_told_after_it(side: MakeSide) -> None:
+def test_an_end_before_the_start_is_reported_after_it(side: MakeSide) -> None:
     server = side(start=False)
     server.feed(texts("last"))
     server.transport.protocol.eof_received()
@@ -153,7 +153,7 @@ def test_a_listener_may_remove_and_replace_itself(server: Reentrant) -> None:
     assert (server.events, later) == ([("text", b"a")], [b"b"])
 
 
-def test_bytes_that_come_during_a_listener_wait_for_their_turn(server: Reentrant) -> None:
+def test_bytes_that_arrive_during_a_listener_wait_for_their_turn(server: Reentrant) -> None:
     def more() -> None:
         server.act = None
         server.feed(texts("c"))
@@ -184,7 +184,7 @@ def test_an_owner_that_raises_is_reported_to_the_loop(core: Any, loop: Loop) -> 
     assert [type(report) for report in reports] == [LookupError]
 
 
-def test_pings_and_pongs_are_told_only_if_wanted(side: MakeSide) -> None:
+def test_pings_and_pongs_are_reported_only_if_wanted(side: MakeSide) -> None:
     server = side()
     server.connection.wants_ping = server.connection.wants_pong = False
     server.feed(frame(9) + frame(10))
@@ -206,7 +206,7 @@ def test_one_event_a_tick_without_synchronous_events(side: MakeSide) -> None:
 # The ends -------------------------------------------------------------------------------------
 
 
-def test_the_peers_fin_is_told_after_the_messages_before_it(side: MakeSide) -> None:
+def test_the_peers_fin_is_reported_after_the_messages_before_it(side: MakeSide) -> None:
     server = side()
     server.feed(texts("a"))
     assert server.transport.protocol.eof_received()
@@ -227,7 +227,7 @@ def test_an_end_waits_for_messages_that_a_pause_holds_back(side: MakeSide) -> No
     assert server.events == [("text", b"a"), ("end",), ("lost", None)]
 
 
-def test_a_loss_is_told_once_after_everything_that_came(side: MakeSide) -> None:
+def test_a_loss_is_reported_once_after_everything_received_before_it(side: MakeSide) -> None:
     server = side()
     server.connection.pause()
     server.feed(texts("a", "b"))

@@ -78,7 +78,7 @@ def test_a_send_to_a_transport_that_died_idle_is_not_reported_as_sent(side: Make
     assert len(told) == 1
 
 
-def test_a_loss_while_the_last_bytes_are_written_is_told(side: MakeSide) -> None:
+def test_a_loss_while_the_last_bytes_are_written_is_reported(side: MakeSide) -> None:
     server = side()
     server.transport.hold = True
     server.connection.send(b"first")
@@ -120,7 +120,7 @@ def test_a_send_by_a_callback_does_not_profit_from_the_room_before_it(side: Make
         outcome(server, sent[0])
 
 
-def test_an_abort_in_the_tick_of_a_send_drops_it_and_tells_its_callback(side: MakeSide) -> None:
+def test_an_abort_in_the_tick_of_a_send_drops_it_and_its_callback_gets_an_error(side: MakeSide) -> None:
     server = side(allow_synchronous_events=False)
     server.connection.wants_pong = True
     server._on_pong = lambda data: server.connection.abort()  # type: ignore[method-assign]
@@ -134,7 +134,7 @@ def test_an_abort_in_the_tick_of_a_send_drops_it_and_tells_its_callback(side: Ma
     assert len(told) == 1
 
 
-def test_an_answer_leaves_before_the_end_is_told(side: MakeSide) -> None:
+def test_an_answer_is_written_before_the_end_is_reported(side: MakeSide) -> None:
     server = side(start=False)
     told: list[Any] = []
     listening(server, lambda: server.connection.send(b"answer", callback=told.append))
@@ -147,7 +147,7 @@ def test_an_answer_leaves_before_the_end_is_told(side: MakeSide) -> None:
     assert server.output == frame(2, b"answer", key=None)
 
 
-def test_messages_go_to_a_listener_set_at_the_end_before_the_loss_is_told(side: MakeSide) -> None:
+def test_messages_go_to_a_listener_set_at_the_end_before_the_loss_is_reported(side: MakeSide) -> None:
     server = side(listen=False, read_ahead=100)
     server.feed(texts("a"))
     server.connection.pause()
@@ -189,7 +189,7 @@ def test_waiting_messages_come_one_a_tick_without_synchronous_events(side: MakeS
 @pytest.mark.parametrize("synchronous", [True, False])
 @pytest.mark.parametrize("pauses", [True, False])
 @pytest.mark.parametrize("behind", [b"", b"\xff\xff"])
-def test_a_loss_is_told_after_messages_that_waited_for_a_listener(
+def test_a_loss_is_reported_after_messages_that_waited_for_a_listener(
     side: MakeSide, synchronous: bool, pauses: bool, behind: bytes
 ) -> None:
     server = side(listen=False, allow_synchronous_events=synchronous)

@@ -141,7 +141,9 @@ def test_the_bound_holds_again_after_messages_were_dropped(side: MakeSide, toget
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_the_owner_is_told_when_reading_stops_before_a_task_has_asked(side: MakeSide, at_once: bool) -> None:
+def test_the_owner_is_notified_when_reading_stops_before_a_task_has_asked(
+    side: MakeSide, at_once: bool
+) -> None:
     server = side(listen=False)
     server.feed(*([texts("x") * 15] if at_once else [texts("x")] * 15))
     assert server.stalls == 0
@@ -151,7 +153,7 @@ def test_the_owner_is_told_when_reading_stops_before_a_task_has_asked(side: Make
     assert not server.transport.is_reading()
 
 
-def test_the_owner_is_not_told_of_a_slow_iteration(side: MakeSide) -> None:
+def test_the_owner_is_not_notified_of_a_slow_iteration(side: MakeSide) -> None:
     server = side(listen=False)
     begin(server, server.connection.recv())
     server.feed(texts("x") * 3000)

@@ -29,22 +29,22 @@ COUNTS = [
 
 
 class Owner:
-    """Nobody tells it anything."""
+    """An owner that is never called."""
 
 
 @pytest.mark.parametrize("name", COUNTS)
 class TestConnection:
     @pytest.mark.parametrize("value", OUT_OF_RANGE)
-    async def test_out_of_range(self, core: Any, name: str, value: int) -> None:
+    async def test_a_count_out_of_range_is_refused(self, core: Any, name: str, value: int) -> None:
         with _refused(f"{name} must be from 0 to {2**63 - 1}, not {value}"):
             _connection(core, **{name: value})
 
     @pytest.mark.parametrize("value", IN_RANGE)
-    async def test_in_range(self, core: Any, name: str, value: int) -> None:
+    async def test_a_count_in_range_is_accepted(self, core: Any, name: str, value: int) -> None:
         assert _connection(core, **{name: value}).buffered_amount == 0
 
     @pytest.mark.parametrize("value", ["1", 1.0, None])
-    async def test_of_another_type(self, core: Any, name: str, value: object) -> None:
+    async def test_a_count_of_another_type_is_refused(self, core: Any, name: str, value: object) -> None:
         with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
             _connection(core, **{name: value})
 
@@ -62,7 +62,7 @@ class TestPerMessageDeflate:
             ("client_max_window_bits", 8, 15),
         ],
     )
-    def test_out_of_range(self, core: Any, name: str, low: int, high: int) -> None:
+    def test_a_parameter_out_of_range_is_refused(self, core: Any, name: str, low: int, high: int) -> None:
         for value in (low - 1, high + 1, *OUT_OF_RANGE):
             if low <= value <= high:
                 continue
@@ -75,21 +75,21 @@ class TestPerMessageDeflate:
 @pytest.mark.parametrize("value", OUT_OF_RANGE)
 class TestFunctions:
     @pytest.mark.parametrize("name", ["parse_request", "parse_response"])
-    def test_max_headers(self, core: Any, name: str, value: int) -> None:
+    def test_max_headers_out_of_range_is_refused(self, core: Any, name: str, value: int) -> None:
         head = b"GET / HTTP/1.1\r\n\r\n" if name == "parse_request" else b"HTTP/1.1 200 OK\r\n\r\n"
         assert getattr(core, name)(head, 2**63 - 1)
         with _refused(f"max_headers must be from 0 to {2**63 - 1}, not {value}"):
             getattr(core, name)(head, value)
 
-    def test_a_close_code(self, core: Any, value: int) -> None:
+    def test_a_close_code_out_of_range_is_not_valid(self, core: Any, value: int) -> None:
         assert core.is_valid_close_code(value) is False
 
-    async def test_the_code_of_a_close_frame(self, core: Any, value: int) -> None:
+    async def test_a_close_frame_with_a_code_out_of_range_is_refused(self, core: Any, value: int) -> None:
         with _refused(f"{value} is not a close code that an endpoint may send"):
             _connection(core).send_close(value, b"")
 
 
-async def test_bytes_in_the_buffer_of_a_transport(core: Any) -> None:
+async def test_more_bytes_than_the_buffer_of_a_transport_has_are_refused(core: Any) -> None:
     for value in (-1, 2**31, 2**63, 2**64):
         connection = _connection(core)
         connection.get_buffer(2**64)
@@ -101,10 +101,10 @@ VALUES = [-(2**64), -1, 0, 65535, 65536, 2**31, 2**32, 2**63 - 1, 2**63, 2**64, 
 
 
 class TestProgram:
-    """What a program may give."""
+    """Integers that a program passes to the API."""
 
     @pytest.mark.parametrize("code", [value for value in VALUES if not 1000 <= value <= 4999])
-    async def test_close(self, echo: Any, transports: str, code: int) -> None:
+    async def test_close_refuses_a_code_out_of_range(self, echo: Any, transports: str, code: int) -> None:
         async with wsrs.WebSocket(echo.url) as ws:
             (served,) = echo.clients
             for end in (ws, served):
@@ -152,7 +152,7 @@ class TestProgram:
                 wsrs.WebSocket(echo.url, **keywords)
 
     @pytest.mark.parametrize("value", [-1, 2**16, 2**31, 2**63, 2**64])
-    async def test_a_port(self, reports: Reports, value: int) -> None:
+    async def test_a_port_out_of_range_is_refused(self, reports: Reports, value: int) -> None:
         refused: list[Callable[[], object]] = [
             lambda: wsrs.WebSocketServer(port=value),
             lambda: HttpServer().listen(value),

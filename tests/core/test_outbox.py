@@ -87,7 +87,7 @@ def test_many_sends_that_nobody_awaits_cost_the_same_each(side: MakeSide) -> Non
         for _ in range(10_000):
             server.connection.send(b"x")
         times.append(time.process_time() - before)
-    # Were each looked for among all that wait, the last ones would take more than ten times as long.
+    # If each were looked up among all that wait, the last ones would take more than ten times as long.
     assert min(times[-2:]) < 4 * times[0]
 
 
@@ -188,7 +188,7 @@ def test_a_tls_transport_that_has_written_everything_blocks_nothing(side: MakeSi
     assert told == [None, None]
 
 
-def test_a_loss_is_told_to_the_callbacks_of_frames_not_written(side: MakeSide) -> None:
+def test_callbacks_of_frames_not_written_get_the_loss_as_an_error(side: MakeSide) -> None:
     server = side()
     server.transport.hold = True
     told: list[Any] = []
@@ -243,7 +243,7 @@ def test_send_waits_while_much_is_queued(side: MakeSide) -> None:
 
 @pytest.mark.parametrize("how", ["lost", "aborted", "ended and lost"])
 @pytest.mark.parametrize("awaited", ["before", "after"])
-def test_a_loss_is_told_to_waiting_senders(side: MakeSide, how: str, awaited: str) -> None:
+def test_waiting_senders_get_the_loss_as_an_error(side: MakeSide, how: str, awaited: str) -> None:
     server = side(high_water_mark=10)
     server.transport.hold = True
     sent = server.connection.send(bytes(2000))

@@ -1,4 +1,4 @@
-"""While a program takes no messages, pings among the bytes read ahead are answered, and told in their turn."""
+"""While a program takes no messages, pings among the bytes read ahead are answered at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def resumed(server: Side) -> None:
     server.tick(2)
 
 
-def test_pings_behind_messages_are_answered_once_and_told_in_their_turn(side: MakeSide) -> None:
+def test_pings_behind_messages_are_answered_once_and_reported_in_their_turn(side: MakeSide) -> None:
     server = side(read_ahead=1000)
     server.connection.pause()
     server.feed(MIXED)
@@ -137,7 +137,7 @@ def test_no_ping_behind_a_fault_or_a_close_frame_is_answered(side: MakeSide, end
     assert [event[0] for event in server.events] == ["ping", "fail" if end == frame(3) else "close"]
 
 
-def test_an_end_that_comes_during_a_pause_is_told_after_it(side: MakeSide) -> None:
+def test_an_end_during_a_pause_is_reported_after_it(side: MakeSide) -> None:
     server = side(read_ahead=1000)
     server.connection.pause()
     server.transport.protocol.eof_received()

@@ -152,7 +152,7 @@ def test_close_frames(side: MakeSide) -> None:
     assert server.take_output() == b""
 
 
-def test_pings_are_answered_before_the_owner_is_told(side: MakeSide) -> None:
+def test_pings_are_answered_before_the_owner_is_notified(side: MakeSide) -> None:
     client = side(is_server=False, generate_mask=fixed_mask)
     client.feed(frame(9, b"are you there", key=None))
     assert client.take_output() == frame(10, b"are you there", key=KEY)

@@ -47,7 +47,7 @@ def test_an_interrupt_in_a_listener_ends_the_program_and_not_the_connection(core
     assert [event[1] for event in server.events] == [b"a", b"b"]
 
 
-def test_control_frames_after_the_end_without_a_callback(side: MakeSide) -> None:
+def test_control_frames_after_the_end_fail_without_a_callback(side: MakeSide) -> None:
     server = side()
     server.transport.protocol.connection_lost(None)
     server.transport.protocol.connection_lost(None)
@@ -73,7 +73,7 @@ def test_a_client_takes_one_answer_to_its_offer(core: Any) -> None:
             core.PerMessageDeflate(is_server=False).accept(answers)
 
 
-def test_an_eof_received_twice_is_told_once(side: MakeSide) -> None:
+def test_an_eof_received_twice_is_reported_once(side: MakeSide) -> None:
     server = side()
     server.transport.protocol.eof_received()
     server.transport.protocol.eof_received()
@@ -98,7 +98,7 @@ def test_a_long_message_sent_by_a_listener_leaves_at_once(core: Any, loop: Loop)
     ],
     ids=["a tail that ends a block", "a fault in a byte that gives text as well"],
 )
-def test_faults_in_deflate_streams_are_told_as_faults_of_the_peer(
+def test_faults_in_deflate_streams_are_reported_as_faults_of_the_peer(
     core: Any, side: MakeSide, payload: str, why: str
 ) -> None:
     def fed(max_payload: int) -> Any:

@@ -165,6 +165,6 @@ def test_a_send_returns_once_its_compressed_message_leaves_room_in_a_closing_tra
     sent = server.connection.send(LONG, None, None, True, None, None)
     server.connection.end()
     server.transport.hold = True
-    until_sent(server, sent)  # 300,000 bytes are above the mark, and not once they are compressed
+    until_sent(server, sent)  # 300,000 bytes are above the mark, but not after compression
     assert server.transport.closing
     assert server.transport.paused_writing

@@ -43,7 +43,7 @@ def server(secure: bool, **options: Any) -> HttpServer:
 
 
 async def asking(http: HttpServer, secure: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A client with little room for what it has not read, which has sent its request."""
+    """A client with a small receive buffer, which has sent its request."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
     sock.setblocking(False)
@@ -57,7 +57,7 @@ async def asking(http: HttpServer, secure: bool) -> tuple[asyncio.StreamReader, 
 
 
 async def rest(reader: asyncio.StreamReader) -> bytes:
-    """All that still comes, also of a connection that is reset."""
+    """All that still arrives, even if the connection is then reset."""
     parts = []
     try:
         while part := await within(reader.read(1 << 20)):
@@ -108,7 +108,9 @@ async def test_a_reader_that_takes_nothing_is_cut(
         writer.close()
 
 
-async def test_a_client_that_has_the_answer_and_stays_is_left_soon(reports: Reports, secure: bool) -> None:
+async def test_a_client_that_has_the_answer_but_stays_is_disconnected_soon(
+    reports: Reports, secure: bool
+) -> None:
     async with server(secure) as http:
         reader, writer = await asking(http, secure)
         assert (await within(reader.readuntil(b"\r\n\r\n"))).startswith(b"HTTP/1.1 200")
@@ -119,7 +121,7 @@ async def test_a_client_that_has_the_answer_and_stays_is_left_soon(reports: Repo
 
 
 class Hiding(asyncio.Transport):
-    """A transport of TLS that says what the test sets: how much of an answer is unsent."""
+    """A TLS transport on which the test sets how much of an answer is unsent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,6 +170,6 @@ async def test_an_answer_that_only_seemed_to_be_written_is_not_cut(monkeypatch: 
 
 
 @pytest.mark.parametrize(("value", "error"), [("1", TypeError), (True, TypeError), (-1, ValueError)])
-async def test_a_response_timeout_is_a_time(value: Any, error: type[Exception]) -> None:
+async def test_a_response_timeout_must_be_a_time(value: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="response_timeout"):
         HttpServer(response_timeout=value)

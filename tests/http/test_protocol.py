@@ -54,7 +54,7 @@ class TestHeads:
             "426 Upgrade Required"
         )
 
-    async def test_a_head_byte_by_byte(self, serve: Serve) -> None:
+    async def test_a_head_may_come_byte_by_byte(self, serve: Serve) -> None:
         server = await serve()
         peer = await connect(server)
         for byte in upgrade_request(connection="keep-alive, Upgrade"):
@@ -84,7 +84,7 @@ class TestHeads:
             b"GET / /x HTTP/1.1\r\nHost: a",
         ],
     )
-    async def test_bytes_that_begin_no_request_get_400_at_once(
+    async def test_bytes_that_cannot_begin_a_request_get_400_at_once(
         self, serve: Serve, transports: str, junk: bytes
     ) -> None:
         server = await serve(handshake_timeout=0)
@@ -113,7 +113,7 @@ class TestHeads:
         assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
         await peer.close()
 
-    async def test_a_head_that_is_too_long(self, serve: Serve) -> None:
+    async def test_a_head_that_is_too_long_gets_431(self, serve: Serve) -> None:
         server = await serve()
         peer = await connect(server)
         peer.write(b"GET / HTTP/1.1\r\nX: " + b"a" * 1_000_000)

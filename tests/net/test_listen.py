@@ -281,7 +281,7 @@ class TestListen:
                     server.listen(0)
 
     @pytest.mark.parametrize("options", [{}, {"port": 0, "unix": "/x"}, {"host": "127.0.0.1"}])
-    async def test_one_and_only_one_place(self, reports: Reports, options: Any) -> None:
+    async def test_exactly_one_place_must_be_given(self, reports: Reports, options: Any) -> None:
         with pytest.raises(TypeError, match='one and only one of "port", "unix" or "sock"'):
             HttpServer().listen(options)
 

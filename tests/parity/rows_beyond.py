@@ -48,7 +48,7 @@ BEYOND_SECTIONS = (
             row(
                 "maxHeaderBytes",
                 "max_header_bytes",
-                "TestHeads::test_a_head_that_is_too_long",
+                "TestHeads::test_a_head_that_is_too_long_gets_431",
                 "Bytes of a request's head.",
             ),
             row(

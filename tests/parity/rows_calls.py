@@ -93,7 +93,7 @@ CALL_SECTIONS = (
         (
             row("close()", "close()", CLOSED_AGAIN),
             row("connection(websocket, request)", "connection(websocket, request)", CONNECTION),
-            row("error(error)", "error(error)", "TestListening::test_a_port_that_is_taken"),
+            row("error(error)", "error(error)", "TestListening::test_a_taken_port_is_an_error"),
             row(
                 "headers(headers, request)",
                 "headers(headers, request)",

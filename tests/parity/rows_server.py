@@ -54,7 +54,7 @@ SERVER_SECTIONS = (
             row(
                 "WebSocketServer",
                 "WebSocketServer",
-                "TestConstruction::test_one_and_only_one_place TestTheEnd::test_shutdown_closes_every_client_with_1001",
+                "TestConstruction::test_exactly_one_place_must_be_given TestTheEnd::test_shutdown_closes_every_client_with_1001",
                 """Also an asynchronous context manager, with `wait_listening`, `wait_closed`, `shutdown` and
                 `serve_forever`. Options may also be keywords.""",
             ),
@@ -104,7 +104,7 @@ SERVER_SECTIONS = (
                 "per_message_deflate",
                 "TestNegotiation::test_off_by_default_in_a_server TestParameters::test_zlib_deflate_options",
             ),
-            row("port", "port", f"{LISTENING} TestListening::test_a_port_that_is_taken"),
+            row("port", "port", f"{LISTENING} TestListening::test_a_taken_port_is_an_error"),
             row(
                 "server",
                 "server",
@@ -199,7 +199,7 @@ SERVER_SECTIONS = (
             row(
                 "error",
                 "error",
-                "TestListening::test_a_port_that_is_taken",
+                "TestListening::test_a_taken_port_is_an_error",
                 "The error is an `OSError`. If a task awaits `wait_listening()`, that raises it instead.",
             ),
             row("headers", "headers", HEADS),
@@ -231,11 +231,15 @@ SERVER_SECTIONS = (
                 """The callback gets no argument, or an error if the server is already closed, as in ws. So in Python
                 its parameter needs a default: `def closed(error=None)`.""",
             ),
-            row("completeUpgrade", "complete_upgrade", "TestConnections::test_the_same_socket_twice"),
+            row(
+                "completeUpgrade",
+                "complete_upgrade",
+                "TestConnections::test_the_same_socket_cannot_be_upgraded_twice",
+            ),
             row(
                 "handleUpgrade",
                 "handle_upgrade",
-                f"{NO_SERVER} TestConnections::test_the_same_socket_twice "
+                f"{NO_SERVER} TestConnections::test_the_same_socket_cannot_be_upgraded_twice "
                 "TestHeads::test_a_request_without_one_valid_host_gets_400",
                 """The socket is any `asyncio.Transport`. `head` and `callback` may be left out, and `callback` may be a
                 coroutine function. A request without one valid Host (RFC 9112 3.2) and one of HTTP/1.0 (RFC 9110 7.8)

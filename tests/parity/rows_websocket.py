@@ -8,8 +8,8 @@ STATES = "TestStates::test_the_constants_are_the_states_of_a_connection"
 OBJECTS = "TestEventTarget::test_the_four_events_are_objects_for_event_listeners"
 BEGIN = "TestTheAnswer::test_frames_behind_the_answer_wait_for_open"
 TYPES, CHANGES = "TestReceiving::test_binary_types", "TestReceiving::test_binary_type_may_change_at_any_time"
-UNTAKEN = """TestNobodyTakesThem::test_after_a_message_listener_messages_are_dropped_at_once
-TestNobodyTakesThem::test_with_other_listeners_messages_wait_and_are_then_dropped"""
+UNTAKEN = """TestUntakenMessages::test_after_a_message_listener_messages_are_dropped_at_once
+TestUntakenMessages::test_with_other_listeners_messages_wait_and_are_then_dropped"""
 PAUSE = "TestReceiving::test_pause_and_resume"
 PAUSE_IN_VAIN = "TestMembers::test_pause_and_resume_have_no_effect_unless_open"
 PINGS, BEATS = (

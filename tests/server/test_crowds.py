@@ -38,7 +38,7 @@ class Heard(list[tuple[int, bytes]]):
             self._act(number)
 
     async def have(self, count: int) -> None:
-        """Wait until so many messages have come."""
+        """Wait until `count` messages have arrived."""
         while len(self) < count:
             self._more.clear()
             await within(self._more.wait())
@@ -139,7 +139,7 @@ async def test_small_and_large_messages_come_together(make_room: MakeRoom) -> No
 
 
 LONG = 40 * KIB
-"""A frame is read into its message directly once so much of it is here that the rest fits there."""
+"""The size of a message. Once `BEGUN` bytes of it have arrived, the rest is read directly into it."""
 BEGUN = 22 * KIB
 
 
@@ -148,7 +148,7 @@ async def begin(room: Room, data: bytes, opcode: int = BINARY) -> bytes:
     whole = frame(opcode, data)
     wire = room.ws[1].stats().received.wire
     room.peers[1].write(whole[:BEGUN])
-    while room.ws[1].stats().received.wire < wire + BEGUN:  # noqa: ASYNC110 -- nothing is told of a part
+    while room.ws[1].stats().received.wire < wire + BEGUN:  # noqa: ASYNC110 -- no event reports a part
         await asyncio.sleep(0)
     return whole[BEGUN:]
 

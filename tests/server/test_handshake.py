@@ -84,7 +84,7 @@ class TestRefusals:
         assert (await answer(other, upgrade_request(target)))[0] == "HTTP/1.1 400 Bad Request"
 
     @pytest.mark.parametrize("expect", ["100-continue", "x, 100-Continue"])
-    async def test_an_upgrade_that_expects_to_be_continued_is(
+    async def test_an_upgrade_that_expects_100_continue_gets_it(
         self, serve: Serve, transports: str, expect: str
     ) -> None:
         peer = await connect(await serve())
@@ -93,7 +93,7 @@ class TestRefusals:
         assert (await peer.head())[0] == "HTTP/1.1 101 Switching Protocols"
         await peer.close()
 
-    async def test_a_refused_upgrade_that_expects_to_be_continued_is_not(self, serve: Serve) -> None:
+    async def test_a_refused_upgrade_that_expects_100_continue_does_not_get_it(self, serve: Serve) -> None:
         request = upgrade_request("/other", expect="100-continue")
         assert (await answer(await serve(path="/"), request))[0] == "HTTP/1.1 400 Bad Request"
 

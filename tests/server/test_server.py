@@ -24,7 +24,7 @@ class TestConstruction:
             wsrs.WebSocketServer(port=0)
 
     @pytest.mark.parametrize("options", [{}, {"port": 1, "no_server": True}, {"port": 1, "unix": "x"}])
-    async def test_one_and_only_one_place(self, options: Any) -> None:
+    async def test_exactly_one_place_must_be_given(self, options: Any) -> None:
         with pytest.raises(TypeError, match="One and only one"):
             wsrs.WebSocketServer(**options)
 
@@ -105,7 +105,7 @@ class TestListening:
             async with wsrs.WebSocket(f"ws://localhost:{address['port']}") as ws:
                 assert ws.ready_state == wsrs.OPEN
 
-    async def test_a_port_that_is_taken(self, serve: Serve, reports: Reports) -> None:
+    async def test_a_taken_port_is_an_error(self, serve: Serve, reports: Reports) -> None:
         port = (await serve()).address()["port"]
         server = wsrs.WebSocketServer(port=port, host="127.0.0.1")
         (error,) = await within(listen(server, "error"))
@@ -117,7 +117,7 @@ class TestListening:
             async with wsrs.WebSocketServer(port=port, host="127.0.0.1"):
                 pass
 
-    async def test_a_name_that_does_not_exist(self, reports: Reports) -> None:
+    async def test_a_host_that_does_not_exist_is_an_error(self, reports: Reports) -> None:
         with pytest.raises(OSError, match=r"."):
             await within(wsrs.WebSocketServer(port=0, host="does-not-exist.invalid").wait_listening())
 
@@ -265,7 +265,7 @@ class TestConnections:
                 async with wsrs.WebSocket(f"ws://127.0.0.1:{port}/{path}") as ws:
                     assert await within(ws.recv()) == f"from {path}"
 
-    async def test_the_same_socket_twice(self, serve: Serve, reports: Reports) -> None:
+    async def test_the_same_socket_cannot_be_upgraded_twice(self, serve: Serve, reports: Reports) -> None:
         server = wsrs.WebSocketServer(no_server=True)
 
         def upgrade(request: Any, transport: Any, head: bytes) -> None:

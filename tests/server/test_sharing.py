@@ -160,7 +160,7 @@ class TestOneHttpServer:
     async def test_an_upgrade_listener_that_raises_is_answered_with_500(
         self, reports: Reports, later: bool
     ) -> None:
-        """The connection that it got has no owner then: it is answered, and does not wait for ever."""
+        """The connection has no owner then, so the server answers it instead of leaving it open for ever."""
 
         def upgrade(request: Any, socket: Any, head: bytes) -> None:
             socket.destroy()
@@ -178,8 +178,8 @@ class TestOneHttpServer:
             await peer.close()
         assert isinstance(reports.take()["exception"], AttributeError)
 
-    async def test_a_callback_that_raises(self, reports: Reports) -> None:
-        """The WebSocket still belongs to the server: it stays open, and its end is told."""
+    async def test_a_callback_that_raises_leaves_the_websocket_open(self, reports: Reports) -> None:
+        """The WebSocket still belongs to the server, which also notices its end."""
 
         def connected(websocket: Any, request: Any) -> None:
             echo(websocket, request)

@@ -59,11 +59,11 @@ WAITS: dict[str, Any] = {
 
 
 class TestFailing:
-    """A failure is told once: to a listener, by an exception, or else to the loop's handler."""
+    """A failure is reported once: to a listener, by an exception, or otherwise to the loop's handler."""
 
     @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-    async def test_what_a_wait_raises_is_not_reported_to_the_loop(
+    async def test_a_failure_that_a_wait_raises_is_not_reported_to_the_loop(
         self, reports: Reports, host: str, wait: Any
     ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -75,14 +75,14 @@ class TestFailing:
                 await _some_ticks()
         assert not reports
 
-    async def test_serve_forever_raises_it(self, reports: Reports) -> None:
+    async def test_serve_forever_raises_the_failure(self, reports: Reports) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             server = wsrs.WebSocketServer(port=taken.getsockname()[1], host="127.0.0.1")
             with pytest.raises(OSError, match="cannot listen on"):
                 await within(asyncio.create_task(server.serve_forever()))
             await _some_ticks()
 
-    async def test_what_nobody_waits_for_is_reported_to_the_loop_once(self, reports: Reports) -> None:
+    async def test_a_failure_that_no_task_awaits_is_reported_to_the_loop_once(self, reports: Reports) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             for make in SERVERS:
@@ -93,7 +93,7 @@ class TestFailing:
                 assert report["emitter"] is server
                 assert "cannot listen on" in str(report["exception"])
 
-    async def test_a_listener_hears_it_at_once_and_so_does_a_wait(self, reports: Reports) -> None:
+    async def test_a_listener_and_a_later_wait_both_get_the_failure(self, reports: Reports) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             server = wsrs.WebSocketServer(port=taken.getsockname()[1], host="127.0.0.1")
             (heard,) = await within(listen(server, "error"))
@@ -101,7 +101,9 @@ class TestFailing:
                 await server.wait_listening()
             assert raised.value is heard
 
-    async def test_another_failure_is_reported_though_the_first_was_raised(self, reports: Reports) -> None:
+    async def test_a_later_failure_is_reported_although_earlier_ones_were_raised(
+        self, reports: Reports
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             server = HttpServer()
             for _ in range(2):
@@ -114,8 +116,8 @@ class TestFailing:
             assert "cannot listen on" in str(reports.take()["exception"])
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-    async def test_an_http_server_may_listen_again_after_it(self, reports: Reports, host: str) -> None:
-        """As with Node, in a listener of 'error'."""
+    async def test_an_http_server_may_listen_again_after_a_failure(self, reports: Reports, host: str) -> None:
+        """As in Node, this works even in a listener of 'error'."""
         server = HttpServer()
         with socket.create_server(("127.0.0.1", 0)) as taken:
             server.listen(taken.getsockname()[1], host)
@@ -155,7 +157,7 @@ class TestRepr:
         assert repr(server._http) == "<HttpServer nowhere CLOSED>"
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-    async def test_the_repr_of_a_server_that_does_not_listen(self, reports: Reports, host: str) -> None:
+    async def test_the_repr_of_a_server_that_failed_to_listen(self, reports: Reports, host: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             server = wsrs.WebSocketServer(port=taken.getsockname()[1], host=host)
             shared: Any = HttpServer()

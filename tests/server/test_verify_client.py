@@ -217,7 +217,7 @@ class TestVerifyClient:
 
     @pytest.mark.parametrize("how", ["itself", "what is over", "what it waits for", "at once"])
     @pytest.mark.parametrize("parameters", [1, 2])
-    async def test_a_verify_client_that_is_cancelled_is_answered_with_500(
+    async def test_a_verify_client_that_is_cancelled_is_answered_with_503(
         self, serve: Serve, how: str, parameters: int
     ) -> None:
         """There is no deadline: only the cancellation causes an answer."""

@@ -262,7 +262,9 @@ class TestEnds:
         assert both.client.buffered_amount == 0
 
     @pytest.mark.parametrize("data", ["short", "long" * MIB])
-    async def test_a_send_before_an_unnoticed_loss_is_told_of_it(self, serve: Serve, data: str) -> None:
+    async def test_the_callback_of_a_send_before_an_unnoticed_loss_gets_an_error(
+        self, serve: Serve, data: str
+    ) -> None:
         server = await serve(None, **DEFLATE)
         arrived = listen(server, "connection")
         port = server.address()["port"]

@@ -21,7 +21,7 @@ OPTIONS = dict(CLIENT.resolve(None, {}))
 
 
 class Side:
-    """Stands for the side that opened a WebSocket, and records the calls that it gets."""
+    """Stands for the server of a WebSocket, and records the calls that it gets."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -45,7 +45,7 @@ async def connected() -> tuple[asyncio.Transport, Peer]:
 
 
 class TestOpenWebSocket:
-    async def test_a_servers_websocket_is_opened_with_its_side_told(self, reports: Reports) -> None:
+    async def test_a_servers_websocket_is_opened_and_its_server_is_notified(self, reports: Reports) -> None:
         transport, peer = await connected()
         side = Side()
         seen: list[Any] = []

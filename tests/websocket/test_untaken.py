@@ -57,7 +57,7 @@ async def collect(ws: Any) -> list[Any]:
     return [message async for message in ws]
 
 
-class TestNobodyTakesThem:
+class TestUntakenMessages:
     SIZE = 64 * 1024
 
     async def test_reading_stops_while_nobody_takes_messages(self, pair: Pair) -> None:
@@ -99,7 +99,7 @@ class TestNobodyTakesThem:
 
         server = await serve(handler)
         sent = [bytes([number]) * size for number in range(count)]
-        # Made before the connection: to mask so much takes longer than the listener waits.
+        # Made before the connection, because masking so much takes longer than the listener waits.
         frames = b"".join(frame(BINARY, message) for message in sent) + close_frame(1000)
         peer = await raw_client(server)
         peer.hang_up(frames)
@@ -124,7 +124,7 @@ class TestNobodyTakesThem:
         assert await within(closed) == (1000, b"")
         await peer.close()
 
-    async def test_a_listener_that_comes_after_the_stall_is_told_of_the_end(
+    async def test_a_listener_set_after_the_stall_gets_the_close_event(
         self, pair: Pair, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(lifecycle, "_PATIENCE", 0.1)
@@ -143,12 +143,12 @@ class TestNobodyTakesThem:
         peer.write(frame(TEXT, b"x") * 3000)
         await asyncio.sleep(0.1)
         assert await within(ws.recv()) == "x"
-        await asyncio.sleep(0.4)  # the patience has no effect any more
+        await asyncio.sleep(0.4)  # the deadline passes without effect
         peer.hang_up(close_frame(1000))
         assert await within(collect(ws)) == ["x"] * 2999
         assert await within(closed) == (1000, b"")
 
-    async def test_what_waits_at_the_end_is_not_dropped(
+    async def test_messages_that_wait_at_the_end_are_not_dropped(
         self, pair: Pair, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(lifecycle, "_PATIENCE", 0.2)

@@ -1,24 +1,24 @@
-//! A session under random calls of its program, its loop, its threads and its transport, while a peer sends a stream
-//! that is known. The driver, which obeys `switch_reading` and `room_to_read`, is the one of the session's own tests.
+//! A session under random calls by its program, its loop, its threads and its transport, while a peer sends a known
+//! stream. The driver, which obeys `switch_reading` and `room_to_read`, is that of the session's own tests.
 //!
-//! What holds, whatever comes in which order:
+//! Whatever the order of the calls, the following holds:
 //!
-//! - *Nothing is delivered while delivery is held*: before the start, in a pause, while a thread inflates (but for messages of
-//!   before it), and, without synchronous events, more than one event a tick.
-//! - *Nothing is lost, and all is in order*: each message of the peer reaches the listener, or the task, or both where the program
-//!   iterates and listens; or it is dropped while messages are discarded. A listener and a task get messages in the order of
-//!   the stream, each once and to the byte. When a ping, a pong, a close frame or a fault is told, exactly the messages before it
-//!   have been received.
-//! - *Nothing comes after the end*: End, Lost, and a close frame or a fault are told at most once, End and Lost when all that was fed
-//!   before has been delivered. After a close frame, a fault, an abort or Lost nothing is received; what the inbox has
-//!   kept may still go to a listener, after Lost to one that has come since.
-//! - *Bounds are kept*: but for its last message (and one that is kept for a task) the inbox is below its bound; what was fed and not
-//!   delivered is bounded; no more automatic pongs are queued than the limit.
-//! - *Each ping is answered at most once*; exactly once where nothing limits that.
+//! - *Nothing is delivered while delivery is held*: before the start, during a pause, while a thread inflates (except
+//!   messages before the inflated one), and, without synchronous events, more than one event per tick.
+//! - *Nothing is lost, and everything is in order*: each message of the peer reaches the listener, or the task, or both if
+//!   the program iterates and listens; or it is dropped while messages are discarded. A listener and a task get messages
+//!   in the order of the stream, each once and unchanged. When a ping, a pong, a close frame or a fault is reported,
+//!   exactly the messages before it have been received.
+//! - *Nothing comes after the end*: End, Lost, and a close frame or a fault are reported at most once, and End and Lost
+//!   only when all that was fed before them is delivered. After a close frame, a fault, an abort or Lost nothing is
+//!   received. Messages that the inbox has kept may still go to a listener; after Lost, only to one that was set since.
+//! - *Bounds are kept*: the inbox is below its bound, except for its last message and one that is kept for a task. The
+//!   bytes that were fed and not delivered are bounded. No more automatic pongs are queued than the limit allows.
+//! - *Each ping is answered at most once*, and exactly once if nothing limits that.
 //! - *Each callback is called exactly once*, in the order of sending.
 //! - *Delivery is never entered twice*.
 //!
-//! Input: four bytes of settings, then operations, a byte each, with what they need behind it.
+//! Input: four bytes of settings, then operations of a byte each, followed by the bytes that they need.
 
 #[path = "../../../src/session/tests/host/mod.rs"]
 #[allow(dead_code)]
@@ -40,20 +40,20 @@ use host::{LIMITS, SETTINGS, Seen, Sent, TestHost};
 use model::Model;
 use session::Host as _;
 
-/// Bytes of an input that are used.
+/// The number of bytes of an input that are used.
 const MOST: usize = 2048;
-/// Bytes of a read.
+/// The most bytes of a read.
 const READ: usize = 64 * 1024;
 const SIZES: [usize; 8] = [1, 2, 7, 30, 200, 5000, READ, READ];
 
-/// The rest of the input, and what is known.
+/// The rest of the input, and the model with which the session is compared.
 struct Script {
     input: RefCell<Vec<u8>>,
     model: RefCell<Model>,
 }
 
 impl Script {
-    /// The next byte; 0 behind the end.
+    /// Takes the next byte; 0 after the end.
     fn byte(&self) -> u8 {
         self.input.borrow_mut().pop().unwrap_or(0)
     }
@@ -67,7 +67,7 @@ impl Script {
     }
 }
 
-/// What the program does when it is called: it looks, and may do one thing or two.
+/// The program: each call is checked by the model, and then the program may act up to three times.
 fn called(script: &Script, host: &TestHost, seen: &Seen) {
     script.model(|model| model.see(host, seen));
     for _ in 0..script.byte() % 4 {
@@ -160,7 +160,7 @@ fn send(script: &Script, host: &TestHost) {
     }
 }
 
-/// What the loop, the transport, the threads and the peer do.
+/// An action of the loop, the transport, a thread or the peer.
 fn act_as_loop(script: &Script, host: &TestHost, operation: u8) {
     match operation % 16 {
         0..=5 => script.model(|model| model.peer.send(script.byte(), script.byte())),
@@ -187,7 +187,7 @@ fn tick(script: &Script, host: &TestHost) {
     host.tell_written();
 }
 
-/// A read of the transport: into a message where that is possible, else into a buffer.
+/// A read by the transport: into a message if that is possible, otherwise into a buffer.
 fn feed(script: &Script, host: &TestHost, most: usize) {
     let room = host.with(|session| session.room_to_read()).min(most);
     let bytes = script.model(|model| model.next_bytes(host, most));
@@ -212,7 +212,7 @@ fn lose(script: &Script, host: &TestHost) {
     }
 }
 
-/// All goes on to its end: nothing may be left behind.
+/// Carries everything to its end, after which nothing may be left.
 fn finish(script: &Script, host: &TestHost) {
     start(script, host);
     loop {

@@ -1,4 +1,4 @@
-//! What is known of the session beside it: what was done with it, what was seen of it.
+//! The model with which a session is compared: what was done with the session, and what was seen of it.
 
 mod checks;
 
@@ -14,37 +14,37 @@ pub struct Model {
     wants: (bool, bool),
     pub peer: Peer,
     head: Option<Vec<u8>>,
-    /// Bytes of the stream that the session was given.
+    /// The number of bytes of the stream that the session was given.
     fed: usize,
-    /// Bytes that were fed within calls of the program, where reading cannot be switched off in time.
+    /// The number of bytes that were fed within calls of the program, where reading cannot be switched off in time.
     pub extra: usize,
     eof: bool,
     lost: bool,
     aborted: bool,
-    /// No automatic pong need be sent any more.
+    /// True once automatic pongs need not be sent any more.
     pub ended: bool,
     paused: bool,
     listener: Option<u32>,
     listeners: u32,
-    /// Messages go to the task.
+    /// True if messages go to the task.
     claimed: bool,
     was_claimed: bool,
     pub discarded: bool,
     has_discarded: bool,
-    /// What the listener heard last, the task took last, and the owner was told last.
+    /// The items that the listener received last, that the task took last, and of which the owner was notified last.
     heard: Option<usize>,
     taken: Option<usize>,
     told: Option<usize>,
-    /// Pings that were answered.
+    /// The pings that were answered.
     answered: BTreeSet<usize>,
     pings_told: usize,
-    /// Messages that were heard, and those of them that the task is to get too.
+    /// The messages that the listener received, and those of them that the task has to get too.
     heard_all: BTreeSet<usize>,
     shared: BTreeSet<usize>,
     taken_all: BTreeSet<usize>,
-    /// Messages that have come and were in the inbox when last looked, or not looked for yet.
+    /// The messages that were received and were in the inbox at the last check, or were not checked yet.
     open: VecDeque<usize>,
-    /// Items of the stream of which the messages are in `open`, or were.
+    /// The number of items of the stream whose messages are in `open`, or were.
     opened: usize,
     delivering: bool,
     event_in_tick: bool,
@@ -52,11 +52,11 @@ pub struct Model {
     end_told: bool,
     lost_told: bool,
     listens_since_lost: bool,
-    /// Messages that had come at the end: no more may.
+    /// The number of messages that were received by the end, after which no more may be.
     received_at_end: Option<u64>,
     callbacks: VecDeque<u32>,
     next_callback: u32,
-    /// Up to where the wire was looked at, and the ends of pongs in it.
+    /// The position up to which the wire was checked, and the ends of the pongs in it.
     looked: usize,
     pongs: VecDeque<u64>,
     events: usize,
@@ -162,7 +162,7 @@ impl Model {
         }
     }
 
-    /// What the transport may read now.
+    /// Returns the bytes that the transport may read now.
     pub fn next_bytes(&self, host: &TestHost, most: usize) -> Vec<u8> {
         if self.eof || self.lost || self.aborted || !host.is_reading.get() {
             return Vec::new();
@@ -184,7 +184,7 @@ impl Model {
         self.callbacks.push_back(callback);
     }
 
-    /// Changes whenever anything does.
+    /// Returns a value that changes whenever anything does.
     pub fn progress(&self, host: &TestHost) -> (usize, u64, usize, usize, bool) {
         let waiting = host.waiting_messages();
         (self.fed, host.received(), self.events, waiting, host.is_reading.get())

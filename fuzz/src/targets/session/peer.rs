@@ -1,4 +1,4 @@
-//! The stream that the peer sends: numbered frames, so that each is known again.
+//! The stream that the peer sends: its frames are numbered, so that each can be recognised.
 
 use _core::protocol::Role;
 use _core::protocol::deflate::{Codec, DeflateParams};
@@ -7,7 +7,7 @@ use _core::protocol::sender::{SendOptions, Sender};
 
 use super::host::frame;
 
-/// What a part of the stream is to be delivered as.
+/// The event as which a part of the stream has to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     Message {
@@ -16,25 +16,25 @@ pub enum Item {
     },
     Ping,
     Pong,
-    /// A close frame or a fault: what is behind it is never delivered.
+    /// A close frame or a fault: nothing after it is ever delivered.
     Last,
 }
 
 /// The stream so far.
 pub struct Peer {
     pub stream: Vec<u8>,
-    /// What it is made of, in the order in which it is complete, each with the place where it ends.
+    /// Its items, in the order in which they are complete, each with the position at which it ends.
     pub items: Vec<(Item, usize)>,
-    /// Messages before each item.
+    /// The number of messages before each item.
     before: Vec<u64>,
     messages: u64,
     /// Our half of the compression, if that was agreed.
     deflate: Option<(Sender, Codec)>,
-    /// We validate text.
+    /// True if the session validates text.
     validates: bool,
 }
 
-/// Bytes of a stream beyond which all that is added is short.
+/// The length in bytes beyond which only short items are added to the stream.
 const LONG_STREAM: usize = 400_000;
 
 impl Peer {
@@ -51,13 +51,13 @@ impl Peer {
         }
     }
 
-    /// The number of an item, by its data.
+    /// Returns the number of an item, which its data begins with.
     pub fn number(data: &[u8]) -> usize {
         let digits = std::str::from_utf8(&data[..6]).expect("six digits");
         digits.parse().expect("six digits")
     }
 
-    /// The data of the next item.
+    /// Makes the data of the next item.
     fn data(&self, size: u8) -> Vec<u8> {
         let size = [0, 3, 120, 130, 3000, 20_000, 70_000, 300_000][usize::from(size % 8)];
         let size = if self.stream.len() > LONG_STREAM { size % 1000 } else { size };
@@ -66,7 +66,7 @@ impl Peer {
         data
     }
 
-    /// Messages among the first `end` items.
+    /// Returns the number of messages among the first `end` items.
     pub fn messages_before(&self, end: usize) -> u64 {
         self.before.get(end).copied().unwrap_or(self.messages)
     }
@@ -88,7 +88,7 @@ impl Peer {
         self.end(item);
     }
 
-    /// In two fragments, with a ping between them.
+    /// Adds a message in fragments, with pings between them.
     fn fragments(&mut self, size: u8) {
         let ping = self.data(0);
         self.stream.extend([frame(2, b""), frame(0x89, &ping)].concat());
@@ -109,7 +109,7 @@ impl Peer {
         self.end(Item::Message { binary: false, data });
     }
 
-    /// Adds a frame, or a few.
+    /// Adds one frame or several.
     pub fn send(&mut self, what: u8, size: u8) {
         match what % 32 {
             0..=5 => self.message(1, self.data(size)),
@@ -132,7 +132,7 @@ impl Peer {
                 self.end(Item::Last);
             }
             30 if size > 100 && self.validates => {
-                // Text that is none, in a frame that may be received directly.
+                // Invalid text, in a frame that may be read directly.
                 self.stream.extend(frame(0x81, &[0xff; 3000]));
                 self.end(Item::Last);
             }

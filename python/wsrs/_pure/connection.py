@@ -122,7 +122,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._generate_mask = generate_mask
         self._refuse_above_mark = refuse_above_mark
         self._refusing = False
-        """The beginning of a message was refused, and so will be its further fragments."""
+        """True if the beginning of a message was refused, as its further fragments will be."""
         self._buffer = _shared_buffer()
 
     # What asyncio calls -------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if not self._end.is_lost:
             queue = self._compress_queue
             tell_senders = self._outbox.lose([] if queue is None else queue.lose())
-            tell_senders()  # before the owner: the loss is told last of all
+            tell_senders()  # before the owner, which is notified of the loss last of all
             self._lose(exc)
 
     def pause_writing(self) -> None:
@@ -211,7 +211,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         return self._enqueue(Frame(first, payload, key, deflater, fin, callback, False))
 
     def send_shared(self, message: SharedMessage, skip_slow: bool) -> int:
-        """Queue a message that others get too: SENT, or why not."""
+        """Queue a message that other connections get too. Returns SENT, or why it was not queued."""
         outbox, sender = self._outbox, self._sender
         if skip_slow and outbox.is_full():
             self.counters.skip()
@@ -222,7 +222,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             self.counters.skip()
             return BUSY
         if not self._is_server or outbox.is_behind:
-            # Slow peers were left out above, if they were to be.
+            # If slow peers are to be skipped, that was checked above.
             self._send_anyway(message.payload, message.binary, message.compress)
             return SENT
         deflater = sender.shares(message.payload) if message.compress else None
@@ -322,8 +322,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self.abort()
 
     def _refuses(self, fin: bool) -> bool:
-        """Whether to refuse a message or fragment: more than the mark is queued, even after what can be
-        written has been. A message that was begun is finished; one that was refused is refused to its end."""
+        """Whether to refuse a message or fragment: more than the mark is queued, even after all that can be
+        written is written. A message that was begun is completed; a refused one is refused to its end."""
         outbox = self._outbox
         if self._sender.in_message or not outbox.is_open:
             return False
@@ -361,7 +361,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
         elif self._end.owes_loss:
-            self._receiver.clear()  # given up: what the inbox had no room for, before the loss
+            self._receiver.clear()  # drops the messages for which the inbox had no room
             self._loop.call_soon(self._deliver)
 
     @property

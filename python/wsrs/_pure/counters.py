@@ -1,4 +1,4 @@
-"""What a connection has sent and received: plain fields, added to where the message is at hand anyway."""
+"""Counts of what a connection has sent and received: plain fields, updated where the message is at hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Counters", "counts"]
 
 _PINGS = 16
-"""Pings whose pong may still come; of more, the oldest are forgotten."""
+"""The number of pings that are remembered until their pong comes. Of more, the oldest are forgotten."""
 
 
 class Counters:
@@ -38,12 +38,12 @@ class Counters:
         self._messages_sent = self._bytes_sent = 0
         self._messages_received = self._bytes_received = 0
         self.wire_received = 0
-        """Bytes that came on the wire. It is added to in place, because each read does so."""
+        """Bytes that were received on the wire. It is public because each read adds to it directly."""
         self._skipped = 0
         self.refused = 0
         """Messages that were not queued, because more than the mark was."""
         self._pings: deque[tuple[bytes, float]] | None = None
-        """The pings that are under way, oldest first. There once a ping was sent."""
+        """The pings that are under way, oldest first. Present once a ping was sent."""
         self._round_trip: float | None = None
 
     def send(self, size: int, last: bool) -> None:
@@ -52,7 +52,7 @@ class Counters:
         self._bytes_sent += size
 
     def receive(self, size: int) -> None:
-        """A message came."""
+        """A message was received."""
         self._messages_received += 1
         self._bytes_received += size
 
@@ -61,7 +61,7 @@ class Counters:
         self.refused += 1
 
     def skip(self) -> None:
-        """A broadcast left the connection out."""
+        """A broadcast skipped the connection."""
         self._skipped += 1
 
     def send_ping(self, data: bytes) -> None:
@@ -71,7 +71,7 @@ class Counters:
         self._pings.append((data, time.perf_counter()))
 
     def receive_pong(self, data: bytes) -> None:
-        """A pong came. It answers the oldest ping with its data, and those before that go unanswered: "an
+        """Count a pong. It answers the oldest ping with its data, and earlier ones stay unanswered: "an
         endpoint … MAY elect to send a Pong frame for only the most recently processed Ping frame"
         (RFC 6455 section 5.5.3).
         """
@@ -88,7 +88,7 @@ class Counters:
         return self._round_trip
 
     def totals(self, written: int) -> tuple[int, int, int, int, int, int, int, int]:
-        """The first eight of `wsrs._backend.contract.Counts`, where `written` bytes went out on the wire."""
+        """The first eight of `wsrs._backend.contract.Counts`; `written` bytes were written to the wire."""
         return (
             self._messages_sent,
             self._bytes_sent,
@@ -102,7 +102,7 @@ class Counters:
 
 
 def counts(connections: Sequence[Connection]) -> Counts:
-    """The sums of what connections have counted; see `wsrs._backend.contract.Counts`."""
+    """Return the sums of the counters of connections; see `wsrs._backend.contract.Counts`."""
     whole = [0] * 8
     seconds, answered = 0.0, 0
     for connection in connections:

@@ -1,4 +1,4 @@
-"""HTTP heads, read strictly: what two parsers could read differently is refused.
+"""HTTP heads, read strictly: a head that two parsers could read differently is refused.
 
 Every function is linear in the length of its input.
 """

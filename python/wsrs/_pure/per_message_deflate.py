@@ -83,7 +83,7 @@ class PerMessageDeflate:
         return _header_value(params)
 
     def accept(self, configurations: Sequence[Mapping[str, Sequence[str | bool]]]) -> str:
-        """Server: choose among the offers; client: check the server's answer. ValueError if it cannot."""
+        """Choose among the offers (server) or check the answer (client). Raises ValueError if none fits."""
         if not self.is_server and len(configurations) != 1:
             raise ValueError("None of the extension offers can be accepted")
         offers = [
@@ -137,7 +137,7 @@ class PerMessageDeflate:
         return answer
 
     def contexts(self) -> tuple[Inflater, Deflater]:
-        """What one connection receives and sends with. RuntimeError before `accept`."""
+        """Return what one connection receives and sends with. Raises RuntimeError before `accept`."""
         params = self._params
         if params is None:
             raise RuntimeError("permessage-deflate was not negotiated yet")
@@ -153,7 +153,7 @@ def _unexpected(name: str) -> ValueError:
 
 
 def _value(name: str, values: Sequence[str | bool], is_server: bool) -> int | bool:
-    """The value of a parameter, checked: what is malformed makes all offers unacceptable, as in ws."""
+    """Return the value of a parameter. A malformed one makes all offers unacceptable, as in ws."""
     value = values[0]
     if name not in (*_FLAGS, _SERVER_BITS, _CLIENT_BITS):
         raise ValueError(f'Unknown parameter "{name}"')

@@ -4,7 +4,8 @@
 
 A server gets a message of 100 MiB, and then sends one back, while a task of the same loop asks for a turn
 every millisecond. The program prints how late these turns came (median, 99th percentile, maximum), and how
-long zlib alone takes to inflate or compress the message at once: so long would the loop be held otherwise.
+long zlib alone takes to inflate or compress the message at once: without threads, the loop would be held up
+for that long.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def documents(size: int) -> bytes:
 
 
 class Turns:
-    """A task that asks for a turn every millisecond, and records how late it came."""
+    """A task that asks for a turn every millisecond, and records how late each turn came."""
 
     def __init__(self) -> None:
         self.pauses: list[float] = []
@@ -115,7 +116,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=100, help="MiB")
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
     given = parser.parse_args()
-    # The peer runs in this process: it must not hold the GIL for longer than the pauses to be found.
+    # The peer runs in this process: it must not hold the GIL for longer than the pauses that are measured.
     sys.setswitchinterval(0.0005)
     print(f"wsrs {wsrs.backend}, {given.loop}, {given.size} MiB, {os.cpu_count()} cores")
     if given.loop == "uvloop":

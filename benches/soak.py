@@ -115,7 +115,7 @@ async def serve(pipe: Connection, loop_debug: bool) -> None:
 
 async def at_rest(server: wsrs.WebSocketServer) -> tuple[Held, int]:
     """What the server holds once the last connection has ended, and how many connections there were."""
-    while server.stats().open:  # noqa: ASYNC110 -- what ends the last one is a peer, and deadlines
+    while server.stats().open:  # noqa: ASYNC110 -- a peer or a deadline ends the last one
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.2)
     return held(), server.stats().total
@@ -293,7 +293,7 @@ def report(
     closes: dict[int, int],
     errors: dict[str, int],
 ) -> dict[str, Any]:
-    """Print the findings, and return those that must not be."""
+    """Return the findings; those that must not be are its `faults`."""
     half = taken.memory[-1][0] / 2
     growth = slope([point for point in taken.memory if point[0] > half])
     files_growth = slope([point for point in taken.descriptors if point[0] > half])

@@ -6,8 +6,8 @@ other paths, stay the application's; so several servers share it by path. In a r
 upgrade(server, request)` does the same by hand, with a server that has `no_server`.
 
 Rules kept here: we rely only on what aiohttp documents or its own WebSockets use; the handler of a request
-runs as long as its WebSocket is open, as with aiohttp's own; aiohttp's protocol hears of the end, because it
-has to forget the connection.
+runs as long as its WebSocket is open, as with aiohttp's own; aiohttp's protocol is notified of the end,
+because it has to forget the connection.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class _Rest:
             self.ended.set_result(None)
 
     def take(self) -> bytes:
-        """Return the bytes that have come so far; later ones are dropped."""
+        """Return the bytes that have arrived so far; later ones are dropped."""
         data, self._data = self._data, None
         return data or b""
 
@@ -84,7 +84,7 @@ class _Rest:
 def attach(server: WebSocketServer, upgrades: UpgradeHandler, app: web.Application) -> None:
     """Let `server` have the WebSocket requests of `app` that it wants, and shut it down with `app`.
 
-    RuntimeError if the application has started.
+    Raises RuntimeError if the application has started.
     """
 
     @web.middleware

@@ -45,7 +45,7 @@ class Clients(set[WebSocket]):
 
 
 class WebSocketServer(EventEmitter):
-    """A WebSocket server. One and only one of `port`, `server`, `no_server`, `sock`, `unix` says where.
+    """A WebSocket server. Exactly one of `port`, `server`, `no_server`, `sock` and `unix` says where.
 
     Events: `'listening'`, `'connection'` (websocket, request), `'headers'` (list of header lines,
     request), `'error'` (exception), `'wsClientError'` (exception, transport, request), `'close'`.
@@ -55,7 +55,7 @@ class WebSocketServer(EventEmitter):
     listening); each with `backlog` (511), `ssl`, `max_header_bytes` (16 KiB), `max_headers` (128) and
     `response_timeout` (10 s, see `HttpServer`).
     `server`: an `HttpServer`, or an `aiohttp.web.Application` (see `wsrs.aiohttp`), which its owner starts
-    and closes. `no_server`: the program gives requests to `handle_upgrade`.
+    and closes. `no_server`: the program passes requests to `handle_upgrade`.
 
     `handshake_timeout`: 10 s for the head of a request, and 10 s for a verdict of `verify_client` that is
     not given at once; 0: no bound. `path`, `handle_protocols`, `verify_client`, `client_tracking`,
@@ -95,7 +95,7 @@ class WebSocketServer(EventEmitter):
     """All options, by their PEP 8 names."""
 
     if not TYPE_CHECKING:  # pragma: no branch: always so where it runs
-        # A method of ws that is replaced on one server (`wss.shouldHandle = …`) is so in both spellings.
+        # A method of ws that is replaced on one server (`wss.shouldHandle = …`) is so under both names.
         # Type checkers do not see this, because it would allow any attribute.
 
         def __setattr__(self, name: str, value: object) -> None:
@@ -201,7 +201,7 @@ class WebSocketServer(EventEmitter):
     def address(self) -> dict[str, Any] | str | None:
         """`{"address", "family", "port"}`, the path of a Unix socket, or None while there is none.
 
-        RuntimeError with `no_server`. With an aiohttp application it is None: the runner knows the address.
+        Raises RuntimeError with `no_server`. With an aiohttp application it is None: the runner knows it.
         """
         if self.options["no_server"]:
             raise RuntimeError('The server is operating in "no_server" mode')
@@ -209,7 +209,7 @@ class WebSocketServer(EventEmitter):
 
     @property
     def clients(self) -> Clients:
-        """The connected clients; `broadcast` sends to all. AttributeError with `client_tracking=False`."""
+        """The connected clients; `broadcast` sends to all. Raises AttributeError if they are not tracked."""
         if self._clients is None:
             raise AttributeError("there are no clients: client_tracking is off")
         return self._clients
@@ -234,8 +234,8 @@ class WebSocketServer(EventEmitter):
 
         The message is framed once. It is compressed once for all clients that agreed on the same
         parameters, without reference to earlier messages: so messages shorter than the `threshold` of
-        permessage-deflate, and those that become no shorter, go uncompressed. The next message that a
-        client alone is sent costs it a new compressor.
+        permessage-deflate, and those that become no shorter, go uncompressed. The next message to one of
+        these clients alone takes a new compressor.
 
         Raises TypeError or ValueError, with nothing sent, for wrong arguments and for data that cannot be
         sent; RuntimeError without `clients` if `client_tracking` is off.
@@ -275,12 +275,12 @@ class WebSocketServer(EventEmitter):
 
         `request` has `method`, `url` and `headers` (a mapping or a multi-mapping with `raw` pairs);
         `transport` is any asyncio transport, whose protocol is replaced, or the writer of asyncio's streams
-        (give the writer if there is one: it would end the connection when it is collected); `head` are the
-        bytes that were read after the request. The former protocol gets nothing more of the connection.
+        (pass the writer if there is one: when it is collected, it ends the connection); `head` are the bytes
+        that were read after the request. The former protocol gets nothing more of the connection.
 
         A request that is refused is answered, and the transport is closed. Raises RuntimeError if the
-        transport is a WebSocket's already, TypeError if it is no transport. `callback` may be a coroutine
-        function: it runs as a listener of `'connection'` does.
+        transport already belongs to a WebSocket, and TypeError if it is not a transport. `callback` may be a
+        coroutine function: it runs as a listener of `'connection'` does.
         """
         self._upgrades.handle(request, transport, head, callback)
 
@@ -296,7 +296,7 @@ class WebSocketServer(EventEmitter):
     ) -> None:
         """Make the WebSocket of a request that is accepted (ws's `completeUpgrade`).
 
-        RuntimeError if the transport is a WebSocket's already.
+        Raises RuntimeError if the transport already belongs to a WebSocket.
         """
         self._upgrades.complete(extension, key, protocols, request, transport, head, callback)
 
@@ -382,14 +382,14 @@ class WebSocketServer(EventEmitter):
             raise
 
     async def __aenter__(self) -> Self:
-        """Wait until the server listens. RuntimeError if it was closed, for a server serves once."""
+        """Wait until the server listens. Raises RuntimeError if it was closed, as a server serves once."""
         if self._state != _RUNNING:
             raise RuntimeError("the server was closed: a WebSocketServer serves once, make another")
         await self.wait_listening()
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        """As `shutdown()`."""
+        """Shut the server down, as `shutdown()` does."""
         await self.shutdown()
 
     # ws's names -------------------------------------------------------------------------------

@@ -457,7 +457,7 @@ class WebSocket(Lifecycle):
     readyState = ready_state
 
 
-# The Rust core replaces it by a native method: a Python frame takes longer than the framing.
+# The Rust core replaces it by a native method, because a Python frame takes longer than the framing.
 WebSocket.send = core.send_method(WebSocket, WebSocket.send)  # type: ignore[method-assign]
 
 _WebSocket = WebSocket

@@ -79,7 +79,7 @@ fn room<'a>(head: &[u8], limits: &Limits) -> Vec<httparse::Header<'a>> {
 /// Parses a whole request head.
 ///
 /// # Errors
-/// 400 if it is no HTTP/1.x head, 431 if it has more than `limits.max_headers` fields.
+/// 400 if it is not an HTTP/1.x head, 431 if it has more than `limits.max_headers` fields.
 pub fn parse_request(head: &[u8], limits: &Limits) -> Result<RequestHead, HeadError> {
     refuse_bare_line_ends(head)?;
     let mut fields = room(head, limits);
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(head.headers.len(), 1);
     }
 
-    /// 1 MiB comes byte by byte: a search from the start each time would read 512 GiB.
+    /// 1 MiB arrives byte by byte: a search from the start each time would read 512 GiB.
     #[test]
     fn a_head_that_comes_byte_by_byte_is_searched_once() {
         let head = vec![b'\r'; 1 << 20];

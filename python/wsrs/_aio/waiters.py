@@ -8,8 +8,8 @@ from collections.abc import Callable
 __all__ = ["Waiters", "once_tasks_wait", "running_loop"]
 
 _TICKS = 3
-"""Ticks until a task that was just made waits for what it will wait for, even within a task of its own:
-before Python 3.12, `asyncio.wait_for` makes one."""
+"""Ticks within which a task that was just made begins its wait, even if the wait is in a task of its own, as
+`asyncio.wait_for` makes one before Python 3.12."""
 
 
 def running_loop(what: str) -> asyncio.AbstractEventLoop:
@@ -26,7 +26,7 @@ def once_tasks_wait(
 ) -> None:
     """Call `function` in some ticks, when tasks that were made just now have begun to wait.
 
-    An error is told in this way if nobody listens: the exception of a task that waits may still tell it.
+    An error that no listener gets is reported in this way: a waiting task may still get it as an exception.
     """
     if ticks:
         loop.call_soon(lambda: once_tasks_wait(loop, function, *args, ticks=ticks - 1))
@@ -63,7 +63,7 @@ class Waiters:
                 future.set_result(None)
 
     def fail(self, error: BaseException) -> bool:
-        """The event will not happen: the tasks raise `error`. Returns whether there were any, ever."""
+        """The event will not happen: the tasks raise `error`. Returns whether any task ever got a failure."""
         futures, self._futures = self._futures, []
         for future in futures:
             if not future.done():

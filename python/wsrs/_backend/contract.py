@@ -37,7 +37,7 @@ Extensions = list[tuple[str, dict[str, list[str | bool]]]]
 
 ParsedUrl = tuple[str, str, str, str, int, str]
 """A parsed URL: the whole, normalised; user name and password, percent-encoded; the host, in ASCII, an IPv6
-address in brackets; the port, also where the scheme implies it; the request target."""
+address in brackets; the port, even if the scheme implies it; the request target."""
 
 MessageListener = Callable[[Any, bool], object]
 Counts = tuple[int, int, int, int, int, int, int, int, float, int]
@@ -56,28 +56,28 @@ class ConnectionOwner(Protocol):
     """The methods that a `Connection` calls; the API's `WebSocket` has them."""
 
     def _on_ping(self, data: bytes) -> None:
-        """A ping came (called only while `Connection.wants_ping`); its pong is already queued."""
+        """A ping was received (called only while `Connection.wants_ping`); its pong is already queued."""
 
     def _on_pong(self, data: bytes) -> None:
-        """A pong came (called only while `Connection.wants_pong`)."""
+        """A pong was received (called only while `Connection.wants_pong`)."""
 
     def _on_close_frame(self, code: int, reason: bytes) -> None:
-        """The peer's close frame came: 1005 if it had no code. Nothing is read as frames after it."""
+        """The peer's close frame was received; `code` is 1005 if it has none. No frame is read after it."""
 
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
-        """The peer broke the protocol or a limit. Nothing is read as frames after it."""
+        """The peer broke the protocol or a limit. No frame is read after that."""
 
     def _on_stalled(self) -> None:
         """Reading stops: the inbox is full, and no task has asked for messages."""
 
     def _on_end(self) -> None:
-        """The peer sent its FIN."""
+        """The peer's FIN was received."""
 
     def _on_lost(self, error: BaseException | None) -> None:
         """The transport is gone: exactly once, last of all."""
 
     def _on_refused(self) -> None:
-        """A message was not queued (only with `refuse_above_mark`). Its sender hears of it a tick later."""
+        """A message was refused (only with `refuse_above_mark`). Its sender gets the error a tick later."""
 
     def _on_listener_error(self, error: BaseException) -> None:
         """The message listener raised `error`; the next message is delivered all the same."""
@@ -100,7 +100,7 @@ class PerMessageDeflate(Protocol):
     def accept(self, configurations: Sequence[Mapping[str, list[str | bool]]]) -> str:
         """Server: choose among the offers; client: check the server's answer.
 
-        Returns the header value of the answer. Raises ValueError with ws's message where it cannot.
+        Returns the header value of the answer. Raises ValueError with ws's message if that is impossible.
         """
 
     @property
@@ -127,16 +127,16 @@ class Connection(Protocol):
     wants_ping: bool
     wants_pong: bool
     discard: bool
-    """What happens to messages that no one takes, beyond 16 of them or 64 KiB: True drops them all, as ws
-    does without a listener; False (the default) stops the reading."""
+    """What happens once 16 untaken messages or 64 KiB of them wait: True drops them all, as ws does without a
+    listener; False (the default) stops the reading."""
     binary_type: str
     """"nodebuffer" (bytes), "arraybuffer" (bytearray), "fragments" (list[bytes]); may change at any time."""
 
     def attach(self, transport: asyncio.Transport) -> None:
-        """Become the transport's protocol. Bytes that come before `start` are kept."""
+        """Become the transport's protocol. Bytes that arrive before `start` are kept."""
 
     def start(self, head: bytes) -> None:
-        """Begin to deliver: `head` (what came with the handshake), then what the transport brings."""
+        """Begin to deliver: `head` (what came with the handshake), then what the transport receives."""
 
     def pause(self) -> None:
         """Deliver nothing until `resume`, and read nothing but `read_ahead` bytes."""
@@ -147,10 +147,10 @@ class Connection(Protocol):
     def is_paused(self) -> bool: ...
 
     def take_activity(self) -> bool:
-        """Whether bytes came since the last call, or none could because the reading was off."""
+        """Whether, since the last call, bytes were received, or none could be because reading was off."""
 
     def recv(self) -> Awaitable[Any]:
-        """The next message: a str for text, for binary as `binary_type` says. Raises what `finish` got."""
+        """The next message: a str, or binary as `binary_type` says. At the end, raises that of `finish`."""
 
     def next(self) -> Awaitable[Any]:
         """Like `recv`, but raises StopAsyncIteration after an orderly end."""
@@ -179,17 +179,17 @@ class Connection(Protocol):
     def ping(
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
     ) -> Awaitable[None]:
-        """Queue a ping; ValueError if its data is longer than 125 bytes."""
+        """Queue a ping. Raises ValueError if its data is longer than 125 bytes."""
 
     def pong(
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
     ) -> Awaitable[None]:
-        """Queue a pong; ValueError if its data is longer than 125 bytes."""
+        """Queue a pong. Raises ValueError if its data is longer than 125 bytes."""
 
     def send_close(
         self, code: int | None, reason: bytes, mask: bool | None = None, callback: SendCallback | None = None
     ) -> None:
-        """Queue a close frame. Code and reason are checked: ValueError."""
+        """Queue a close frame. Raises ValueError for a code or reason that cannot be sent."""
 
     @property
     def buffered_amount(self) -> int:
@@ -308,8 +308,8 @@ class Backend(Protocol):
     def parse_url(self, text: str, base: str | None = None) -> ParsedUrl:
         """Parse a `ws:`, `wss:`, `http:` or `https:` URL as browsers do (the URL standard).
 
-        `base` is the URL that a relative one is relative to. Raises ValueError with the reason, RuntimeError
-        for a host that needs a package which is not there.
+        `base` is the URL that a relative one is relative to. Raises ValueError with the reason, and
+        RuntimeError for a host that needs a package that is not installed.
         """
 
     def is_token(self, value: str) -> bool:

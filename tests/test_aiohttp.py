@@ -107,7 +107,7 @@ class TestServerOption:
                 assert await within(ws.recv()) == message
         assert (await refusal(port, upgrade_request("/c")))[0] == "HTTP/1.1 404 Not Found"
 
-    async def test_an_upgrade_that_expects_to_be_continued_is_so_once(self, run: Run) -> None:
+    async def test_an_upgrade_that_expects_100_continue_gets_it_once(self, run: Run) -> None:
         app = web.Application()
         wsrs.WebSocketServer(server=app).on("connection", greet)
         peer = await peer_of(await run(app))
@@ -201,7 +201,7 @@ class TestServerOption:
         server.on("ws_client_error", refused)
         assert (await refusal(await run(app), upgrade_request(method="PUT")))[0] == "HTTP/1.1 418 Teapot"
 
-    async def test_frames_that_come_with_the_request(self, run: Run) -> None:
+    async def test_frames_that_arrive_with_the_request_are_delivered(self, run: Run) -> None:
         app = web.Application()
         wsrs.WebSocketServer(server=app).on("connection", greet)
         peer = await peer_of(await run(app))

@@ -90,14 +90,16 @@ class TestCopies:
         assert vars(twin) == vars(error)
 
     @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-    def test_it_keeps_why_a_silent_peer_was_left(self, copied: Callable[[Any], Any]) -> None:
+    def test_a_copy_keeps_the_timeout_of_a_silent_peer_as_its_cause(
+        self, copied: Callable[[Any], Any]
+    ) -> None:
         error = ConnectionClosed(1006)
         error.__cause__ = TimeoutError("the peer did not answer")
         twin = copied(error)
         assert isinstance(twin.__cause__, TimeoutError)
         assert str(twin.__cause__) == "the peer did not answer"
 
-    def test_a_cause_of_another_kind_does_not_prevent_it(self) -> None:
+    def test_a_cause_that_cannot_be_pickled_does_not_prevent_a_copy(self) -> None:
         error = ConnectionClosed(1006)
         error.__cause__ = RuntimeError(lambda: None)
         assert pickle.loads(pickle.dumps(error)).__cause__ is None
@@ -132,7 +134,7 @@ class TestCopies:
                     await within(response.read())
         await peer.close()
 
-    async def test_an_answer_whose_body_is_still_to_come(self) -> None:
+    async def test_a_copy_of_an_answer_whose_body_is_still_to_come_ends_with_an_error(self) -> None:
         headers = Headers([("Content-Length", "4")])
         body = Body(asyncio.get_running_loop(), 200, headers)
         body.feed(b"ab")

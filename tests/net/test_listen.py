@@ -39,7 +39,7 @@ def _server_context() -> ssl.SSLContext:
 
 
 def _without_ipv6(monkeypatch: pytest.MonkeyPatch, *, at: str) -> None:
-    """The system says that it knows IPv6, but sockets cannot be made, or not be bound."""
+    """Make the system say that it knows IPv6, but fail to make, or to bind, its sockets."""
 
     class Socket(socket.socket):
         def __init__(self, family: int = -1, *args: Any, **keywords: Any) -> None:
@@ -100,7 +100,7 @@ class TestTcp:
             sock.close()
 
     @pytest.mark.parametrize("missing", ["2001:db8::1", "192.0.2.1"])
-    async def test_of_several_addresses_those_that_the_machine_lacks_are_passed_over(
+    async def test_addresses_that_the_machine_lacks_are_passed_over(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports, missing: str
     ) -> None:
         """As for "localhost" in a container without IPv6, whose /etc/hosts has ::1 all the same."""
@@ -121,7 +121,9 @@ class TestTcp:
             address: Any = server.address()
             assert address["address"] == "127.0.0.1"
 
-    async def test_none_of_several_addresses(self, monkeypatch: pytest.MonkeyPatch, reports: Reports) -> None:
+    async def test_the_error_names_all_addresses_if_none_can_be_listened_on(
+        self, monkeypatch: pytest.MonkeyPatch, reports: Reports
+    ) -> None:
         _resolves_to(monkeypatch, "2001:db8::1", "192.0.2.1")
         server = wsrs.WebSocketServer(port=0, host="several.example")
         (error,) = await within(listen(server, "error"))
@@ -143,7 +145,7 @@ class TestTcp:
     if socket.has_dualstack_ipv6():
 
         @pytest.mark.parametrize("host", [None, "::", "0:0:0:0:0:0:0:0"])
-        async def test_the_address_of_all_is_of_both_families(
+        async def test_the_unspecified_address_listens_on_both_families(
             self, reports: Reports, host: str | None
         ) -> None:
             async with wsrs.WebSocketServer(port=0, host=host) as server:
@@ -153,7 +155,7 @@ class TestTcp:
                     async with wsrs.WebSocket(url) as ws:
                         assert ws.ready_state == wsrs.OPEN
 
-        async def test_one_address_of_all_beside_the_other(
+        async def test_a_name_may_have_both_unspecified_addresses(
             self, monkeypatch: pytest.MonkeyPatch, reports: Reports
         ) -> None:
             _resolves_to(monkeypatch, "0.0.0.0", "::")
@@ -164,7 +166,7 @@ class TestTcp:
                         assert ws.ready_state == wsrs.OPEN
 
     @pytest.mark.parametrize("at", ["socket", "bind"])
-    async def test_every_address_of_a_system_that_has_ipv6_without_an_address(
+    async def test_a_system_with_ipv6_but_no_such_address_listens_on_ipv4(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports, at: str
     ) -> None:
         _without_ipv6(monkeypatch, at=at)
@@ -175,7 +177,7 @@ class TestTcp:
         (error,) = await within(listen(server, "error"))
         assert "cannot listen on :: port 0" in error.strerror
 
-    async def test_every_address_where_the_port_is_taken(self, reports: Reports) -> None:
+    async def test_a_port_that_is_taken_on_every_address_is_an_error(self, reports: Reports) -> None:
         async with wsrs.WebSocketServer(port=0) as server:
             address: Any = server.address()
             other = wsrs.WebSocketServer(port=address["port"])
@@ -225,7 +227,7 @@ if sys.platform == "linux":
         @pytest.mark.parametrize("backlog", [0, 3, None])
         @pytest.mark.parametrize("secure", [False, True])
         @pytest.mark.parametrize("kind", ["tcp", "unix", "handed over", "listening"])
-        async def test_it_is_that_of_the_option_on_every_kind_of_socket(
+        async def test_the_backlog_is_that_of_the_option_on_every_kind_of_socket(
             self, serve: Serve, transports: str, tmp_path: Path, kind: str, secure: bool, backlog: int | None
         ) -> None:
             place: Any = {"unix": tmp_path / "socket"} if kind == "unix" else {}
@@ -238,7 +240,7 @@ if sys.platform == "linux":
             (listening,) = server._http._serving.sockets
             # Linux completes one more than the backlog.
             assert _completed(listening, 10) == min(10, 511 if backlog is None else backlog + 1)
-            if kind != "unix":  # where the loop does not wait for a place in a backlog that is full
+            if kind != "unix":  # with which the loop does not wait for a place in a full backlog
                 url = server.url.replace("ws:", "wss:") if secure else server.url
                 async with wsrs.WebSocket(url, reject_unauthorized=False if secure else None) as ws:
                     assert ws.ready_state == wsrs.OPEN

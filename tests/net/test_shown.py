@@ -22,7 +22,7 @@ SHOWN = {
     f"ws://{SECRET}@h?": "ws://h/?",
     f"WSS://h/a?token={SECRET}#access={SECRET}": "wss://h/a?...#...",
     f"ws+unix:/a@b.sock:/x?{SECRET}": "ws+unix:/a@b.sock:/x?...",
-    # What is no URL has its password up to the last "@", whatever stands in it.
+    # In a text that is not a URL, the password may end at the last "@", whatever it contains.
     f"ws://u:x/{SECRET}@h/": "ws://...@h/",
     f"ws://u:{SECRET}?x@h:x": "ws://...@h:x",
     f"ws://u:?{SECRET}@h:x": "ws://u/?...",  # a valid one, of the host u
@@ -43,7 +43,7 @@ class TestShown:
     """What exceptions, logs and `repr` show of an address."""
 
     @pytest.mark.parametrize(("address", "text"), SHOWN.items(), ids=range(len(SHOWN)))
-    def test_without_what_may_be_secret(self, address: str, text: str) -> None:
+    def test_an_address_is_shown_without_what_may_be_secret(self, address: str, text: str) -> None:
         assert urls.shown(address) == text
 
     @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ class TestShown:
             f"ws+unix:/a\0:/?{SECRET}",
         ],
     )
-    async def test_no_error_of_an_address_shows_it(self, address: str) -> None:
+    async def test_no_error_of_an_address_shows_its_secret(self, address: str) -> None:
         with pytest.raises(ValueError, match=r"URL|protocol") as caught:
             wsrs.WebSocket(address)
         assert SECRET not in _everything(caught.value)
@@ -75,7 +75,7 @@ class TestShown:
         "location",
         ["/x#f", f"//u:{SECRET}@h:x/", f"//u:{SECRET}@other/#f", f"ftp://u:{SECRET}@h", f"/x?{SECRET}#f"],
     )
-    async def test_no_error_of_a_redirect_shows_it(self, base: str, location: str) -> None:
+    async def test_no_error_of_a_redirect_shows_a_secret(self, base: str, location: str) -> None:
         with pytest.raises(ValueError, match=r"URL|protocol") as caught:
             urls.join(urls.parse(base), location)
         assert SECRET not in _everything(caught.value)
@@ -99,7 +99,7 @@ class TestShown:
             {"headers": {"Authorization": {SECRET}}},
         ],
     )
-    async def test_no_error_of_an_option_shows_it(self, options: Any) -> None:
+    async def test_no_error_of_an_option_shows_a_secret(self, options: Any) -> None:
         with pytest.raises((TypeError, ValueError)) as caught:
             wsrs.WebSocket(f"ws://u:{SECRET}@h/a?{SECRET}", **options)
         assert SECRET not in _everything(caught.value)

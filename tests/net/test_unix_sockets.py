@@ -80,7 +80,7 @@ class TestUnixSockets:
         assert path.is_socket()
 
     @pytest.mark.parametrize("secure", [False, True])
-    async def test_the_file_of_a_socket_of_its_own_is_removed(
+    async def test_the_file_of_a_socket_that_the_server_bound_is_removed(
         self, serve: Serve, transports: str, tmp_path: Path, secure: bool
     ) -> None:
         path = tmp_path / "socket"
@@ -119,14 +119,14 @@ class TestUnixSockets:
 class TestUnixMode:
     @pytest.mark.parametrize("mode", [0, 0o600, 0o660, 0o777])
     @pytest.mark.parametrize("spelling", ["unix_mode", "unixMode"])
-    async def test_the_permissions_of_its_file(
+    async def test_unix_mode_sets_the_permissions_of_the_file(
         self, serve: Serve, tmp_path: Path, spelling: str, mode: int
     ) -> None:
         path = tmp_path / "socket"
         await serve(unix=path, **{spelling: mode})
         assert path.stat().st_mode & 0o7777 == mode
 
-    async def test_by_default_they_are_what_the_umask_leaves(self, serve: Serve, tmp_path: Path) -> None:
+    async def test_by_default_the_umask_decides_the_permissions(self, serve: Serve, tmp_path: Path) -> None:
         before = os.umask(0o027)
         try:
             await serve(unix=tmp_path / "socket")
@@ -134,7 +134,7 @@ class TestUnixMode:
             os.umask(before)
         assert (tmp_path / "socket").stat().st_mode & 0o7777 == 0o750
 
-    async def test_they_are_set_before_anybody_can_connect(
+    async def test_permissions_are_set_before_anybody_can_connect(
         self, monkeypatch: pytest.MonkeyPatch, serve: Serve, tmp_path: Path
     ) -> None:
         path, refused = tmp_path / "socket", []
@@ -149,7 +149,7 @@ class TestUnixMode:
         await serve(unix=path, unix_mode=0o600)
         assert refused == [errno.ECONNREFUSED]
 
-    async def test_permissions_that_cannot_be_set(
+    async def test_permissions_that_cannot_be_set_are_an_error(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports, tmp_path: Path
     ) -> None:
         def refused(name: str, mode: int) -> None:
@@ -164,24 +164,26 @@ class TestUnixMode:
         assert not path.exists()
 
     @pytest.mark.parametrize("value", ["600", 6.0, True])
-    async def test_a_mode_of_another_type(self, reports: Reports, tmp_path: Path, value: object) -> None:
+    async def test_a_mode_of_another_type_is_refused(
+        self, reports: Reports, tmp_path: Path, value: object
+    ) -> None:
         with pytest.raises(TypeError, match="unix_mode must be an int"):
             wsrs.WebSocketServer(unix=tmp_path / "socket", unix_mode=value)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("value", [-1, 0o1000, 2**64])
-    async def test_a_mode_that_is_none(self, reports: Reports, tmp_path: Path, value: int) -> None:
+    async def test_a_mode_out_of_range_is_refused(self, reports: Reports, tmp_path: Path, value: int) -> None:
         with pytest.raises(ValueError, match="unixMode must be 0 to 511, not"):
             wsrs.WebSocketServer(unix=tmp_path / "socket", unixMode=value)
 
     @pytest.mark.parametrize(
         "options", [{"port": 0}, {"sock": socket.socket()}, {"no_server": True}, {"server": HttpServer}]
     )
-    async def test_without_a_unix_socket_it_is_refused(self, reports: Reports, options: Any) -> None:
+    async def test_unix_mode_without_a_unix_socket_is_refused(self, reports: Reports, options: Any) -> None:
         options = {name: value() if value is HttpServer else value for name, value in options.items()}
         with pytest.raises(TypeError, match="unix_mode has no meaning"):
             wsrs.WebSocketServer(**options, unix_mode=0o600)
 
-    async def test_listen_refuses_it_without_a_unix_socket(self, reports: Reports) -> None:
+    async def test_listen_refuses_unix_mode_without_a_unix_socket(self, reports: Reports) -> None:
         with pytest.raises(TypeError, match="listen: unix_mode has no meaning without unix"):
             HttpServer().listen(port=0, unix_mode=0o600)
 

@@ -34,7 +34,7 @@ class TestRefused:
             ({"proxy": "http://h/x"}, ValueError, "nothing may follow the host and port of 'h'"),
             ({"proxy": "http://h:99999"}, ValueError, "proxy is an invalid URL"),
             ({"rejectUnauthorized": False}, ValueError, "reject_unauthorized has no meaning for 'ws://localhost:1/'"),
-            ({"timeout": 5}, TypeError, "option 'timeout' of Node is not taken: handshake_timeout bounds"),
+            ({"timeout": 5}, TypeError, "option 'timeout' of Node is not accepted: handshake_timeout"),
             ({"socketPath": "/x"}, TypeError, "option 'socketPath' of Node .*: the address says it"),
             ({"handshakeTimeOut": 5}, TypeError, "unknown option 'handshakeTimeOut'; .* 'handshake_t"),
             ({"perMessageDeflate": {"serverMaxWindowBits": True}}, TypeError, "serverMaxWindowBits must be"),
@@ -89,7 +89,7 @@ class TestRefused:
             wsrs.WebSocket("ws://h", ["a"], protocols=["b"])
 
 
-class TestWhatIsWrongWithOptions:
+class TestWrongTypes:
     @pytest.mark.parametrize(
         ("options", "text"),
         [
@@ -97,7 +97,7 @@ class TestWhatIsWrongWithOptions:
             ({"servername": 1}, "servername must be a str, not int"),
             ({"headers": {1: "x"}}, "the name of a header must be a str, not int"),
             ({"headers": "Cookie: a"}, "headers must be a mapping or pairs, not str"),
-            ({"headers": [("a", "b", "c")]}, "pairs; one of them is no pair, but tuple"),
+            ({"headers": [("a", "b", "c")]}, "pairs; one of them is not a pair but tuple"),
         ],
     )
     async def test_wrong_types_of_client_options_are_named(self, options: Any, text: str) -> None:

@@ -85,7 +85,7 @@ BEYOND_SECTIONS = (
             row(
                 "unixMode",
                 "unix_mode",
-                "TestUnixMode::test_the_permissions_of_its_file",
+                "TestUnixMode::test_unix_mode_sets_the_permissions_of_the_file",
                 "The permissions of the Unix socket's file, as in 0o660. By default they are what the umask leaves.",
             ),
         ),

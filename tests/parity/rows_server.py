@@ -90,7 +90,7 @@ SERVER_SECTIONS = (
                 "host",
                 "host",
                 f"{LISTENING} TestListening::test_the_name_of_a_host_is_resolved "
-                "TestTcp::test_of_several_addresses_those_that_the_machine_lacks_are_passed_over",
+                "TestTcp::test_addresses_that_the_machine_lacks_are_passed_over",
                 "A server listens on every address of a name that the machine has; Node listens on the first one only.",
             ),
             row("noServer", "no_server", f"{NO_SERVER} TestListening::test_no_server"),
@@ -242,8 +242,8 @@ SERVER_SECTIONS = (
                 f"{NO_SERVER} TestConnections::test_the_same_socket_cannot_be_upgraded_twice "
                 "TestHeads::test_a_request_without_one_valid_host_gets_400",
                 """The socket is any `asyncio.Transport`. `head` and `callback` may be left out, and `callback` may be a
-                coroutine function. A request without one valid Host (RFC 9112 3.2) and one of HTTP/1.0 (RFC 9110 7.8)
-                are refused with 400.""",
+                coroutine function. A request without exactly one valid Host (RFC 9112 3.2) and a request of HTTP/1.0
+                (RFC 9110 7.8) are refused with 400.""",
             ),
             row(
                 "shouldHandle",

@@ -34,13 +34,13 @@ class TestRefusals:
     @pytest.mark.parametrize("name", REFUSED)
     async def test_options_of_node_without_a_meaning_are_named(self, ws: Any, name: str) -> None:
         with pytest.raises(
-            TypeError, match=f"create_websocket_stream: option '{name}' of Node is not taken: "
+            TypeError, match=f"create_websocket_stream: option '{name}' of Node is not accepted: "
         ):
             create_websocket_stream(ws, {name: True})
 
     async def test_options_of_node_are_named_in_their_pep_8_spelling_too(self, ws: Any) -> None:
         options: Any = {"auto_destroy": False}
-        with pytest.raises(TypeError, match="option 'auto_destroy' of Node is not taken"):
+        with pytest.raises(TypeError, match="option 'auto_destroy' of Node is not accepted"):
             create_websocket_stream(ws, **options)
 
     async def test_an_unknown_option_of_a_stream_is_named(self, ws: Any) -> None:

@@ -166,7 +166,7 @@ ROWS = (
     ),
     Row(
         "Request smuggling",
-        "An upgrade with `Content-Length` or `Transfer-Encoding` is refused, and a request without one valid Host. "
+        "An upgrade with `Content-Length` or `Transfer-Encoding` and a request without exactly one valid Host are refused. "
         "Bytes after a request are read as frames",
         (
             f"{HANDSHAKES}::test_an_ambiguous_request_is_refused",

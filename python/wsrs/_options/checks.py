@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _LARGEST = 2**63 - 1
-"""What the cores can count: the bound of an int that has no other."""
+"""The largest int that the cores can count, which is the bound of an int that has no other."""
 _LONGEST = sys.float_info.max
 _SHORTEST_HEARTBEAT = 0.001
 """Seconds: the resolution of a loop's clock."""

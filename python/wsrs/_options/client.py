@@ -34,12 +34,12 @@ _OF_THE_CONTEXT = "an ssl.SSLContext has it: give one as ssl"
 _OF_THE_SOCKET = "set it on a socket of your own, given as socket or by create_connection"
 
 REFUSED: Mapping[str, str] = {
-    "auto_select_family": "it always is so; auto_select_family_attempt_timeout says how soon",
+    "auto_select_family": "it is always on; auto_select_family_attempt_timeout sets the delay",
     "hints": "lookup decides which addresses there are",
     "insecure_http_parser": "only what RFC 9112 allows is read",
     "max_header_size": "the head of an answer has at most 16 KiB, as in Node",
     "method": "an opening handshake is a GET",
-    "no_delay": "it always is so",
+    "no_delay": "it is always on",
     "pfx": "only PEM is read: cert and key",
     "signal": "call terminate(), or cancel the task that waits",
     "timeout": "handshake_timeout bounds the handshake, heartbeat finds a silent peer",
@@ -64,7 +64,7 @@ REFUSED: Mapping[str, str] = {
         _OF_THE_CONTEXT,
     ),
 }
-"""Options of Node's `http.request` and `tls.connect` that are not taken, and what to use instead."""
+"""Options of Node's `http.request` and `tls.connect` that are not accepted, and what to use instead."""
 
 _FAMILIES = {0: 0, 4: socket.AF_INET, 6: socket.AF_INET6}
 

@@ -80,7 +80,7 @@ class OptionTable:
     def _unknown(self, spelling: object) -> str:
         instead = self.refused.get(snake_case(str(spelling)))
         if instead is not None:
-            return f"{self.owner}: option {spelling!r} of Node is not taken: {instead}"
+            return f"{self.owner}: option {spelling!r} of Node is not accepted: {instead}"
         import difflib  # Only a mistake needs it, and `import wsrs` stays fast.
 
         message = f"{self.owner}: unknown option {spelling!r}"

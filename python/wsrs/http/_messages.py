@@ -276,7 +276,7 @@ def fields(headers: HeadersLike) -> list[tuple[str, str]]:
     for pair in headers.items() if isinstance(headers, Mapping) else headers:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(
-                f"headers must be a mapping or pairs; one of them is no pair, but {type(pair).__name__}"
+                f"headers must be a mapping or pairs; one of them is not a pair but {type(pair).__name__}"
             )
         name, value = pair
         for each in value if isinstance(value, (list, tuple)) else (value,):

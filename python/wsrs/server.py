@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.callbacks import check_callback
 from wsrs._aio.waiters import Waiters, running_loop
 from wsrs._server.broadcast import BroadcastResult, Slow, broadcast
 from wsrs._server.handshake import Extension, UpgradeCallback, UpgradeHandler
-from wsrs._server.members import Members
+from wsrs._server.members import Clients, Members
 from wsrs._server.options import server_options
 from wsrs._websocket.opening import connection_options
 from wsrs._websocket.stats import ServerStats
@@ -33,15 +33,6 @@ _HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "respon
 
 _RUNNING, _CLOSING, _CLOSED = range(3)
 _STATES = ("RUNNING", "CLOSING", "CLOSED")
-
-
-class Clients(set[WebSocket]):
-    """The open WebSockets of a server: a set that may change while it is iterated, as JavaScript's may."""
-
-    __slots__ = ()
-
-    def __iter__(self) -> Iterator[WebSocket]:
-        return iter(list(super().__iter__()))
 
 
 class WebSocketServer(EventEmitter):

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from wsrs._websocket.stats import Reason, ServerStats, Tally
+from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
     from wsrs._websocket.lifecycle import Lifecycle
-    from wsrs.websocket import WebSocket
 
-__all__ = ["Members"]
+__all__ = ["Clients", "Members"]
+
+
+class Clients(set[WebSocket]):
+    """The open WebSockets of a server: a set that may change while it is iterated, as JavaScript's may."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[WebSocket]:
+        return iter(list(super().__iter__()))
 
 
 class Members:

@@ -31,6 +31,7 @@ Listener = Callable[..., object]
 _L = TypeVar("_L", bound=Callable[..., object])
 
 EVENT_SPELLINGS: Mapping[str, str] = {
+    "tls_client_error": "tlsClientError",
     "ws_client_error": "wsClientError",
     "unexpected_response": "unexpected-response",
 }

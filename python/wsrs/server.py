@@ -39,7 +39,8 @@ class WebSocketServer(EventEmitter):
     """A WebSocket server. Exactly one of `port`, `server`, `no_server`, `sock` and `unix` says where.
 
     Events: `'listening'`, `'connection'` (websocket, request), `'headers'` (list of header lines,
-    request), `'error'` (exception), `'wsClientError'` (exception, transport, request), `'close'`.
+    request), `'error'` (exception), `'wsClientError'` (exception, transport, request), `'tlsClientError'`
+    (exception, peername; see `HttpServer`), `'close'`.
 
     Options: `port` (0: a free one) with `host` and `reuse_port`; `unix` (a path) with
     `unix_mode` (the permissions of its file, as in 0o660; by default what the umask leaves); `sock` (bound or
@@ -140,6 +141,7 @@ class WebSocketServer(EventEmitter):
             self._http = HttpServer({name: options[name] for name in _HTTP_OPTIONS})  # type: ignore[arg-type]
         self._http.on("listening", self._on_listening)
         self._http.on("error", self._on_error)
+        self._http.on("tlsClientError", self._on_tls_client_error)
         self._http.on("upgrade", self._on_upgrade)
         if self._owned:
             if callback is not None:
@@ -151,6 +153,7 @@ class WebSocketServer(EventEmitter):
         if self._http is not None:
             self._http.off("listening", self._on_listening)
             self._http.off("error", self._on_error)
+            self._http.off("tlsClientError", self._on_tls_client_error)
             self._http.off("upgrade", self._on_upgrade)
 
     def __repr__(self) -> str:
@@ -178,6 +181,10 @@ class WebSocketServer(EventEmitter):
     def _on_error(self, error: BaseException) -> None:
         assert self._http is not None
         emit_failure(self._http, self, error)
+
+    def _on_tls_client_error(self, error: Exception, peername: Any) -> None:
+        self._members.tls_failed(error)
+        self.emit("tlsClientError", error, peername)
 
     def _on_upgrade(self, request: Request, transport: asyncio.Transport, head: bytes) -> None:
         self.handle_upgrade(request, transport, head, self._emit_connection)

@@ -187,18 +187,18 @@ class TestTcp:
     async def test_a_socket_that_the_loop_cannot_serve_frees_its_port(
         self, monkeypatch: pytest.MonkeyPatch, reports: Reports
     ) -> None:
-        async def full(*_: Any, **__: Any) -> Any:
-            raise OSError(errno.EMFILE, "Too many open files")
+        def full(*_: Any) -> Any:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(asyncio.get_running_loop(), "create_server", full)
+        monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", full)
         server = HttpServer(ssl=_server_context())
         heard = listen(server, "error")
         server.listen(0, "127.0.0.1")
         address: Any = server.address()
         (error,) = await within(heard)
-        assert error.errno == errno.EMFILE
+        assert error.errno == errno.ENOSPC
         assert server.address() is None
-        with pytest.raises(OSError, match="Too many open files"):
+        with pytest.raises(OSError, match="No space left on device"):
             await server.wait_listening()
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", address["port"]))

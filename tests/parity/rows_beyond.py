@@ -91,6 +91,20 @@ BEYOND_SECTIONS = (
         ),
     ),
     Section(
+        "Beyond ws: events of `WebSocketServer`",
+        "server event",
+        (
+            row(
+                "tlsClientError",
+                "tls_client_error",
+                "test_each_is_an_event_and_counted test_an_http_server_tells_each_server_on_it",
+                """`(error, peername)`: a TLS handshake failed. In Node, it is an event of the HTTPS server, and gives
+                the socket. Here, `HttpServer` has it too, the connection has ended, and `peername` is the
+                client's address.""",
+            ),
+        ),
+    ),
+    Section(
         "Beyond ws: options of `WebSocket`",
         "client option",
         (

@@ -35,6 +35,7 @@ class TestOfAServer:
             open=0,
             total=0,
             refused={},
+            tls_errors={},
             sent=NOTHING,
             received=NOTHING,
             dropped=0,

@@ -126,6 +126,7 @@ def every_event_of_a_server(wss: WebSocketServer) -> None:
     wss.on("headers", lambda headers, request: headers.append(f"X: {request.url}"))
     wss.on("error", lambda error: print(error.args))
     wss.on("wsClientError", lambda error, transport, request: transport.close())
+    wss.on("tlsClientError", lambda error, peername: print(error.args, peername))
     wss.once("ws_client_error", lambda error, transport, request: print(error.args, request.url))
 
     @wss.on("connection")

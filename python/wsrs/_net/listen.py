@@ -14,10 +14,10 @@ import socket
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from ssl import SSLContext
 from typing import Any, NamedTuple
 
 from wsrs._active_core import core
+from wsrs._net.listen_tls import Tls, TlsListener
 
 __all__ = ["Place", "Serving", "adopt", "bind_tcp", "bind_unix", "describe", "needs_resolving", "resolve"]
 
@@ -213,33 +213,36 @@ class Serving:
         self._path = None if handed_over else _own_path(sockets[0])
 
     async def start(
-        self,
-        factory: Callable[[], asyncio.Protocol],
-        ssl: SSLContext | None,
-        timeout: float = 0.0,
-        backlog: int = 511,
+        self, factory: Callable[[], asyncio.Protocol], tls: Tls | None = None, backlog: int = 511
     ) -> None:
-        """Accept connections, each with a protocol of its own from `factory`.
-
-        With TLS, a handshake may take `timeout` seconds (0: what asyncio allows, 60).
-        """
-        secure: dict[str, Any] = {"ssl": ssl, "ssl_handshake_timeout": timeout or None} if ssl else {}
-        reactor = None if ssl else core.reactor(self._loop)
+        """Accept connections, each with a protocol of its own from `factory`, plain or with `tls`."""
         for sock in self.sockets:
-            if reactor is not None:
-                self._closers.append(reactor.listen(sock, factory).close)
-            elif sock.family == getattr(socket, "AF_UNIX", None):
-                create = self._loop.create_unix_server
-                if "cleanup_socket" in inspect.signature(create).parameters:
-                    # By default it removes the file even of a socket that it has not bound.
-                    secure = {**secure, "cleanup_socket": False}
-                self._closers.append((await create(factory, sock=sock, **secure)).close)
-            else:
-                server = await self._loop.create_server(factory, sock=sock, **secure)
-                self._closers.append(server.close)
+            self._closers.append(await self._serve(sock, factory, tls))
             # The loop has set a backlog of its own, which is also how many connections it accepts at once.
             # Ours is set afterwards and not passed to the loop, which would accept none with 0.
             sock.listen(min(backlog, _MOST))
+
+    async def _serve(
+        self, sock: socket.socket, factory: Callable[[], asyncio.Protocol], tls: Tls | None
+    ) -> Callable[[], object]:
+        """Accept the connections of `sock`. Returns what ends that."""
+        if tls is None:
+            reactor = core.reactor(self._loop)
+            if reactor is not None:
+                closing: Callable[[], object] = reactor.listen(sock, factory).close
+                return closing
+        else:
+            with suppress(NotImplementedError):
+                return TlsListener(self._loop, sock, factory, tls).close
+        # Without the engine, or with TLS on a loop that watches no sockets, as on Windows.
+        options = {} if tls is None else tls.options
+        if sock.family != getattr(socket, "AF_UNIX", None):
+            return (await self._loop.create_server(factory, sock=sock, **options)).close
+        create = self._loop.create_unix_server
+        if "cleanup_socket" in inspect.signature(create).parameters:
+            # By default it removes the file even of a socket that it has not bound.
+            options["cleanup_socket"] = False
+        return (await create(factory, sock=sock, **options)).close
 
     def close(self) -> None:
         """Stop accepting and close the sockets."""

@@ -53,6 +53,10 @@ class Members:
         """A request was refused."""
         self._tally.refused(reason)
 
+    def tls_failed(self, error: Exception) -> None:
+        """A client did not get as far as a request."""
+        self._tally.tls_failed(error)
+
     def stats(self) -> ServerStats:
         """See `WebSocketServer.stats`."""
         return self._tally.stats(self._open)

@@ -29,6 +29,7 @@ UnexpectedResponseListener = Callable[[ClientRequest, Response], object]
 RedirectListener = Callable[[str, ClientRequest], object]
 HeadersListener = Callable[[list[str], Request], object]
 WsClientErrorListener = Callable[[Exception, asyncio.Transport, Request], object]
+TlsClientErrorListener = Callable[[Exception, Any], object]
 UpgradeRequestListener = Callable[[Request, asyncio.Transport, bytes], object]
 RequestListener = Callable[[Request, ServerResponse], object]
 
@@ -57,11 +58,13 @@ _RedirectListener = TypeVar("_RedirectListener", bound=RedirectListener)
 _ConnectionListener = TypeVar("_ConnectionListener", bound=Callable[[Any, Request], object])
 _HeadersListener = TypeVar("_HeadersListener", bound=HeadersListener)
 _WsClientErrorListener = TypeVar("_WsClientErrorListener", bound=WsClientErrorListener)
+_TlsClientErrorListener = TypeVar("_TlsClientErrorListener", bound=TlsClientErrorListener)
 _UpgradeRequestListener = TypeVar("_UpgradeRequestListener", bound=UpgradeRequestListener)
 _RequestListener = TypeVar("_RequestListener", bound=RequestListener)
 
 _UnexpectedResponse = Literal["unexpected-response", "unexpected_response"]
 _WsClientError = Literal["wsClientError", "ws_client_error"]
+_TlsClientError = Literal["tlsClientError", "tls_client_error"]
 
 
 class WebSocketAdd(Protocol[E_co]):
@@ -145,6 +148,8 @@ class ServerAdd(Protocol[E_co]):
     def __call__(self, event: Literal["error"], listener: ErrorListener) -> E_co: ...
     @overload
     def __call__(self, event: _WsClientError, listener: WsClientErrorListener) -> E_co: ...
+    @overload
+    def __call__(self, event: _TlsClientError, listener: TlsClientErrorListener) -> E_co: ...
 
 
 class ServerOn(Protocol[E_co]):
@@ -180,6 +185,12 @@ class ServerOn(Protocol[E_co]):
     def __call__(
         self, event: _WsClientError
     ) -> Callable[[_WsClientErrorListener], _WsClientErrorListener]: ...
+    @overload
+    def __call__(self, event: _TlsClientError, listener: TlsClientErrorListener) -> E_co: ...
+    @overload
+    def __call__(
+        self, event: _TlsClientError
+    ) -> Callable[[_TlsClientErrorListener], _TlsClientErrorListener]: ...
 
 
 class HttpServerAdd(Protocol[E_co]):
@@ -193,6 +204,8 @@ class HttpServerAdd(Protocol[E_co]):
     def __call__(self, event: Literal["request"], listener: RequestListener) -> E_co: ...
     @overload
     def __call__(self, event: Literal["error"], listener: ErrorListener) -> E_co: ...
+    @overload
+    def __call__(self, event: _TlsClientError, listener: TlsClientErrorListener) -> E_co: ...
 
 
 class HttpServerOn(Protocol[E_co]):
@@ -218,3 +231,9 @@ class HttpServerOn(Protocol[E_co]):
     def __call__(self, event: Literal["error"], listener: ErrorListener) -> E_co: ...
     @overload
     def __call__(self, event: Literal["error"]) -> Callable[[_ErrorListener], _ErrorListener]: ...
+    @overload
+    def __call__(self, event: _TlsClientError, listener: TlsClientErrorListener) -> E_co: ...
+    @overload
+    def __call__(
+        self, event: _TlsClientError
+    ) -> Callable[[_TlsClientErrorListener], _TlsClientErrorListener]: ...

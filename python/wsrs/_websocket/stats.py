@@ -68,6 +68,10 @@ class ServerStats:
     (`should_handle`), "verify_client" (it refused, raised, or did not decide in time), "max_connections",
     "closing", and "error" (one of the program's hooks or listeners raised). Requests that the HTTP server
     answers by itself are not counted: those without an upgrade, and heads that are malformed or too late."""
+    tls_errors: dict[str, int]
+    """Clients whose TLS handshake failed, by OpenSSL's reason, for example HTTP_REQUEST (a client without
+    TLS) or PEER_DID_NOT_RETURN_A_CERTIFICATE, or else by the class of the exception. Not counted with an
+    aiohttp application and with `no_server`, where the handshake is another server's."""
     sent: Traffic
     """The sum over all WebSockets, open or closed. So are the next three."""
     received: Traffic
@@ -99,6 +103,7 @@ class Tally:
     def __init__(self) -> None:
         self._total = 0
         self._refused: Counter[str] = Counter()
+        self._tls_errors: Counter[str] = Counter()
         self._closes: Counter[int] = Counter()
         self._errors: Counter[str] = Counter()
         self._ended: Counts = core.counts(())
@@ -111,6 +116,10 @@ class Tally:
     def refused(self, reason: Reason) -> None:
         """Count a request that was refused."""
         self._refused[reason] += 1
+
+    def tls_failed(self, error: Exception) -> None:
+        """Count a TLS handshake that failed."""
+        self._tls_errors[getattr(error, "reason", None) or type(error).__name__] += 1
 
     def gone(self, ws: Lifecycle) -> None:
         """Keep the counters of a WebSocket that is closed."""
@@ -132,6 +141,7 @@ class Tally:
             open=len(connections),
             total=self._total,
             refused=dict(self._refused),
+            tls_errors=dict(self._tls_errors),
             sent=sent,
             received=received,
             dropped=counts[6],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wsrs._aio.callbacks import call_back, check_callback, keep
 from wsrs._aio.waiters import Waiters, once_tasks_wait, running_loop
 from wsrs._net import listen as listening
+from wsrs._net.listen_tls import Tls
 from wsrs.errors import HeadError
 from wsrs.events import EventEmitter, Listener
 from wsrs.http._messages import format_answer
@@ -32,8 +33,10 @@ class HttpServer(EventEmitter):
 
     Events: `'listening'`, `'request'` (Request, ServerResponse), `'upgrade'` (Request, transport, head:
     bytes that came after the request), `'error'` (exception), `'close'` (not listening, and no request
-    is under way). An upgraded connection belongs to the listener of `'upgrade'`. Without such a listener, an
-    upgrade request is a plain one; without a listener of `'request'`, plain requests are answered with 426.
+    is under way), `'tlsClientError'` (exception, peername: the address of a client whose TLS handshake has
+    failed, as `socket.accept` gives it; its connection is ended). An upgraded connection belongs to the
+    listener of `'upgrade'`. Without such a listener, an upgrade request is a plain one; without a listener of
+    `'request'`, plain requests are answered with 426.
     If a listener of `'request'` raises, the answer is 500, or the status of a HeadError.
 
     Options: `handshake_timeout` (10 s for a handshake of TLS, 10 s for a head, and 10 s without a byte of a
@@ -141,7 +144,8 @@ class HttpServer(EventEmitter):
                 assert place.port is not None
                 infos = await listening.resolve(self._loop, place.host, place.port)
                 self._serving = listening.Serving(self._loop, listening.bind_tcp(place, infos))
-            await self._serving.start(partial(ServerProtocol, self), self._ssl, self._timeout, place.backlog)
+            tls = Tls(self._ssl, self._timeout, self._tls_failed) if self._ssl else None
+            await self._serving.start(partial(ServerProtocol, self), tls, place.backlog)
         except OSError as error:
             if self._serving is not None:
                 self._serving.close()
@@ -151,6 +155,9 @@ class HttpServer(EventEmitter):
         self.listening = True
         self._listening_waiters.done()
         self.emit("listening")
+
+    def _tls_failed(self, error: Exception, peername: Any) -> None:
+        self.emit("tlsClientError", error, peername)
 
     # Requests ---------------------------------------------------------------------------------
 

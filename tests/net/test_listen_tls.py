@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import wsrs
+from wsrs._active_core import core
 from wsrs._net import listen_tls
 from wsrs.http import HttpServer
 
@@ -308,3 +309,26 @@ async def test_a_loop_that_watches_no_sockets_accepts_by_itself(
         writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await within(reader.read())).split()[1] == b"426"
         writer.close()
+
+
+@pytest.mark.parametrize("kind", ["handed over", "bound"])
+@pytest.mark.parametrize("secure", [False, True])
+async def test_connections_of_the_loop_have_nodelay(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, kind: str, secure: bool
+) -> None:
+    monkeypatch.setattr(core, "reactor", lambda loop: None)
+    found: list[Any] = []
+
+    def connected(ws: Any, request: Any) -> None:
+        # A duplicate, because uvloop's socket cannot be asked.
+        with socket.socket(fileno=socket.dup(request.socket.get_extra_info("socket").fileno())) as same:
+            found.append(same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    place: Any = {"sock": _listening()} if kind == "handed over" else {}
+    server = await serve(connected, ssl=serving() if secure else None, **place)
+    if secure:
+        await _opens(server)
+    else:
+        async with wsrs.WebSocket(server.url):
+            pass
+    assert found == [1]

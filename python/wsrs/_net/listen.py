@@ -187,6 +187,9 @@ def adopt(place: Place) -> list[socket.socket]:
 
 def _listen(sock: socket.socket, backlog: int) -> socket.socket:
     sock.setblocking(False)
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        # Frames are written whole: holding back the last segment gains nothing. Connections inherit it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.listen(min(backlog, _MOST))
     return sock
 

@@ -76,7 +76,9 @@ class WebSocket(Lifecycle):
     These options are like those of Node's `http.request`:
 
     - `ssl` (an SSLContext), or `ca`, `cert`, `key` (each a PEM text or a path), `passphrase`,
-      `reject_unauthorized` (default True); `servername`, the name that the certificate must have;
+      `reject_unauthorized` (default True); `servername`, the name that the server is told, and that the
+      certificate must have ("": none is told, and it must have that of the address). As in Node, these are
+      not read for an address that is not secure;
     - `local_address` and `local_port` to connect from; `family` (4, 6, or 0 for both);
       `lookup(hostname, options)`, which returns IP addresses or an awaitable of them, or with a third
       parameter calls that, as in Node; `auto_select_family_attempt_timeout` (0.25 s), after which the next

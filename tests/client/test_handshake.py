@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ssl
 from typing import Any
 
 import pytest
@@ -90,7 +89,6 @@ class TestTheRequest:
             ({"headers": "X: y"}, TypeError, "headers must be a mapping or pairs"),
             ({"origin": "a\nb"}, ValueError, "origin must not contain control characters"),
             ({"handshake_timeout": "1"}, TypeError, "handshake_timeout must be a number"),
-            ({"ssl": ssl.create_default_context()}, ValueError, "ssl has no meaning for 'ws://localhost:1/'"),
             ({"max_redirect": 1}, TypeError, "'max_redirect'.*'max_redirects'"),
             ({"generate_mask": b"1234"}, TypeError, "generate_mask must be callable"),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 import wsrs
+from wsrs._net.client_tls import NameCheck, default_context
 
 from ..conftest import Serve
 from ..peers import RawServer, within
@@ -88,6 +90,83 @@ class TestTls:
         with pytest.raises(ssl.SSLCertVerificationError, match=r"elsewhere\.example"):
             await within(wsrs.WebSocket(url, options).wait_open())  # type: ignore[arg-type]
         assert names == ["localhost", "elsewhere.example"]
+
+    @pytest.mark.parametrize("of_authority", [True, False])
+    async def test_without_a_servername_no_name_is_told_and_that_of_the_address_is_checked(
+        self, serve: Serve, context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch, of_authority: bool
+    ) -> None:
+        names: list[Any] = []
+        requests: list[Any] = []
+        context.sni_callback = lambda sock, name, context: names.append(name)
+        server = await serve(lambda ws, request: requests.append(request.headers["host"]), ssl=context)
+        port = server.address()["port"]
+        options: Any = {"servername": "", "lookup": lambda host, options: "127.0.0.1"}
+        if of_authority:
+            options["ca"] = CERTIFICATE
+        else:
+            monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+            default_context.cache_clear()
+        for host in ("localhost", "LOCALHOST.", "127.0.0.1"):
+            async with wsrs.WebSocket(f"wss://{host}:{port}", options) as ws:
+                assert ws.ready_state == wsrs.OPEN
+        ws = wsrs.WebSocket(f"wss://elsewhere.example:{port}", options)
+        with pytest.raises(
+            ssl.SSLCertVerificationError, match=r"it is for localhost, not for 'elsewhere\.example'"
+        ):
+            await within(ws.wait_open())
+        async with wsrs.WebSocket(f"wss://elsewhere.example:{port}", options, rejectUnauthorized=False) as ws:
+            assert ws.ready_state == wsrs.OPEN
+        default_context.cache_clear()
+        assert set(names) == {None}
+        # The request did not go to the server whose certificate is another's.
+        assert requests == [f"{name}:{port}" for name in ("localhost", "localhost.", "127.0.0.1")] + [
+            f"elsewhere.example:{port}"
+        ]
+
+    async def test_the_context_of_the_program_decides_what_is_checked_without_a_servername(
+        self, serve: Serve, context: ssl.SSLContext
+    ) -> None:
+        port = (await serve(ssl=context)).address()["port"]
+        trusting = ssl.create_default_context(cafile=str(CERTIFICATE))
+        trusting.check_hostname = False
+        options: Any = {"lookup": lambda host, options: "127.0.0.1", "servername": "", "ssl": trusting}
+        async with wsrs.WebSocket(f"wss://elsewhere.example:{port}", options) as ws:
+            assert ws.ready_state == wsrs.OPEN
+
+    @pytest.mark.parametrize(
+        ("host", "name", "fits"),
+        [
+            ("a.example", "a.example", True),
+            ("A.example", "a.EXAMPLE", True),
+            ("a.example", "b.example", False),
+            ("a.example", "example", False),
+            ("a.example.org", "*.example.org", True),
+            ("b.a.example.org", "*.example.org", False),
+            ("example.org", "*.example.org", False),
+            (".example.org", "*.example.org", False),
+            ("example.org", "*.org", False),
+            ("ab.example.org", "a*.example.org", False),
+            ("a.example.org", "a.*.org", False),
+            ("localhost", "*", False),
+        ],
+    )
+    def test_which_names_of_a_certificate_fit(self, host: str, name: str, fits: bool) -> None:
+        class Transport(asyncio.Transport):
+            def get_extra_info(self, what: str, default: Any = None) -> Any:
+                return {"peercert": {"subjectAltName": (("IP Address", "::1"), ("DNS", name))}}[what]
+
+            def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+                done.append(protocol)
+
+            def abort(self) -> None:
+                done.append("aborted")
+
+        done: list[Any] = []
+        protocol = asyncio.Protocol()
+        check = NameCheck(protocol, host)
+        check.connection_made(Transport())
+        assert done == ([protocol] if fits else ["aborted"])
+        assert (check.error is None) == fits
 
     async def test_the_dot_that_ends_a_name_is_not_part_of_it(
         self, serve: Serve, context: ssl.SSLContext

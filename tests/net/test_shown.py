@@ -83,7 +83,6 @@ class TestShown:
     @pytest.mark.parametrize(
         "options",
         [
-            {"servername": "h"},
             {"proxy": f"http://u:{SECRET}/x@h"},
             {"proxy": f"http://u:{SECRET}@h:x"},
             {"proxy": f"http://u:x{SECRET}/@h"},

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wsrs
+
+from ..conftest import Serve
 
 
 def nothing(*args: Any) -> None:
@@ -33,7 +36,6 @@ class TestRefused:
             ({"proxy": "http://"}, ValueError, "proxy: the URL has no host"),
             ({"proxy": "http://h/x"}, ValueError, "nothing may follow the host and port of 'h'"),
             ({"proxy": "http://h:99999"}, ValueError, "proxy is an invalid URL"),
-            ({"rejectUnauthorized": False}, ValueError, "reject_unauthorized has no meaning for 'ws://localhost:1/'"),
             ({"timeout": 5}, TypeError, "option 'timeout' of Node is not accepted: handshake_timeout"),
             ({"socketPath": "/x"}, TypeError, "option 'socketPath' of Node .*: the address says it"),
             ({"handshakeTimeOut": 5}, TypeError, "unknown option 'handshakeTimeOut'; .* 'handshake_t"),
@@ -61,7 +63,8 @@ class TestRefused:
             ({"cert": ""}, ValueError, "cert must not be empty"),
             ({"ca": "/none/at/all"}, FileNotFoundError, "No such file"),
             ({"ca": "-----BEGIN CERTIFICATE-----"}, ssl.SSLError, None),
-            ({"servername": ""}, ValueError, "servername must be a host name, not ''"),
+            ({"servername": "a b"}, ValueError, "servername must be a host name, not 'a b'"),
+            ({"servername": "", "ssl": ssl.create_default_context()}, ValueError, "cannot check_hostname"),
             ({"rejectUnauthorized": 0}, TypeError, "rejectUnauthorized must be a bool, not int"),
         ],
     )
@@ -74,6 +77,30 @@ class TestRefused:
     async def test_options_that_a_unix_socket_refuses(self) -> None:
         with pytest.raises(ValueError, match=r"proxy has no meaning for 'ws\+unix:/a:/'"):
             wsrs.WebSocket("ws+unix:/a:/", proxy="socks5://h")
+
+    async def test_what_another_kind_of_address_needs_is_not_read(self, serve: Serve, tmp_path: Path) -> None:
+        """The address may be one of several in a configuration, as in Node."""
+        secure: Any = {
+            "ca": "/none/at/all",
+            "cert": "/none/at/all",
+            "key": "/none/at/all",
+            "passphrase": "x",
+            "rejectUnauthorized": False,
+            "servername": "elsewhere.example",
+        }
+        tcp: Any = {"family": 4, "local_address": "127.0.0.1", "lookup": nothing}
+        cases: list[tuple[str, Any]] = [
+            ((await serve()).url, secure),
+            ((await serve()).url, {"ssl": ssl.create_default_context()}),
+            ((await serve(unix=tmp_path / "socket")).url, {**secure, **tcp}),
+        ]
+        for url, options in cases:
+            async with wsrs.WebSocket(url, options) as ws:
+                assert ws.ready_state == wsrs.OPEN
+
+    async def test_they_are_read_if_a_redirect_may_lead_to_one(self) -> None:
+        with pytest.raises(FileNotFoundError, match="/none/at/all"):
+            wsrs.WebSocket("ws://localhost:1", ca="/none/at/all", follow_redirects=True)
 
     async def test_a_socket_cannot_follow_redirects(self) -> None:
         with socket.socket() as sock, pytest.raises(ValueError, match="it serves one request"):

@@ -126,7 +126,13 @@ CLIENT_SECTIONS = (
                 "reject_unauthorized",
                 "TestTls::test_a_client_may_accept_any_certificate TestTls::test_an_untrusted_certificate_fails_the_handshake",
             ),
-            row("servername", "servername", "TestTls::test_the_name_in_the_certificate_is_checked"),
+            row(
+                "servername",
+                "servername",
+                "TestTls::test_the_name_in_the_certificate_is_checked"
+                " TestTls::test_without_a_servername_no_name_is_told_and_that_of_the_address_is_checked",
+                'With `""`, a context that is given as `ssl` must not have `check_hostname`.',
+            ),
             row(
                 "socket",
                 "socket",

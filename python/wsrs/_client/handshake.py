@@ -48,7 +48,9 @@ class Handshake:
         self._unexpected: Response | None = None
         self._original = self.address = url.parse(address)
         check_together(options, self.address)
-        self._context = client_context(options)
+        # As in Node, the options of TLS are not read if there will be none.
+        secure = self.address.secure or options["follow_redirects"]
+        self._context = client_context(options) if secure else None
         self._prepare()
 
     # The request ------------------------------------------------------------------------------

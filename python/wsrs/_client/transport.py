@@ -9,8 +9,8 @@ import ssl
 from typing import Any
 
 from wsrs._active_core import core
-from wsrs._net.client_tls import default_context, explain
-from wsrs._net.connect import Where, connect_tcp, connect_unix
+from wsrs._net.client_tls import NameCheck, default_context, explain
+from wsrs._net.connect import Where, connect_tcp, connect_unix, is_ip
 from wsrs._net.proxy import connect_by_proxy
 from wsrs._net.url import Address
 from wsrs._options.client import stream_socket
@@ -38,15 +38,7 @@ async def open_transport(
         if reactor is not None:
             reactor.adopt(connected, protocol)
         elif address.secure:
-            # RFC 6066 3: without the dot that may end a name.
-            name = options["servername"] or address.host.removesuffix(".") or address.host
-            try:
-                await loop.create_connection(
-                    lambda: protocol, sock=connected, ssl=context or default_context(), server_hostname=name
-                )
-            except ssl.SSLError as error:
-                explain(error)
-                raise
+            await _secure(connected, address, options, context or default_context(), protocol)
         elif connected.family in (socket.AF_INET, socket.AF_INET6):
             await loop.create_connection(lambda: protocol, sock=connected)
         else:
@@ -54,6 +46,32 @@ async def open_transport(
     except BaseException:
         connected.close()
         raise
+
+
+async def _secure(
+    connected: socket.socket,
+    address: Address,
+    options: dict[str, Any],
+    context: ssl.SSLContext,
+    protocol: asyncio.Protocol,
+) -> None:
+    # RFC 6066 3: without the dot that may end a name.
+    host = address.host.removesuffix(".") or address.host
+    name = options["servername"]
+    check = None
+    if name is None or is_ip(host):
+        # A server is never told an address (RFC 6066 3), though its certificate is checked for it.
+        name = name or host
+    elif not name and options["ssl"] is None and options["reject_unauthorized"]:
+        protocol = check = NameCheck(protocol, host)
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.create_connection(lambda: protocol, sock=connected, ssl=context, server_hostname=name)
+    except ssl.SSLError as error:
+        explain(error)
+        raise
+    if check is not None and check.error is not None:
+        raise check.error
 
 
 async def _connected(address: Address, options: dict[str, Any]) -> Any:
@@ -88,7 +106,7 @@ async def _created(create: Any, address: Address, options: dict[str, Any]) -> An
         "port": address.port,
         "path": address.unix,
         "secure": address.secure,
-        "servername": options["servername"] or address.host,
+        "servername": address.host if options["servername"] is None else options["servername"],
         **{name: options[name] for name in ("family", "local_address", "local_port", "lookup")},
     }
     result = create(passed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 from collections.abc import Iterator, Mapping
@@ -9,13 +10,44 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["client_context", "default_context", "explain"]
+__all__ = ["NameCheck", "client_context", "default_context", "explain"]
 
 
-@lru_cache(maxsize=2)
-def default_context(verified: bool = True) -> ssl.SSLContext:
+@lru_cache(maxsize=3)
+def default_context(verified: bool = True, named: bool = True) -> ssl.SSLContext:
     """Return the context for no options. It is made once, as reading the authorities takes milliseconds."""
-    return _unverified(ssl.create_default_context()) if not verified else ssl.create_default_context()
+    return _relaxed(ssl.create_default_context(), verified, named)
+
+
+class NameCheck(asyncio.Protocol):
+    """Connects `protocol` if the server's certificate is for `host`.
+
+    OpenSSL checks that only if the server is told the name.
+    """
+
+    def __init__(self, protocol: asyncio.Protocol, host: str) -> None:
+        self._protocol = protocol
+        self._host = host
+        self.error: ssl.SSLCertVerificationError | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Hand the connection on, or end it before anything is sent."""
+        certificate = transport.get_extra_info("peercert")
+        names = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
+        if any(_is_name_of(self._host, name) for name in names):
+            transport.set_protocol(self._protocol)
+            self._protocol.connection_made(transport)
+            return
+        text = f"certificate verify failed: it is for {', '.join(names) or 'no name'}, not for {self._host!r}"
+        self.error = ssl.SSLCertVerificationError(1, text)
+        transport.abort()
+
+
+def _is_name_of(host: str, name: str) -> bool:
+    """Whether a certificate for `name` is one for `host`: a "*" is the whole first label (RFC 9525 6.3)."""
+    host, name = host.lower(), name.lower()
+    label, _, domain = host.partition(".")
+    return name == host or (bool(label) and "." in domain and name == f"*.{domain}")
 
 
 def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
@@ -27,8 +59,9 @@ def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
     if options["ssl"] is not None:
         context: ssl.SSLContext = options["ssl"]
         return context
+    named = options["servername"] != ""
     if options["ca"] is None and options["cert"] is None:
-        return None if verified else default_context(False)
+        return None if verified and named else default_context(verified, named)
     if options["ca"] is None:
         context = ssl.create_default_context()
     else:
@@ -40,7 +73,7 @@ def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
     if options["cert"] is not None:
         with _naming(options["cert"], options["key"]):
             _identify(context, options["cert"], options["key"], options["passphrase"])
-    return context if verified else _unverified(context)
+    return _relaxed(context, verified, named)
 
 
 def explain(error: ssl.SSLError) -> None:
@@ -62,9 +95,11 @@ def _naming(*values: str | bytes | None) -> Iterator[None]:
         raise type(error)(error.errno, f"{error.strerror}: {names}") from error
 
 
-def _unverified(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+def _relaxed(context: ssl.SSLContext, verified: bool, named: bool) -> ssl.SSLContext:
+    """`context`, which checks the certificate if `verified`, and if `named` also its name."""
+    context.check_hostname = verified and named
+    if not verified:
+        context.verify_mode = ssl.CERT_NONE
     return context
 
 

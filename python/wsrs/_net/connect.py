@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["ATTEMPT_DELAY", "Lookup", "Where", "connect_tcp", "connect_unix"]
+__all__ = ["ATTEMPT_DELAY", "Lookup", "Where", "connect_tcp", "connect_unix", "is_ip"]
 
 ATTEMPT_DELAY = 0.25
 """Seconds until the next address is tried beside the earlier ones (RFC 8305 5)."""
@@ -65,7 +65,7 @@ async def connect_tcp(where: Where) -> socket.socket:
 
 async def _addresses(where: Where) -> list[_Info]:
     # As in Node, an IP address is not looked up.
-    if where.lookup is None or _is_ip(where.host):
+    if where.lookup is None or is_ip(where.host):
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
                 where.host, where.port, family=where.family, type=socket.SOCK_STREAM
@@ -78,7 +78,8 @@ async def _addresses(where: Where) -> list[_Info]:
     return [info for info in infos if where.family in (0, info[0])]
 
 
-def _is_ip(host: str) -> bool:
+def is_ip(host: str) -> bool:
+    """Whether `host` is an IP address, with or without a zone."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -88,7 +89,7 @@ def _is_ip(host: str) -> bool:
 
 async def _numeric(text: str, port: int, family: int) -> _Info:
     """Return the socket address of an IP address, including its zone."""
-    if not _is_ip(text):
+    if not is_ip(text):
         raise OSError(f"the lookup gave {text!r}, which is not an IP address")
     flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
     found = await asyncio.get_running_loop().getaddrinfo(

@@ -15,12 +15,11 @@ from wsrs._options.checks import boolean, duration, function, integer, protocol_
 from wsrs._options.connection import CONNECTION, SSL, deflate_options
 from wsrs._options.table import Option, Options, OptionTable
 
-__all__ = ["CLIENT", "REFUSED", "TLS_OPTIONS", "check_together", "stream_socket"]
+__all__ = ["CLIENT", "REFUSED", "check_together", "stream_socket"]
 
 _PROTOCOL_VERSIONS = (8, 13)
 """The versions of the protocol that a client can speak, as in `Sec-WebSocket-Version`."""
 
-TLS_OPTIONS = ("ca", "cert", "key", "passphrase", "reject_unauthorized", "servername", "ssl")
 _IN_THE_CONTEXT = ("ca", "cert", "key", "passphrase", "reject_unauthorized")
 _WAYS = ("agent", "create_connection", "proxy", "socket")
 _UNUSED = {
@@ -116,10 +115,10 @@ def _secret(name: str, value: Any) -> str | bytes:
 
 
 def _server_name(name: str, value: Any) -> str:
-    """A check for the name that a server's certificate must have."""
+    """A check for the name that a server is asked for, and its certificate must have; "" asks for none."""
     if not isinstance(value, str):
         raise wrong_type(name, "a str", value)
-    if not value or any(character <= " " or character == "\x7f" for character in value):
+    if any(character <= " " or character == "\x7f" for character in value):
         raise ValueError(f"{name} must be a host name, not {value!r}")
     return value
 
@@ -217,20 +216,23 @@ CLIENT = OptionTable(
 
 
 def check_together(options: Options, address: Address) -> None:
-    """Raise ValueError for options that exclude each other, or mean nothing for `address`."""
+    """Raise ValueError for options that exclude each other, or mean nothing for `address`.
+
+    As in Node, what is only for other kinds of address is not read, so that an address may be configured.
+    """
     given = {name for name in options.given if options[name] is not None}
-    _check_ways(given)
+    _check_ways(given, options)
     if "socket" in given and options["follow_redirects"]:
         raise ValueError("WebSocket: socket cannot be combined with follow_redirects: it serves one request")
     for name, other in (("key", "cert"), ("passphrase", "cert"), ("local_port", "local_address")):
         if name in given and other not in given:
             raise ValueError(f"WebSocket: {name} needs {other}")
-    if not options["follow_redirects"]:
+    if "proxy" in given and address.unix is not None and not options["follow_redirects"]:
         # A redirect may lead to any kind of address.
-        _check_address(given, address)
+        raise ValueError(f"WebSocket: proxy has no meaning for {address.shown!r}")
 
 
-def _check_ways(given: set[str]) -> None:
+def _check_ways(given: set[str], options: Options) -> None:
     ways = [name for name in _WAYS if name in given]
     if len(ways) > 1:
         raise ValueError(f"WebSocket: {ways[0]} cannot be combined with {ways[1]}")
@@ -241,12 +243,5 @@ def _check_ways(given: set[str]) -> None:
     for name in _IN_THE_CONTEXT:
         if name in given and "ssl" in given:
             raise ValueError(f"WebSocket: {name} cannot be combined with ssl, which has its own")
-
-
-def _check_address(given: set[str], address: Address) -> None:
-    for name in TLS_OPTIONS:
-        if name in given and not address.secure:
-            raise ValueError(f"WebSocket: {name} has no meaning for {address.shown!r}, which is not secure")
-    for name in ("proxy", "family", "lookup", "local_address"):
-        if name in given and address.unix is not None:
-            raise ValueError(f"WebSocket: {name} has no meaning for {address.shown!r}")
+    if options["servername"] == "" and options["ssl"] is not None and options["ssl"].check_hostname:
+        raise ValueError("WebSocket: without a servername, the context given as ssl cannot check_hostname")

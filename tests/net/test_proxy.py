@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 import wsrs
+from wsrs._net.proxy import parse_proxy
 
 from ..conftest import Reports, Serve
 from ..peers import RawServer, within
@@ -99,6 +100,61 @@ async def test_a_refusal_of_the_proxy_is_an_error(
     assert caught.value.status == status
     assert "wrong" not in str(caught.value)
     assert not proxy.asked
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://h", ("HTTP", "h", 80, None, None, True)),
+        ("HTTP://H:8080/", ("HTTP", "h", 8080, None, None, True)),
+        ("socks4://h", ("SOCKS4", "h", 1080, None, None, False)),
+        ("socks4a://h", ("SOCKS4", "h", 1080, None, None, True)),
+        ("socks5://h", ("SOCKS5", "h", 1080, None, None, True)),
+        ("socks5h://h:1", ("SOCKS5", "h", 1, None, None, True)),
+        # The ports that other schemes imply, which are written or not.
+        ("socks5://h:80", ("SOCKS5", "h", 80, None, None, True)),
+        ("socks5://h:443", ("SOCKS5", "h", 443, None, None, True)),
+        ("http://h:443", ("HTTP", "h", 443, None, None, True)),
+        ("socks5://h:", ("SOCKS5", "h", 1080, None, None, True)),
+        ("socks5://h:0", ("SOCKS5", "h", 0, None, None, True)),
+        ("http://[::1]:8080", ("HTTP", "::1", 8080, None, None, True)),
+        ("socks5://[0:0::1]", ("SOCKS5", "::1", 1080, None, None, True)),
+        ("socks5://127.1", ("SOCKS5", "127.0.0.1", 1080, None, None, True)),
+        ("http://b\u00fccher.example", ("HTTP", "xn--bcher-kva.example", 80, None, None, True)),
+        ("http://%68", ("HTTP", "h", 80, None, None, True)),
+        (" http://h\n", ("HTTP", "h", 80, None, None, True)),
+        ("http://@h", ("HTTP", "h", 80, None, None, True)),
+        ("http://me@h", ("HTTP", "h", 80, "me", "", True)),
+        ("http://:p@h", ("HTTP", "h", 80, None, "p", True)),
+        ("http://a%40b:c%3Ad%2f@h", ("HTTP", "h", 80, "a@b", "c:d/", True)),
+        ("http://a@b:c@h", ("HTTP", "h", 80, "a@b", "c", True)),
+        ("socks5://\u00fc:%C3%BC@h", ("SOCKS5", "h", 1080, "\u00fc", "\u00fc", True)),
+    ],
+)
+def test_a_proxy_is_named_as_a_server_is(url: str, address: Any) -> None:
+    if not url.isascii():
+        pytest.importorskip("idna")
+    assert parse_proxy("proxy", url) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("h:8080", "the scheme must be one of http, socks4, socks4a, socks5, socks5h, not 'h'"),
+        ("//h", "the scheme must be one of .*, not ''"),
+        ("https://h", "the scheme must be one of .*, not 'https'"),
+        ("http://", "empty host"),
+        ("socks5://h:x", "invalid port number"),
+        ("http://h|", "invalid domain name"),
+        ("http://u\\@h", "nothing may follow the host and port of 'u'"),
+        ("http://h?q", "nothing may follow the host and port of 'h'"),
+        ("http://h#f", "nothing may follow the host and port of 'h'"),
+        ("http://[fe80::1%25eth0]", "invalid IPv6 address"),
+    ],
+)
+def test_what_names_no_proxy_is_refused(url: str, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        parse_proxy("proxy", url)
 
 
 async def test_a_missing_proxy_is_an_error(reports: Reports) -> None:

@@ -33,7 +33,7 @@ class TestRefused:
             ({"proxy": "http://h", "lookup": nothing}, ValueError, "lookup has no meaning beside proxy"),
             ({"proxy": 5}, TypeError, "proxy must be a str, not int"),
             ({"proxy": "ftp://me:secret@h"}, ValueError, "the scheme must be one of http, .*, not 'ftp'"),
-            ({"proxy": "http://"}, ValueError, "proxy: the URL has no host"),
+            ({"proxy": "http://"}, ValueError, "proxy is an invalid URL: 'http://': empty host"),
             ({"proxy": "http://h/x"}, ValueError, "nothing may follow the host and port of 'h'"),
             ({"proxy": "http://h:99999"}, ValueError, "proxy is an invalid URL"),
             ({"timeout": 5}, TypeError, "option 'timeout' of Node is not accepted: handshake_timeout"),

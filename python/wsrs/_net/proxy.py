@@ -8,9 +8,10 @@ from __future__ import annotations
 import socket
 from importlib import import_module
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from wsrs._net.url import shown
+from wsrs._active_core import core
+from wsrs._net.url import scheme_of, shown, whole
 from wsrs.errors import HandshakeError
 
 __all__ = ["ProxyAddress", "connect_by_proxy", "parse_proxy"]
@@ -42,25 +43,30 @@ class ProxyAddress(NamedTuple):
 def parse_proxy(name: str, url: str) -> ProxyAddress:
     """Parse the URL of a proxy, as in `http://user:password@host:port`. ValueError names `name`.
 
+    It is read as the address of a server is (RuntimeError for a host name that needs a package).
     The password is shown nowhere, not even in an error.
     """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(f"{name} is an invalid URL: {shown(url)!r}") from None
-    kind = _KINDS.get(parts.scheme)
+    scheme = scheme_of(url) or ""
+    kind = _KINDS.get(scheme)
     if kind is None:
-        raise ValueError(f"{name}: the scheme must be one of {', '.join(_KINDS)}, not {parts.scheme!r}")
-    if not host:
-        raise ValueError(f"{name}: the URL has no host")
-    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(f"{name}: the scheme must be one of {', '.join(_KINDS)}, not {scheme!r}")
+    rest = whole(url.partition(":")[2])
+    try:
+        # The URL standard has no rules for addresses of other schemes than the web's.
+        href, user, password, host, port, target = core.parse_url("http:" + rest)
+        port_is_given = port == core.parse_url("https:" + rest)[4]
+    except ValueError as error:
+        raise ValueError(f"{name} is an invalid URL: {shown(url)!r}: {error}") from None
+    if target != "/" or href.partition("#")[2]:
         raise ValueError(f"{name}: nothing may follow the host and port of {host!r}")
     protocol, usual_port, remote_names = kind
-    user = None if parts.username is None else unquote(parts.username)
-    password = None if user is None else unquote(parts.password or "")
     return ProxyAddress(
-        protocol, host, usual_port if port is None else port, user or None, password, remote_names
+        protocol,
+        host.strip("[]"),
+        port if port_is_given else usual_port,
+        unquote(user) or None,
+        unquote(password) if user or password else None,
+        remote_names,
     )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from wsrs._active_core import core
 from wsrs._backend.contract import ParsedUrl
 
-__all__ = ["Address", "join", "parse", "shown"]
+__all__ = ["Address", "join", "parse", "scheme_of", "shown", "whole"]
 
 _SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
@@ -61,10 +61,10 @@ def shown(address: str) -> str:
     The address need not be valid. In an invalid one it is unknown where the password ends, so everything up
     to the last "@" is left out.
     """
-    scheme = _scheme(address)
+    scheme = scheme_of(address)
     if scheme != "ws+unix":  # whose paths may have an "@", and which have no user
         try:
-            address = core.parse_url(_whole(address), None)[0]
+            address = core.parse_url(whole(address), None)[0]
         except (ValueError, RuntimeError):
             address = _without_user(address)
         else:
@@ -96,14 +96,14 @@ def parse(address: Any) -> Address:
         address = str(address)
     if not isinstance(address, str):
         raise TypeError(f"the address must be a str or a parsed URL, not {type(address).__name__}")
-    return _parse_unix(address) if _scheme(address) == "ws+unix" else _parse_tcp(address, None)
+    return _parse_unix(address) if scheme_of(address) == "ws+unix" else _parse_tcp(address, None)
 
 
 def join(base: Address, location: str) -> Address:
     """Return the address of a redirect's `Location`, which may be relative to `base`."""
     if base.unix is None:
-        return parse(location) if _scheme(location) == "ws+unix" else _parse_tcp(location, base.href)
-    if _scheme(location) is not None:
+        return parse(location) if scheme_of(location) == "ws+unix" else _parse_tcp(location, base.href)
+    if scheme_of(location) is not None:
         return parse(location)
     _, _, _, host, port, path = _read(location, _ON_SOCKET + base.path, location)
     if (host, port) != ("localhost", 80):
@@ -111,12 +111,13 @@ def join(base: Address, location: str) -> Address:
     return _parse_unix(f"ws+unix:{base.unix}:{path}")
 
 
-def _scheme(text: str) -> str | None:
+def scheme_of(text: str) -> str | None:
+    """The scheme of a URL, in lower case; None for a relative one."""
     found = re.match(_SCHEME, text)
     return None if found is None else re.sub(r"[\t\n\r]", "", found[1]).lower()
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Return `text` with U+FFFD in place of each lone surrogate."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -124,7 +125,7 @@ def _whole(text: str) -> str:
 def _read(text: str, base: str | None, address: str) -> ParsedUrl:
     """Return what the core parses from `text`; an error names `address`."""
     try:
-        parsed = core.parse_url(_whole(text), base)
+        parsed = core.parse_url(whole(text), base)
     except ValueError as error:
         raise ValueError(f"Invalid URL: {shown(address)!r}: {error}") from None
     if parsed[0].partition("#")[2]:
@@ -134,7 +135,7 @@ def _read(text: str, base: str | None, address: str) -> ParsedUrl:
 
 
 def _parse_tcp(address: str, base: str | None) -> Address:
-    if _scheme(address) not in (None, *_SCHEMES):
+    if scheme_of(address) not in (None, *_SCHEMES):
         known = '"ws:", "wss:", "http:", "https:", or "ws+unix:"'
         raise ValueError(f"The URL's protocol must be one of {known}: {shown(address)!r}")
     href, username, password, host, port, path = _read(address, base, address)

@@ -240,9 +240,9 @@ if sys.platform == "linux":
             (listening,) = server._http._serving.sockets
             # Linux completes one more than the backlog.
             assert _completed(listening, 10) == min(10, 511 if backlog is None else backlog + 1)
-            if kind != "unix":  # with which the loop does not wait for a place in a full backlog
-                url = server.url.replace("ws:", "wss:") if secure else server.url
-                async with wsrs.WebSocket(url, reject_unauthorized=False if secure else None) as ws:
+            url = server.url.replace("ws:", "wss:") if secure and kind != "unix" else server.url
+            if not secure or kind != "unix":  # for which there is no address
+                async with wsrs.WebSocket(url, reject_unauthorized=False) as ws:
                     assert ws.ready_state == wsrs.OPEN
 
 

@@ -40,6 +40,31 @@ class TestUnixSockets:
             with pytest.raises(OSError, match="unix sockets are not supported by this system"):
                 await within(ws.wait_open())
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="others refuse the connection")
+    async def test_clients_wait_for_a_place_in_a_full_backlog(
+        self, serve: Serve, reports: Reports, tmp_path: Path
+    ) -> None:
+        server = await serve(unix=tmp_path / "socket", backlog=0)
+        # They all begin to connect before the server can accept one.
+        clients = [wsrs.WebSocket(server.url) for _ in range(20)]
+        for each in clients:
+            await within(each.wait_open())
+        for each in clients:
+            each.terminate()
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="others refuse the connection")
+    async def test_a_backlog_that_stays_full_meets_the_handshake_timeout(
+        self, reports: Reports, tmp_path: Path
+    ) -> None:
+        path = str(tmp_path / "socket")
+        with socket.socket(socket.AF_UNIX) as full, socket.socket(socket.AF_UNIX) as other:
+            full.bind(path)
+            full.listen(0)
+            other.connect(path)
+            ws = wsrs.WebSocket(f"ws+unix:{path}:/", handshake_timeout=0.05)
+            with pytest.raises(wsrs.HandshakeError, match="Opening handshake has timed out"):
+                await within(ws.wait_open())
+
     async def test_a_unix_socket_in_a_missing_folder_is_an_error(
         self, reports: Reports, tmp_path: Path
     ) -> None:

@@ -15,6 +15,9 @@ __all__ = ["ATTEMPT_DELAY", "Lookup", "Where", "connect_tcp", "connect_unix", "i
 ATTEMPT_DELAY = 0.25
 """Seconds until the next address is tried beside the earlier ones (RFC 8305 5)."""
 
+_FIRST_PAUSE, _LAST_PAUSE = 0.001, 0.1
+"""Seconds between two attempts to get a place in the backlog of a Unix socket. They double."""
+
 Lookup = Callable[..., Any]
 """The option `lookup`, called as in Node: `(hostname, options)`, or `(hostname, options, callback)`."""
 
@@ -36,10 +39,24 @@ class Where(NamedTuple):
 
 
 async def connect_unix(path: str) -> socket.socket:
-    """Return a non-blocking socket that is connected to a Unix socket."""
+    """Return a non-blocking socket that is connected to a Unix socket.
+
+    Waits as long as its backlog is full.
+    """
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("unix sockets are not supported by this system")
-    return await _connect((socket.AF_UNIX, path), None)  # type: ignore[arg-type]
+    pause = _FIRST_PAUSE
+    while True:
+        sock = await _connect((socket.AF_UNIX, path), None)  # type: ignore[arg-type]
+        try:
+            sock.getpeername()
+        except OSError:
+            # Linux refuses to wait for a place (EAGAIN), and asyncio takes that for a beginning.
+            sock.close()
+        else:
+            return sock
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LAST_PAUSE)
 
 
 async def connect_tcp(where: Where) -> socket.socket:

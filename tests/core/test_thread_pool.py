@@ -62,6 +62,18 @@ def threads_finish(core: Any) -> Iterator[Callable[[], None]]:
     loop.close()
 
 
+def test_only_a_message_of_more_than_64_kib_needs_a_thread(deflating: MakeSide) -> None:
+    server = deflating()
+    data = bytes(64 * 1024)
+    server.feed(squeezed(data))
+    assert server.events == [("binary", data)]
+    server.events.clear()
+    server.feed(squeezed(LONG))
+    assert server.events == []
+    server.wait()
+    assert server.events == [("binary", LONG)]
+
+
 def test_a_listener_added_as_a_thread_ends_gets_the_waiting_and_the_inflated_message(
     deflating: MakeSide, threads_finish: Callable[[], None]
 ) -> None:

@@ -54,9 +54,16 @@ impl Counters {
         self.wire_received += bytes as u64;
     }
 
-    /// The wire had written `written` bytes before it carried a WebSocket.
-    pub const fn begin_wire(&mut self, written: u64) {
-        self.wire_sent = -(written as i64);
+    /// The wire was given `queued` bytes before it carried a WebSocket: the opening handshake.
+    pub const fn begin_wire(&mut self, queued: u64) {
+        self.wire_sent = -(queued as i64);
+    }
+
+    /// The number of those earlier bytes that are still queued, when the wire has written `written` bytes.
+    #[must_use]
+    pub const fn unsent_before(&self, written: u64) -> usize {
+        let sent = self.wire_sent + written as i64;
+        if sent < 0 { sent.unsigned_abs() as usize } else { 0 }
     }
 
     /// The wire is about to go; it has written this many bytes.

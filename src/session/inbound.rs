@@ -46,10 +46,10 @@ pub enum AfterInput<O: Objects> {
 impl<O: Objects> Session<O> {
     // The wire -----------------------------------------------------------------------------------
 
-    /// There is now a transport or a socket, which had already queued or written `written` bytes.
-    pub fn connect(&mut self, written: u64) {
+    /// There is now a transport or a socket, which had already queued or written `queued` bytes.
+    pub fn connect(&mut self, queued: u64) {
         self.end.connect();
-        self.counters.begin_wire(written);
+        self.counters.begin_wire(queued);
     }
 
     /// Takes bytes from the wire. They are kept here if they have to wait.

@@ -98,7 +98,8 @@ WEBSOCKET_SECTIONS = (
             row(
                 "bufferedAmount",
                 "buffered_amount",
-                f"{AFTERWARDS} TestMembers::test_buffered_amount_counts_framing_and_is_0_once_sent",
+                f"""{AFTERWARDS} TestMembers::test_buffered_amount_counts_framing_and_is_0_once_sent
+                TestMembers::test_buffered_amount_counts_nothing_that_the_program_has_not_sent""",
             ),
             row(
                 "close",

@@ -30,6 +30,22 @@ class TestMembers:
         assert (await pair.peer.frame()).payload == b"y" * 1000
         assert pair.ws.bufferedAmount == 0
 
+    async def test_buffered_amount_counts_nothing_that_the_program_has_not_sent(
+        self, make_pair: MakePair
+    ) -> None:
+        amounts: list[int] = []
+
+        def on_connection(ws: wsrs.WebSocket, request: object) -> None:
+            amounts.append(ws.buffered_amount)
+            ws.send("hello")
+            amounts.append(ws.buffered_amount)
+
+        server = (await make_pair("server")).server
+        server.on("connection", on_connection)
+        async with wsrs.WebSocket(server.url) as ws:
+            assert await within(ws.recv()) == "hello"
+        assert amounts == [0, 2 + 5]
+
     async def test_pause_and_resume_have_no_effect_unless_open(self, make_pair: MakePair) -> None:
         server = (await make_pair(auto_pong=False)).server
         server.on("connection", lambda ws, request: ws.send("hello"))

@@ -193,7 +193,7 @@ class Connection(Protocol):
 
     @property
     def buffered_amount(self) -> int:
-        """Bytes queued here and in the transport, framing included."""
+        """Bytes queued here and in the transport, framing included, without the answer to the handshake."""
 
     @property
     def refused(self) -> int:

@@ -28,6 +28,9 @@ fn written_bytes_count_from_the_handshake_on_even_once_the_wire_is_gone() {
     let mut counters = Counters::default();
     counters.begin_wire(100);
     assert_eq!(wire_sent(&counters, 40), 0);
+    assert_eq!(counters.unsent_before(40), 60);
+    assert_eq!(counters.unsent_before(100), 0);
+    assert_eq!(counters.unsent_before(130), 0);
 }
 
 #[test]

@@ -240,10 +240,14 @@ pub fn has_given_up(connection: &Connection, py: Python<'_>) -> bool {
     })
 }
 
-/// Number of bytes queued here and in the transport, and of those that wait to be compressed.
+/// Number of bytes queued here and in the transport, and of those that wait to be compressed. The handshake's
+/// answer does not count: the program has not sent it.
 pub fn buffered_amount(connection: &Connection, py: Python<'_>) -> usize {
-    let behind = connection.state.with(py, |state| state.session.bytes_waiting());
-    bytes_on_wire(connection, py) + behind
+    let written = total_written(connection, py);
+    let (behind, answer) = connection.state.with(py, |state| {
+        (state.session.bytes_waiting(), state.session.counters().unsent_before(written))
+    });
+    bytes_on_wire(connection, py).saturating_sub(answer) + behind
 }
 
 /// Number of bytes queued here and in the transport.

@@ -332,15 +332,25 @@ def test_end_sends_a_fin_and_reading_goes_on(side: MakeSide) -> None:
     assert server.events == [("text", b"still here")]
 
 
-def test_abort_drops_queued_frames(side: MakeSide) -> None:
+def test_abort_writes_what_the_transport_takes_and_drops_the_rest(side: MakeSide) -> None:
     server = side()
-    server.connection.send(b"never")
+    server.connection.send(b"at once")
     server.connection.abort()
     assert server.connection.buffered_amount == 0
     assert server.events == []
     server.tick(2)
-    assert server.output == b""
+    assert server.output == frame(2, b"at once", key=None)
     assert server.events == [("lost", None)]
+    blocked = side()
+    blocked.transport.hold = True
+    blocked.connection.send(b"held")
+    blocked.tick()
+    blocked.connection.send(b"never")
+    blocked.connection.abort()
+    assert blocked.connection.buffered_amount == 0
+    blocked.tick(2)
+    assert blocked.output == frame(2, b"held", key=None)
+    assert blocked.events == [("lost", None)]
 
 
 def test_an_end_that_the_system_refuses_is_an_abort(side: MakeSide) -> None:

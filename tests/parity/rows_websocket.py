@@ -165,8 +165,12 @@ WEBSOCKET_SECTIONS = (
             row(
                 "terminate",
                 "terminate",
-                "TestDisorderly::test_terminate_ends_the_connection_with_1006 TestFailing::test_a_client_may_give_up_while_it_connects",
-                "It calls the transport's `abort()`, which does what `socket.destroy()` does in Node. A transport's `close()` would write its queue first.",
+                """TestDisorderly::test_terminate_ends_the_connection_with_1006
+                TestFailing::test_a_client_may_give_up_while_it_connects
+                test_in_connection_it_takes_back_neither_the_101_nor_what_was_sent""",
+                """It calls the transport's `abort()`, which does what `socket.destroy()` does in Node. A transport's
+                `close()` would first wait until its queue is written. As in ws, what was sent earlier in the same tick
+                is given to the system before.""",
             ),
             row(
                 "url",

@@ -204,8 +204,8 @@ class Connection(Protocol):
         """Write what is queued, then FIN; reading goes on. A transport that cannot half-close is closed."""
 
     def abort(self) -> None:
-        """Drop the transport, all data that is queued for sending, and all that is not delivered yet.
-        `_on_lost` follows in the next tick."""
+        """Write what the transport takes at once, then drop it, the rest of the queue, and all that is not
+        delivered yet. `_on_lost` follows in the next tick."""
 
     @property
     def transport(self) -> asyncio.Transport | None: ...

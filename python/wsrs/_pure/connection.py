@@ -354,10 +354,10 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self._outbox.end(HALF)
 
     def abort(self) -> None:
-        """Drop what is queued and the transport; nothing more is delivered."""
+        """Write what the transport takes at once, then drop it and the rest. Nothing more is delivered."""
         self._conclude()
         self._stop_inflating()
-        self._outbox.drop()
+        self._outbox.abandon()
         if self._transport is not None:
             self._transport.abort()
         elif self._end.owes_loss:

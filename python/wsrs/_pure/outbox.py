@@ -328,6 +328,15 @@ class Outbox:
                 transport.resume_reading()
             transport.close()
 
+    def abandon(self) -> None:
+        """Write what the transport takes at once, and forget the rest.
+
+        As in ws, what was sent before in this tick is on its way: Node writes within `send`.
+        """
+        self.flush()
+        self._tell_written_later()
+        self.drop()
+
     def drop(self) -> None:
         """Forget what is queued, which will never be written."""
         self._queue.clear()

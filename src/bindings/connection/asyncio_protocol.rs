@@ -139,9 +139,11 @@ pub fn close(connection: &Bound<'_, Connection>) {
     end_as(connection, Ending::Whole);
 }
 
-/// Aborts the transport at once. Nothing more is delivered.
+/// Aborts the transport at once. Nothing more is delivered. As in ws, what was sent before in this tick is on
+/// its way, as far as the transport takes it: Node writes within `send`.
 pub fn abort(connection: &Bound<'_, Connection>) {
     let (py, this) = (connection.py(), connection.get());
+    flush::write_out(connection);
     let (was_connected, loss_is_due) = this.state.with(py, |state| {
         let was_connected = state.session.is_connected();
         state.wire.close(state.session.counters_mut());

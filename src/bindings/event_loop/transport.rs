@@ -143,8 +143,12 @@ impl EngineTransport {
         sockets::close(self.reactor.bind(py), self.token);
     }
 
-    /// Closes at once and drops what is queued.
+    /// Closes at once, and drops what the kernel does not take. Asyncio's transports have tried to write by the
+    /// time `write` returns, so what was queued in this tick is tried here.
     fn abort(&self, py: Python<'_>) {
+        self.reactor.get().with_sockets(py, |sockets| {
+            sockets.engine().map(|engine| engine.flush(self.token));
+        });
         sockets::lose(self.reactor.bind(py), self.token, None);
     }
 

@@ -120,7 +120,7 @@ def test_a_send_by_a_callback_does_not_profit_from_the_room_before_it(side: Make
         outcome(server, sent[0])
 
 
-def test_an_abort_in_the_tick_of_a_send_writes_it_and_its_callback_gets_an_error(side: MakeSide) -> None:
+def test_an_abort_in_the_tick_of_a_send_writes_it_and_calls_its_callback(side: MakeSide) -> None:
     server = side(allow_synchronous_events=False)
     server.connection.wants_pong = True
     server._on_pong = lambda data: server.connection.abort()  # type: ignore[method-assign]

@@ -104,7 +104,14 @@ WEBSOCKET_SECTIONS = (
             row(
                 "close",
                 "close",
-                f"{WE_BEGIN} TestOrderly::test_codes_that_cannot_be_sent TestOrderly::test_reasons_that_cannot_be_sent",
+                f"""{WE_BEGIN} TestOrderly::test_codes_that_cannot_be_sent TestOrderly::test_reasons_that_cannot_be_sent
+                TestOrderly::test_the_client_ends_tcp_itself_if_the_server_does_not""",
+                """Once both close frames are exchanged, a client waits up to 2 s for the server to end TCP, and then
+                ends it itself: RFC 6455 7.1.1 asks clients to wait for that, so that servers hold TIME_WAIT, but only
+                for a reasonable time. In ws, a client sends its FIN at once, and waits for the server's until
+                `closeTimeout`. Errors name the value that cannot be sent: a `ValueError`, where ws raises a `TypeError`
+                or a `RangeError`, and a `TypeError` for a value of another type. A reason without a code raises
+                a `ValueError`; ws leaves it out.""",
             ),
             row(
                 "extensions",

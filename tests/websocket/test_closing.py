@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +27,15 @@ from ..peers import (
     within,
 )
 
+CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
+
 Pair = tuple[Any, Peer]
+
+
+def serving() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    return context
 
 
 @pytest_asyncio.fixture
@@ -114,6 +124,57 @@ class TestOrderly:
         await within(ws.wait_closed())
         assert events == [("close", 1000, b"", wsrs.CLOSED)]
         assert await peer.at_end()
+
+    @pytest.mark.parametrize("transport", ["plain", "tls"])
+    @pytest.mark.parametrize("first", ["client", "server"])
+    async def test_the_client_ends_tcp_itself_if_the_server_does_not(
+        self, reports: Reports, monkeypatch: pytest.MonkeyPatch, transport: str, first: str
+    ) -> None:
+        """A server may wait for the client's end, or be gone without a FIN."""
+        monkeypatch.setattr("wsrs._websocket.closing._FIN_PATIENCE", 0.1)
+        peers: asyncio.Queue[Peer] = asyncio.Queue()
+
+        async def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            peers.put_nowait(Peer(reader, writer))
+
+        is_tls = transport == "tls"
+        context = serving() if is_tls else None
+        server = await asyncio.start_server(came, "127.0.0.1", 0, ssl=context)
+        port = server.sockets[0].getsockname()[1]
+        options: Any = {"ca": CERTIFICATE} if is_tls else {}
+        # 0 is no limit: it does not make a client wait for ever for what no longer matters.
+        close_timeout = 30 if first == "client" else 0
+        ws = wsrs.WebSocket(
+            f"ws{'s' * is_tls}://localhost:{port}", close_timeout=close_timeout, family=4, **options
+        )
+        peer = await within(peers.get())
+        _, head = await peer.head()
+        peer.write(RawServer.answer(head["sec-websocket-key"]))
+        await within(ws.wait_open())
+        events = record(ws)
+        if first == "client":
+            ws.close(1000)
+            assert (await peer.frame()).opcode == CLOSE
+            peer.write(close_frame(1000, mask=None))
+        else:
+            peer.write(close_frame(1000, mask=None))
+            assert (await peer.frame()).opcode == CLOSE
+        await within(ws.wait_closed())
+        assert events == [("close", 1000, b"", wsrs.CLOSED)]
+        assert await peer.at_end()
+        peer.reset()
+        server.close()
+
+    async def test_the_client_waits_no_longer_than_its_close_timeout(
+        self, raw_server: RawServer, reports: Reports, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("wsrs._websocket.closing._FIN_PATIENCE", 3600)
+        ws = wsrs.WebSocket(raw_server.url, close_timeout=0.1)
+        peer = await raw_server.accept()
+        await within(ws.wait_open())
+        peer.write(close_frame(1000, mask=None))
+        await within(ws.wait_closed())
+        assert (await peer.frame()).opcode == CLOSE
 
     async def test_messages_sent_before_close_go_out_first(self, pair: Pair) -> None:
         ws, peer = pair

@@ -4,7 +4,9 @@ Rules kept here:
 
 - RFC 6455 5.5.1: the peer's close frame is answered with its own code.
 - RFC 6455 7.1.1: once both close frames are exchanged the server closes TCP first, so that it and not the
-  client holds TIME_WAIT. The client waits for that, as long as the close timer allows.
+  client holds TIME_WAIT. The client "SHOULD wait for a TCP Close from the server", and "MAY initiate the TCP
+  Close" if that does not come "after a reasonable amount of time": here after `_FIN_PATIENCE`, or when the
+  close timer expires. By then all messages have been exchanged, so nothing is lost.
 - The code is 1006 until the peer's close frame arrives. A fault of the peer does not change it: it is no
   close frame.
 """
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ORDERLY", "Closing"]
 
+_FIN_PATIENCE = 2.0
+"""Seconds for which a client waits for the server's FIN after both close frames: more than a round trip."""
+
 ORDERLY = frozenset({1000, 1001, 1005})
 """The codes of a close frame after which iteration simply ends: normal, going away, and no code."""
 
@@ -34,6 +39,7 @@ class Closing:
         "_frame_sent",
         "_is_over",
         "_is_server",
+        "_loop",
         "_timer",
         "code",
         "error",
@@ -43,8 +49,9 @@ class Closing:
         "unsent",
     )
 
-    def __init__(self, conn: Connection | None, *, is_server: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, conn: Connection | None, *, is_server: bool) -> None:
         """`conn` is None for a WebSocket whose opening handshake fails."""
+        self._loop = loop
         self._conn = conn
         self._is_server = is_server
         self._frame_sent = False
@@ -95,13 +102,24 @@ class Closing:
             return
         if self.failed or (self._frame_received and self._is_server):
             self._conn.end()
+        elif self._frame_received:
+            self._wait_for_fin()
 
     # The close timer --------------------------------------------------------------------------
 
-    def start_timer(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    def start_timer(self, seconds: float) -> None:
         """Abort the connection in `seconds` (0: never), unless the timer is running or the end has come."""
         if seconds and self._timer is None and not self._is_over:
-            self._timer = loop.call_later(seconds, self._timed_out)
+            self._timer = self._loop.call_later(seconds, self._timed_out)
+
+    def _wait_for_fin(self) -> None:
+        """Abort a client's connection in `_FIN_PATIENCE`, unless that is due earlier."""
+        due = self._loop.time() + _FIN_PATIENCE
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._timed_out)
+        elif due < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(due, self._timed_out)
 
     def _timed_out(self) -> None:
         self._timer = None

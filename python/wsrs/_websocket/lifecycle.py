@@ -4,7 +4,7 @@ Rules kept here:
 
 - The state only goes CONNECTING, OPEN, CLOSING, CLOSED; `'close'` is emitted exactly once, last.
 - A close frame is answered with its own code. After both are exchanged the server closes TCP first; the
-  client waits for that (RFC 6455 7.1.1), as long as `close_timeout` allows.
+  client waits for that (RFC 6455 7.1.1), but not for long.
 - A fault of the peer is answered by a close frame with the fault's code; then come `'error'` and the end of
   the connection. The code of `'close'` is then 1006, because no close frame was received.
 - A task that waits for messages learns of the end by an exception. The loop's exception handler does not get
@@ -198,7 +198,7 @@ class Lifecycle(EventTarget):
     def _begin_end(self) -> Closing:
         """Return the `Closing` of this WebSocket, which is made when the end begins."""
         if self._closing is None:
-            self._closing = Closing(self._conn, is_server=self._server is not None)
+            self._closing = Closing(self._loop, self._conn, is_server=self._server is not None)
         return self._closing
 
     def _was_clean(self) -> bool:
@@ -216,7 +216,7 @@ class Lifecycle(EventTarget):
             self._conn.send_close(code, reason, None, closing.frame_sent)
             if self._ready_state == OPEN:
                 self._ready_state = CLOSING
-            closing.start_timer(self._loop, self._options["close_timeout"])
+            closing.start_timer(self._options["close_timeout"])
 
     def _abort(self) -> None:
         """End the connection at once."""
@@ -286,7 +286,7 @@ class Lifecycle(EventTarget):
             return
         self._ready_state = CLOSING
         # The peer may still read what is queued, but not for ever.
-        self._begin_end().start_timer(self._loop, self._options["close_timeout"])
+        self._begin_end().start_timer(self._options["close_timeout"])
         self._conn.end()
 
     def _on_lost(self, error: BaseException | None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -30,6 +32,19 @@ def fired(ws: Any) -> None:
 def removed(ws: Any) -> None:
     ws.on("error", nothing)
     ws.off("error", nothing)
+
+
+def stall_of(ws: Any) -> asyncio.Event:
+    """Set once the core says that the inbox of `ws` is full."""
+    stalled = asyncio.Event()
+    told = ws._on_stalled
+
+    def on_stalled() -> None:
+        told()
+        stalled.set()
+
+    ws._on_stalled = on_stalled
+    return stalled
 
 
 LISTENERS: dict[str, Callable[[Any], None]] = {
@@ -161,6 +176,27 @@ class TestUntakenMessages:
         await asyncio.sleep(0.3)
         for _ in range(16):
             assert await within(ws.recv()) == "x"
+
+    @pytest.mark.parametrize("listens", ["before the stall", "after it"])
+    async def test_a_connection_that_has_ended_is_kept_by_no_timer(self, serve: Serve, listens: str) -> None:
+        connections: asyncio.Queue[Any] = asyncio.Queue()
+        server = await serve(lambda ws, request: connections.put_nowait(ws))
+        peer = await raw_client(server)
+        ws = await within(connections.get())
+        stalled = stall_of(ws)
+        if listens == "before the stall":
+            ws.on("ping", nothing)
+        peer.write(frame(TEXT, b"x") * 16)
+        await within(stalled.wait())
+        ws.on("pong", nothing)
+        ws.terminate()
+        await within(ws.wait_closed())
+        gone = weakref.ref(ws)
+        del ws
+        await peer.close()
+        await asyncio.sleep(0)  # the last callbacks of the connection
+        gc.collect()
+        assert gone() is None
 
     async def test_close_does_not_wait_for_messages_to_be_taken(self, pair: Pair) -> None:
         ws, peer = pair

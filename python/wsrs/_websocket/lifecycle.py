@@ -83,12 +83,14 @@ class Lifecycle(EventTarget):
     """Whether messages are taken by `recv` or iteration."""
     _direct: bool
     """Whether `recv` may call the core's directly: messages are pulled, and none has to be converted."""
-    # The next three are rarely set, so they are not slots: they go into the instance's `__dict__`.
+    # The next four are rarely set, so they are not slots: they go into the instance's `__dict__`.
     _kept: tuple[object, ...] = ()
     """Objects that must not be collected before this WebSocket."""
     _old_tls: asyncio.Transport | None = None
     _has_stalled = False
     """True once the inbox was full before the program had asked for messages."""
+    _patience: asyncio.TimerHandle | None = None
+    """Runs while a full inbox waits for the program to ask for messages."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
         super().__init__()
@@ -238,6 +240,7 @@ class Lifecycle(EventTarget):
         """Emit `'close'`, the last event. Then wake the tasks that wait for a message or for the end."""
         closing = self._begin_end()
         closing.finish()
+        self._stop_patience()
         self._ready_state = CLOSED
         if self._heartbeat is not None:
             heartbeat.unwatch(self, self._heartbeat)
@@ -279,7 +282,7 @@ class Lifecycle(EventTarget):
     def _on_stalled(self) -> None:
         self._has_stalled = True
         if self._events:
-            self._loop.call_later(_PATIENCE, self._drop_unasked)
+            self._be_patient()
 
     def _on_end(self) -> None:
         if self._ready_state == CLOSED or self._conn is None:  # pragma: no cover: it comes before the loss
@@ -334,7 +337,16 @@ class Lifecycle(EventTarget):
                 # The program takes messages by events. As in ws, those without a listener are dropped.
                 conn.discard = True
             elif self._has_stalled:
-                self._loop.call_later(_PATIENCE, self._drop_unasked)
+                self._be_patient()
+
+    def _be_patient(self) -> None:
+        if self._patience is None:
+            self._patience = self._loop.call_later(_PATIENCE, self._drop_unasked)
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
     def _drop_unasked(self) -> None:
         """Drop messages beyond the inbox's bound if the program has listeners and has not asked for messages.
@@ -342,6 +354,7 @@ class Lifecycle(EventTarget):
         Otherwise the events after the messages, `'close'` included, would never be emitted. A program without
         any listener misses none, so its messages wait. So do those of a connection that has ended.
         """
+        self._stop_patience()
         if self._events and not self._pulled and self._conn is not None and self._ready_state != CLOSED:
             self._conn.discard = True
 

@@ -27,6 +27,7 @@ use crate::bindings::event_loop::prefetch::Prefetch;
 use crate::bindings::event_loop::reactor::Reactor;
 #[cfg(unix)]
 use crate::bindings::event_loop::sockets::Held;
+use crate::bindings::event_loop::table;
 use crate::bindings::py::gil_cell::GilCell;
 #[cfg(unix)]
 use crate::engine::{OutQueue, Token};
@@ -114,7 +115,7 @@ impl Connection {
         let limits = Limits { max_payload, max_fragments, max_buffered_chunks };
         let session = Session::new(settings, limits, params);
         let state = State::new(session, owner, generate_mask);
-        let reactor = Reactor::of(r#loop)?;
+        let reactor = table::reactor_of(r#loop)?;
         Ok(Self { reactor, state: GilCell::new(state), incoming: GilCell::new(None) })
     }
 

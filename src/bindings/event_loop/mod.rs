@@ -7,5 +7,6 @@ pub mod reactor;
 pub mod shared;
 #[cfg(unix)]
 pub mod sockets;
+pub mod table;
 #[cfg(unix)]
 pub mod transport;

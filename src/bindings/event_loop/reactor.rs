@@ -7,13 +7,13 @@ use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyWeakrefReference};
+use pyo3::types::PyDict;
 
 use crate::bindings::event_loop::owner::{self, Connection};
 use crate::bindings::event_loop::shared::Shared;
 #[cfg(unix)]
 use crate::bindings::event_loop::sockets::Sockets;
+use crate::bindings::event_loop::table;
 use crate::bindings::offload::jobs::Jobs;
 use crate::bindings::py::gil_cell::GilCell;
 #[cfg(unix)]
@@ -44,28 +44,7 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// Returns the reactor of `event_loop`, and makes it on first use.
-    pub fn of(event_loop: &Bound<'_, PyAny>) -> PyResult<Py<Self>> {
-        static TABLE: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-        let py = event_loop.py();
-        let table = TABLE.get_or_init(py, || PyDict::new(py).unbind()).bind(py);
-        // The table is keyed by identity. The reactor keeps its loop alive, so the entries of a weak table
-        // keyed by the loop itself would never go away. An entry is replaced if its reactor is gone or
-        // belonged to another loop at the same address.
-        let key = event_loop.as_ptr() as usize;
-        if let Some(entry) = table.get_item(key)?
-            && let Some(found) = entry.cast::<PyWeakrefReference>()?.upgrade_as::<Self>()?
-            && found.get().event_loop.is(event_loop)
-        {
-            return Ok(found.unbind());
-        }
-        let made = Bound::new(py, Self::new(event_loop)?)?;
-        forget_the_dead(table)?;
-        table.set_item(key, PyWeakrefReference::new(&made)?)?;
-        Ok(made.unbind())
-    }
-
-    fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = event_loop.py();
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
@@ -104,6 +83,11 @@ impl Reactor {
     #[cfg(unix)]
     pub fn give_read_group(&self, py: Python<'_>, group: ReadGroup) {
         self.read_group.with(py, |kept| *kept = group);
+    }
+
+    /// True if this is the reactor of `event_loop`.
+    pub fn is_of(&self, event_loop: &Bound<'_, PyAny>) -> bool {
+        self.event_loop.is(event_loop)
     }
 
     pub fn event_loop(&self, py: Python<'_>) -> Py<PyAny> {
@@ -269,18 +253,6 @@ fn raise_error(error: Bound<'_, PyAny>) -> PyResult<()> {
     Err(PyErr::from_value(error))
 }
 
-/// Removes the entries of loops that are gone, so that a program with many short-lived loops does not
-/// accumulate them.
-fn forget_the_dead(table: &Bound<'_, PyDict>) -> PyResult<()> {
-    let mut dead = Vec::new();
-    for (key, entry) in table.iter() {
-        if entry.cast::<PyWeakrefReference>()?.upgrade().is_none() {
-            dead.push(key);
-        }
-    }
-    dead.into_iter().try_for_each(|key| table.del_item(key))
-}
-
 #[pymethods]
 impl Reactor {
     /// Writes everything that was queued in this tick.
@@ -371,7 +343,7 @@ impl Reactor {
 #[pyfunction]
 #[pyo3(name = "reactor")]
 pub fn reactor_of<'py>(r#loop: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, Reactor>>> {
-    let made = Reactor::of(r#loop)?.into_bound(r#loop.py());
+    let made = table::reactor_of(r#loop)?.into_bound(r#loop.py());
     #[cfg(unix)]
     return match super::sockets::open(&made) {
         Ok(()) => Ok(Some(made)),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.callbacks import check_callback
 from wsrs._aio.waiters import Waiters, running_loop
+from wsrs._backend.threads import check_thread
 from wsrs._server.broadcast import BroadcastResult, Slow, broadcast
 from wsrs._server.handshake import Extension, UpgradeCallback, UpgradeHandler
 from wsrs._server.members import Clients, Members
@@ -314,16 +316,15 @@ class WebSocketServer(EventEmitter):
         closed already. An HTTP server given as `server` stays open; with one and `client_tracking=False`,
         `'close'` follows at once.
         """
+        check_thread(self._loop)
         check_callback(callback)
-        if self._state == _CLOSED:
-            if callback is not None:
-                told = callback
-                self.once("close", lambda: told(RuntimeError("The server is not running")))
-            self._loop.call_soon(self.emit, "close")
-            return
+        if callback is not None and self._state == _CLOSED:
+            callback = partial(callback, RuntimeError("The server is not running"))
         if callback is not None:
             self.once("close", callback)
-        if self._state == _CLOSING:
+        if self._state == _CLOSED:
+            self._loop.call_soon(self.emit, "close")
+        if self._state != _RUNNING:
             return
         self._state = _CLOSING
         self._upgrades.close()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.waiters import Waiters
+from wsrs._backend.threads import check_thread
 from wsrs._stream.options import stream_options
 from wsrs._stream.reading import ReadingEnd
 from wsrs._stream.transport import StreamTransport
@@ -111,6 +112,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
 
         Data that came before can still be read. While CONNECTING, the closing waits for the opening.
         """
+        check_thread(self._loop)
         if self._closed:
             return
         self._closed = True
@@ -120,6 +122,7 @@ class WebSocketStream(ReadingEnd, WritingEnd):
 
     def destroy(self, error: BaseException | None = None) -> None:
         """Terminate the WebSocket; both ends raise `error`, or `StreamClosed` without one. ws's `destroy`."""
+        check_thread(self._loop)
         if self._over or self._destroyed:
             return
         if error is not None and not isinstance(error, BaseException):

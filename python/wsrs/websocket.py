@@ -10,6 +10,7 @@ from wsrs._active_core import core
 from wsrs._aio.callbacks import call_back, check_callback
 from wsrs._aio.waiters import Waiters, running_loop
 from wsrs._backend.sendable import byte_length, reason_bytes
+from wsrs._backend.threads import check_thread
 from wsrs._client.handshake import Handshake
 from wsrs._net.url import shown
 from wsrs._options.checks import protocol_list
@@ -314,6 +315,7 @@ class WebSocket(Lifecycle):
         return self._send_after_close(data, callback)
 
     def _send_after_close(self, data: object, callback: SendCallback | None) -> Awaitable[None]:
+        check_thread(self._loop)
         check_callback(callback)
         state = self._ready_state
         message = f"WebSocket is not open: readyState {state} ({STATES[state]})"
@@ -354,6 +356,7 @@ class WebSocket(Lifecycle):
         return self._pull(ended=True)
 
     def _begin_pulling(self) -> None:
+        check_thread(self._loop)
         self._pulled = True
         if self._conn is not None:
             self._conn.discard = False
@@ -374,11 +377,13 @@ class WebSocket(Lifecycle):
 
         The socket is not read either. With a `heartbeat`, 64 KiB are still read, to answer the pings in them.
         """
+        check_thread(self._loop)
         if self._conn is not None and self._ready_state != CLOSED:
             self._conn.pause()
 
     def resume(self) -> None:
         """Undo `pause`. This has no effect while CONNECTING or CLOSED."""
+        check_thread(self._loop)
         if self._conn is not None and self._ready_state != CLOSED:
             self._conn.resume()
 
@@ -392,6 +397,7 @@ class WebSocket(Lifecycle):
         While CONNECTING, the handshake is aborted, and `'error'` is emitted. If the peer does not answer
         within `close_timeout`, the connection is ended.
         """
+        check_thread(self._loop)
         if self._ready_state == CLOSED:
             return
         self._close(code, reason_bytes(code, reason))
@@ -400,6 +406,7 @@ class WebSocket(Lifecycle):
 
     def terminate(self) -> None:
         """End the connection at once, without a closing handshake."""
+        check_thread(self._loop)
         if self._ready_state == CONNECTING:
             self._abort_handshake()
         elif self._ready_state != CLOSED and self._conn is not None:

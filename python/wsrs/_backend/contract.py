@@ -120,6 +120,7 @@ class Connection(Protocol):
     """
 
     # Delivery -------------------------------------------------------------------------------
+    # `recv`, `next`, `send`, `ping` and `pong` ask `_backend.threads.check_thread`, and so does `broadcast`.
     message_listener: MessageListener | None
     """Called with (data, is_binary). While it is None, messages wait for `recv` and `next`. A call of those
     claims all messages: they are queued, and go to a listener as well. A listener that is set where there was

@@ -55,6 +55,8 @@ def broadcast(
     skip_slow: bool = True,
 ) -> tuple[int, int, int, int]:
     """Queue `data` on `connections`; returns on how many, and on how many not: slow, busy, gone."""
+    for connection in connections:
+        connection.check_thread()
     check_flags(binary=binary, compress=compress)
     payload, is_text = to_bytes(data)
     message = SharedMessage(payload, not is_text if binary is None else binary, compress is None or compress)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable
 
 from wsrs._aio.callbacks import bind_callback
 from wsrs._backend.contract import ConnectionOwner, SendCallback
+from wsrs._backend.threads import check_thread
 from wsrs._pure.awaitable import READY, Sent
 from wsrs._pure.broadcast import BUSY, GONE, SENT, SLOW, SharedMessage
 from wsrs._pure.close import write_close
@@ -183,6 +185,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         callback: SendCallback | None = None,
     ) -> Awaitable[None]:
         """Frame and queue a message or a fragment at once."""
+        if _get_running_loop() is not self._loop:
+            check_thread(self._loop)
         if binary is not None or compress is not None or fin is not True or mask is not None:
             check_flags(binary=binary, compress=compress, fin=fin, mask=mask)
         if callback is not None:
@@ -209,6 +213,11 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         first, deflater = self._sender.begin(payload, binary=binary, compress=compress, fin=fin)
         self.counters.send(len(payload), fin)
         return self._enqueue(Frame(first, payload, key, deflater, fin, callback, False))
+
+    def check_thread(self) -> None:
+        """RuntimeError if the loop runs in another thread."""
+        if _get_running_loop() is not self._loop:
+            check_thread(self._loop)
 
     def send_shared(self, message: SharedMessage, skip_slow: bool) -> int:
         """Queue a message that other connections get too. Returns SENT, or why it was not queued."""
@@ -238,6 +247,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
     ) -> Awaitable[None]:
         """Queue a ping."""
+        check_thread(self._loop)
         check_flags(mask=mask)
         callback = bind_callback(callback)
         return self._queue_control(PING, b"" if data is None else to_bytes(data)[0], mask, callback)
@@ -246,6 +256,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         self, data: object = None, mask: bool | None = None, callback: SendCallback | None = None
     ) -> Awaitable[None]:
         """Queue a pong."""
+        check_thread(self._loop)
         check_flags(mask=mask)
         callback = bind_callback(callback)
         return self._queue_control(PONG, b"" if data is None else to_bytes(data)[0], mask, callback)

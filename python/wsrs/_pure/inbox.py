@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import _get_running_loop
 from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
+
+from wsrs._backend.threads import check_thread
 
 __all__ = ["Inbox"]
 
@@ -82,6 +85,8 @@ class Inbox:
 
     def claim(self) -> None:
         """Messages go to tasks from now on: the program iterates, or calls `recv`."""
+        if _get_running_loop() is not self._loop:
+            check_thread(self._loop)
         self.is_claimed = True
 
     def unclaim(self) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.waiters import Waiters
 from wsrs._backend.sendable import byte_length
+from wsrs._backend.threads import check_thread
 from wsrs._websocket.state import CONNECTING, OPEN
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class WritingEnd:
         self.write(b"".join([self._in_bytes(each)[0] for each in data]))
 
     def _may_write(self, method: str) -> None:
+        check_thread(self._loop)
         if self._ended:
             raise RuntimeError(f"{method}() called after write_eof()")
 
@@ -159,6 +161,7 @@ class WritingEnd:
         it sends no more than it had sent before. All of this, the reading at both ends included, has to be
         done within the WebSocket's `close_timeout` (30 seconds; 0 is no limit).
         """
+        check_thread(self._loop)
         if not self._ended:
             self._ended = True
             self._close_if_open()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.callbacks import call_back, check_callback, keep
 from wsrs._aio.waiters import Waiters, once_tasks_wait, running_loop
+from wsrs._backend.threads import check_thread
 from wsrs._net import listen as listening
 from wsrs._net.listen_tls import Tls
 from wsrs.errors import HeadError
@@ -105,6 +106,7 @@ class HttpServer(EventEmitter):
         `unix_mode` (the permissions of its file, as in 0o660; by default what the umask leaves), `sock`
         (bound or listening; closed with the server).
         """
+        check_thread(self._loop)
         if self._serving is not None or self._starting is not None:
             raise RuntimeError("the server listens already")
         if isinstance(port, Mapping):
@@ -233,6 +235,7 @@ class HttpServer(EventEmitter):
 
         For a server that is closed already, `callback` receives a RuntimeError.
         """
+        check_thread(self._loop)
         check_callback(callback)
         if self._closed:
             if callback is not None:

@@ -74,6 +74,7 @@ pub fn connection_made(
 /// Delivers the `nbytes` that the transport has put into the buffer.
 pub fn buffer_updated(connection: &Bound<'_, Connection>, nbytes: usize) -> PyResult<()> {
     let (py, this) = (connection.py(), connection.get());
+    this.reactor(py).enter(py);
     let Some(incoming) = this.incoming.with(py, Option::take) else {
         return Err(PyRuntimeError::new_err("buffer_updated() without get_buffer()"));
     };

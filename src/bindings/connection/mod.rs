@@ -54,6 +54,12 @@ impl Connection {
         self.reactor.bind(py)
     }
 
+    /// Raises `RuntimeError` if the loop runs in another thread.
+    #[inline]
+    pub fn check_thread(&self, py: Python<'_>) -> PyResult<()> {
+        self.reactor.get().check_thread(py)
+    }
+
     /// The engine's socket, if one carries the bytes.
     #[cfg(unix)]
     #[inline]

@@ -1,5 +1,6 @@
 //! Everything that the connections of one event loop share.
 
+pub mod home;
 pub mod owner;
 #[cfg(unix)]
 pub mod prefetch;

@@ -9,6 +9,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::bindings::event_loop::home::Home;
 use crate::bindings::event_loop::owner::{self, Connection};
 use crate::bindings::event_loop::shared::Shared;
 #[cfg(unix)]
@@ -33,6 +34,7 @@ struct Agenda {
 pub struct Reactor {
     event_loop: Py<PyAny>,
     call_soon: Py<PyAny>,
+    home: Home,
     shared: GilCell<Shared>,
     agenda: GilCell<Agenda>,
     jobs: GilCell<Jobs>,
@@ -49,6 +51,7 @@ impl Reactor {
         Ok(Self {
             event_loop: event_loop.clone().unbind(),
             call_soon: event_loop.getattr(intern!(py, "call_soon"))?.unbind(),
+            home: Home::default(),
             shared: GilCell::new(Shared::new()),
             agenda: GilCell::new(Agenda::default()),
             jobs: GilCell::new(Jobs::default()),
@@ -57,6 +60,17 @@ impl Reactor {
             #[cfg(unix)]
             read_group: GilCell::new(ReadGroup::default()),
         })
+    }
+
+    /// Raises `RuntimeError` if the loop runs in another thread.
+    #[inline]
+    pub fn check_thread(&self, py: Python<'_>) -> PyResult<()> {
+        self.home.check(py, &self.event_loop)
+    }
+
+    /// Records that the loop runs in this thread.
+    pub fn enter(&self, py: Python<'_>) {
+        self.home.enter(py);
     }
 
     #[inline]
@@ -257,6 +271,7 @@ fn raise_error(error: Bound<'_, PyAny>) -> PyResult<()> {
 impl Reactor {
     /// Writes everything that was queued in this tick.
     fn _flush(slf: &Bound<'_, Self>) {
+        slf.get().enter(slf.py());
         Self::flush_all(slf);
         Self::flush_rest_later(slf);
     }
@@ -269,6 +284,7 @@ impl Reactor {
     /// Serves every socket that is ready. The loop calls this when the poller's descriptor is readable.
     #[cfg(unix)]
     fn _on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().enter(slf.py());
         crate::bindings::serve::poll::on_ready(slf)
     }
 

@@ -89,6 +89,7 @@ fn address_object(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>> {
 impl EngineTransport {
     /// Queues `data`. The queue is written at the end of the tick, or at once beyond 64 KiB.
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.reactor.get().check_thread(py)?;
         let payload = Payload::of(data)?;
         if payload.is_text() {
             return Err(PyTypeError::new_err("a transport writes bytes, not str"));
@@ -129,43 +130,52 @@ impl EngineTransport {
     }
 
     /// Sends FIN once everything queued is written. Reading goes on.
-    fn write_eof(&self, py: Python<'_>) {
+    fn write_eof(&self, py: Python<'_>) -> PyResult<()> {
+        self.reactor.get().check_thread(py)?;
         self.reactor.get().with_sockets(py, |sockets| {
             if let Some(engine) = sockets.engine() {
                 engine.shutdown_write(self.token);
             }
         });
         write::flush(self.reactor.bind(py), self.token);
+        Ok(())
     }
 
     /// Stops reading, writes what is queued, then closes.
-    fn close(&self, py: Python<'_>) {
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.reactor.get().check_thread(py)?;
         sockets::close(self.reactor.bind(py), self.token);
+        Ok(())
     }
 
     /// Closes at once, and drops what the kernel does not take. Asyncio's transports have tried to write by the
     /// time `write` returns, so what was queued in this tick is tried here.
-    fn abort(&self, py: Python<'_>) {
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        self.reactor.get().check_thread(py)?;
         self.reactor.get().with_sockets(py, |sockets| {
             sockets.engine().map(|engine| engine.flush(self.token));
         });
         sockets::lose(self.reactor.bind(py), self.token, None);
+        Ok(())
     }
 
     fn is_closing(&self, py: Python<'_>) -> bool {
         self.with_owner(py, |owner| owner.is_closing()).unwrap_or(true)
     }
 
-    fn pause_reading(&self, py: Python<'_>) {
+    fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
+        self.reactor.get().check_thread(py)?;
         self.reactor.get().with_sockets(py, |sockets| {
             if let Some(engine) = sockets.engine() {
                 engine.pause(self.token);
             }
         });
+        Ok(())
     }
 
     /// Resumes reading. Raises OSError if the system's poller refuses the socket.
     fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
+        self.reactor.get().check_thread(py)?;
         self.reactor.get().with_sockets(py, |sockets| {
             if sockets.owner(self.token).is_some_and(|owner| owner.is_closing()) {
                 return Ok(());

@@ -58,6 +58,7 @@ fn waiter_of(made: &Py<Awaitable>) -> &Waiter {
 #[inline]
 pub fn recv(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Py<Awaitable>> {
     let (py, this) = (connection.py(), connection.get());
+    this.check_thread(py)?;
     let found = this.state.with(py, |state| {
         state.session.claim();
         let usable = state.receivers.slot(wish).as_ref();

@@ -82,6 +82,7 @@ pub fn broadcast(
     #[pyo3(from_py_with = send_args::compress)] compress: Option<bool>,
     skip_slow: bool,
 ) -> PyResult<(usize, usize, usize, usize)> {
+    connections.iter().try_for_each(|one| one.get().check_thread(data.py()))?;
     let payload = Payload::of(data)?;
     let binary = binary.unwrap_or_else(|| !payload.is_text());
     let data = match payload {

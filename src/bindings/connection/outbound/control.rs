@@ -22,6 +22,7 @@ pub fn send_control(
     mask: Option<bool>,
     callback: Option<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
+    connection.get().check_thread(connection.py())?;
     if payload.len() > MAX_CONTROL_PAYLOAD {
         return Err(PyValueError::new_err(format!(
             "the data of a control frame must not be longer than 125 bytes, not {}",

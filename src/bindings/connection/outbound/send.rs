@@ -57,6 +57,7 @@ pub fn send(
     (binary, compress, fin, mask): SendArgs,
     callback: Option<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
+    connection.get().check_thread(connection.py())?;
     let payload = Payload::of(data)?;
     let options = SendOptions {
         binary: binary.unwrap_or_else(|| !payload.is_text()),

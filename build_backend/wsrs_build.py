@@ -1,20 +1,19 @@
-"""The build backend of wsrs (PEP 517, PEP 660): maturin's, or one that needs neither Rust nor maturin.
+"""The build backend of wsrs (PEP 517, PEP 660): maturin's or, without the extension, hatchling's.
 
-If `WSRS_NO_EXTENSION` is set, `pure_wheel` beside this file makes wheels and editable installations with
-only the pure core. Everything else is passed on to maturin, including every source distribution, which serves
-both. The hooks and not pyproject.toml state the requirements, because these depend on that variable.
+If `WSRS_NO_EXTENSION` is set, hatchling makes wheels and editable installations with only the pure core.
+Every other build is maturin's, including every source distribution, which serves both. The hooks and not
+pyproject.toml state the requirements, because these depend on that variable: a platform that has no Rust may
+have no maturin either.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import pure_wheel
 
 __all__ = [
     "build_editable",
@@ -23,64 +22,58 @@ __all__ = [
     "get_requires_for_build_editable",
     "get_requires_for_build_sdist",
     "get_requires_for_build_wheel",
-    "prepare_metadata_for_build_editable",
-    "prepare_metadata_for_build_wheel",
 ]
 
-ROOT = Path(__file__).resolve().parent.parent
 MATURIN = "maturin>=1.14,<2"
-# The standard library reads TOML from Python 3.11 on.
-TOML = "tomli>=2; python_version < '3.11'"
+HATCHLING = "hatchling>=1.27,<2"
 
 Settings = Mapping[str, Any] | None
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """The requirements of maturin (see below); those of a pure wheel are neither cargo nor maturin."""
-    return [TOML] if _without_extension(config_settings) else get_requires_for_build_sdist()
+    """Return the requirements of maturin, or the one of a build without the extension."""
+    return [HATCHLING] if _without_extension(config_settings) else get_requires_for_build_sdist()
 
 
 def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
-    """maturin and, without cargo, the package that installs one, as maturin's own hook does."""
+    """Return maturin and, without cargo, the package that installs one, as maturin's own hook does."""
     has_rust = os.environ.get("MATURIN_NO_INSTALL_RUST") or shutil.which("cargo")
     return [MATURIN] if has_rust else [MATURIN, "puccinialin"]
-
-
-def prepare_metadata_for_build_wheel(metadata_directory: str, config_settings: Settings = None) -> str:
-    """Write the `.dist-info` folder, and return its name."""
-    if _without_extension(config_settings):
-        return pure_wheel.write_metadata(ROOT, Path(metadata_directory))
-    return str(_maturin().prepare_metadata_for_build_wheel(metadata_directory, config_settings))
 
 
 def build_wheel(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
     """Make a wheel, and return its file name."""
-    if _without_extension(config_settings):
-        return pure_wheel.write_wheel(ROOT, Path(wheel_directory), editable=False)
-    return str(_maturin().build_wheel(wheel_directory, config_settings, metadata_directory))
+    backend = _backend(config_settings)
+    return str(backend.build_wheel(wheel_directory, config_settings, metadata_directory))
 
 
 def build_editable(
     wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
 ) -> str:
-    """Make a wheel that points to this folder; returns its file name."""
-    if _without_extension(config_settings):
-        return pure_wheel.write_wheel(ROOT, Path(wheel_directory), editable=True)
-    return str(_maturin().build_editable(wheel_directory, config_settings, metadata_directory))
+    """Make a wheel that points to this folder, and return its file name."""
+    backend = _backend(config_settings)
+    return str(backend.build_editable(wheel_directory, config_settings, metadata_directory))
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """Make the source distribution, and return its file name."""
-    return str(_maturin().build_sdist(sdist_directory, config_settings))
+    return str(importlib.import_module("maturin").build_sdist(sdist_directory, config_settings))
 
 
 get_requires_for_build_editable = get_requires_for_build_wheel
-prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+
+
+def __getattr__(name: str) -> Any:
+    """Return a hook that only some backends have. hatchling has none that prepares metadata for pip."""
+    if name.startswith("prepare_metadata_for_build_"):
+        return getattr(_backend(None), name)
+    raise AttributeError(name)
 
 
 def _without_extension(config_settings: Settings) -> bool:
+    """True if the caller wants no extension. Settings, which only maturin has, are an error then."""
     wished = bool(os.environ.get("WSRS_NO_EXTENSION"))
     if wished and config_settings:
         sys.exit(
@@ -89,7 +82,5 @@ def _without_extension(config_settings: Settings) -> bool:
     return wished
 
 
-def _maturin() -> Any:
-    import maturin
-
-    return maturin
+def _backend(config_settings: Settings) -> Any:
+    return importlib.import_module("hatchling.build" if _without_extension(config_settings) else "maturin")

@@ -1,5 +1,7 @@
-"""The private names of the Rust module's stub. stubtest compares the others, and passes over a private name that
-only the binary has."""
+"""The private names of the Rust module's stub.
+
+stubtest compares the others, and passes over a private name that only the binary has.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 # The jobs choose the core, not the caller's environment.
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
-.PHONY: drawings sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow check format build bench docs lock clean help microbench instructions scale \
+.PHONY: drawings sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow test-install check format build bench docs lock clean help microbench instructions scale \
 	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke fuzz-build
 
 help:
@@ -65,6 +65,10 @@ suite-pure:
 
 test-slow: build ## run the slow tests: 1 GiB through a stream, in each direction
 	$(PY) -m pytest -q -s -m slow
+
+# Each interpreter compiles the Rust core, and pip gets the tools of the build from its index.
+test-install: build ## install wsrs by pip in bare environments, on PYTHONS (all; oldest, newest, current, 3.14)
+	WSRS_PYTHONS="$(or $(PYTHONS),all)" $(PY) -m pytest -q -m installs tests/test_installation.py
 
 fuzz: fuzz-build ## run each fuzz target for SECONDS (60); TARGETS selects some
 	@mkdir -p $(addprefix target/fuzz/corpus/,$(FUZZ_TARGETS)) $(addprefix target/fuzz/findings/,$(FUZZ_TARGETS))

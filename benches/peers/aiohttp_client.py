@@ -10,7 +10,7 @@ from lockstep import Lockstep, parser, run
 
 
 async def talk(ws: ClientWebSocketResponse, lockstep: Lockstep) -> None:
-    """Send the next message when the last has come back."""
+    """Send the next message when the previous one has come back."""
     await ws.send_bytes(lockstep.payload)
     async for message in ws:
         if message.type is WSMsgType.BINARY:

@@ -8,7 +8,7 @@ from lockstep import Lockstep, parser, run
 
 
 class Client(WSListener):
-    """Sends the next message when the last has come back."""
+    """Sends the next message when the previous one has come back."""
 
     def __init__(self, lockstep: Lockstep) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from lockstep import Lockstep, parser, run
 
 
 async def talk(ws: ClientConnection, lockstep: Lockstep) -> None:
-    """Send the next message when the last has come back."""
+    """Send the next message when the previous one has come back."""
     await ws.send(lockstep.payload)
     async for data in ws:
         lockstep.echoed(data)

@@ -249,14 +249,14 @@ class TestUnixSockets:
             ("foo:/a", "The URL's protocol"),
         ],
     )
-    def test_redirects_of_a_unix_socket_that_lead_nowhere(self, location: str, why: str) -> None:
+    def test_invalid_redirects_from_a_unix_socket(self, location: str, why: str) -> None:
         with pytest.raises(ValueError, match=why) as caught:
             urls.join(urls.parse("ws+unix:/s:/a"), location)
         assert repr(urls.shown(location)) in str(caught.value)
 
 
 class TestParsedAddresses:
-    async def test_an_object_of_urllib_or_yarl(self, raw_server: RawServer, reports: Reports) -> None:
+    async def test_an_address_from_urllib_or_yarl(self, raw_server: RawServer, reports: Reports) -> None:
         class Url:
             """An object that looks like a `yarl.URL`."""
 
@@ -279,7 +279,7 @@ async def test_a_host_in_brackets_is_an_ipv6_address(url: str) -> None:
         wsrs.WebSocket(url)
 
 
-async def test_wrong_types_of_an_address() -> None:
+async def test_addresses_of_the_wrong_type() -> None:
     for address in (b"ws://h", 5, ["ws://h"], None):
         with pytest.raises(TypeError, match="the address must be a str or a parsed URL"):
             wsrs.WebSocket(address)  # type: ignore[arg-type]

@@ -114,10 +114,10 @@ class TestOrderly:
         ws.close(1000)
         answer = await peer.frame()
         assert (answer.opcode, answer.payload, answer.masked) == (CLOSE, b"\x03\xe8", True)
-        pong = listen(ws, "close")
+        closed = listen(ws, "close")
         peer.write(close_frame(1000, mask=None))
         with pytest.raises(asyncio.TimeoutError):
-            await within(asyncio.shield(pong), 0.05)
+            await within(asyncio.shield(closed), 0.05)
         assert ws.ready_state == wsrs.CLOSING
         assert not peer.reader.at_eof()
         peer.writer.write_eof()

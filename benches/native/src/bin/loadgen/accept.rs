@@ -26,7 +26,7 @@ const SOURCES: u8 = 200;
 const BATCH: usize = 1024;
 /// The wait polls and does not sleep: see `echo.rs`.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// A run in which nothing arrives for so many nanoseconds has failed.
+/// A run in which nothing arrives for this many nanoseconds has failed.
 const STALLED: u64 = 10_000_000_000;
 /// The longest answer that is read, including the close frame after it.
 const LONGEST: usize = 16 * 1024;
@@ -72,7 +72,7 @@ struct Run {
     received: u64,
     /// Nanoseconds spent polling while there were no events.
     idle: u64,
-    /// When the last event came.
+    /// The time of the last event.
     active: u64,
 }
 

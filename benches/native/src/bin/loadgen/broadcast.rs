@@ -23,7 +23,7 @@ const READ: usize = 256 * 1024;
 const BATCH: usize = 1024;
 /// The wait polls and does not sleep: see `echo.rs`.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// A run in which nothing arrives for so many nanoseconds has failed.
+/// A run in which nothing arrives for this many nanoseconds has failed.
 const STALLED: u64 = 10_000_000_000;
 /// Nanoseconds that the closing handshakes may take after the measured time.
 const CLOSING: u64 = 2_000_000_000;
@@ -75,7 +75,7 @@ struct Run<'a> {
     received: u64,
     /// Nanoseconds spent polling while there were no events.
     idle: u64,
-    /// When the last event came.
+    /// The time of the last event.
     active: u64,
     /// Connections whose closing handshake is not over.
     open: usize,
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Does the closing handshakes of all connections, as far as their time suffices.
+    /// Does the closing handshakes of all connections, within the time left for them.
     fn close(&mut self) -> Result<()> {
         for peer in &mut self.peers {
             peer.close()?;

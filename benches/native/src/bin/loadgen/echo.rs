@@ -20,7 +20,7 @@ const BATCH: usize = 1024;
 /// The wait polls and does not sleep. A server pays for waking a peer that sleeps, and the peer of a slow server
 /// would sleep more often, so that its CPU time per message would seem higher than it is.
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
-/// A run in which no echo comes for so many nanoseconds has failed.
+/// A run in which no echo comes for this many nanoseconds has failed.
 const STALLED: u64 = 10_000_000_000;
 /// Nanoseconds that the closing handshakes may take after the measured time.
 const CLOSING: u64 = 2_000_000_000;
@@ -63,7 +63,7 @@ struct Run<'a> {
     received: u64,
     /// Nanoseconds spent polling while there were no events.
     idle: u64,
-    /// When the last event came.
+    /// The time of the last event.
     active: u64,
     /// The line of JSON, once the measured time is over.
     line: String,

@@ -81,8 +81,8 @@ impl<'a> Held<'a> {
         Ok(Self { messages, peers, epoll, buffer: vec![0; 64 * 1024] })
     }
 
-    /// Sends one message on each connection, the next when the last has come back: the server's buffers stay as small
-    /// as such traffic leaves them.
+    /// Sends one message on each connection, each after the previous one has come back, so that the server's buffers
+    /// stay as small as such traffic leaves them.
     fn echo_once(&mut self) -> Result<()> {
         let mut events = Vec::with_capacity(BATCH);
         for index in 0..self.peers.len() {

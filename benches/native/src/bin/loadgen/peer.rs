@@ -87,7 +87,7 @@ impl Peer {
     /// Sends the frames owed, as far as the socket takes them.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket, if it fails.
     #[inline]
     pub fn flush(&mut self, messages: &Messages) -> Result<()> {
         if self.channel.waiting() {
@@ -120,7 +120,7 @@ impl Peer {
     /// One `recv` into `buffer`.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket, if it fails.
     #[inline]
     pub fn read(&mut self, buffer: &mut [u8]) -> Result<Read> {
         match self.channel.recv(buffer) {
@@ -170,7 +170,7 @@ impl Peer {
     /// Sends the close frame; no frame may be owed any more.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The error of the socket, if it fails.
     pub fn close(&mut self) -> Result<()> {
         self.closing = true;
         self.control(CLOSE, &1000_u16.to_be_bytes())

@@ -4,9 +4,10 @@ loops."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -70,6 +71,18 @@ async def reports(tidy: None) -> AsyncIterator[Reports]:
     yield reports
     loop.set_exception_handler(None)
     assert not reports, reports
+
+
+@pytest.fixture
+def collect() -> Iterator[Callable[[], int]]:
+    """`gc.collect` for what was made since the test began.
+
+    An earlier test may have left a transport that was still closing when its loop was closed, as happens on
+    a busy machine. To collect that is a ResourceWarning, which would fail the wrong test.
+    """
+    gc.freeze()
+    yield gc.collect
+    gc.unfreeze()
 
 
 Serve = Callable[..., Awaitable[Any]]

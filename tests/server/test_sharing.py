@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -250,14 +249,14 @@ async def accept_by_streams(server: wsrs.WebSocketServer, context: Any) -> async
 @pytest.mark.parametrize("secure", [False, True])
 class TestTransportsOfOthers:
     async def test_transports_of_others_become_websockets(
-        self, reports: Reports, accept: Accepting, secure: bool
+        self, reports: Reports, collect: Callable[[], int], accept: Accepting, secure: bool
     ) -> None:
         server = wsrs.WebSocketServer(no_server=True)
         accepting = await accept(server, tls() if secure else None)
         port = accepting.sockets[0].getsockname()[1]
         url = f"{'wss' if secure else 'ws'}://localhost:{port}"
         async with wsrs.WebSocket(url, ssl=trusting(secure)) as ws:
-            gc.collect()
+            collect()
             for message in ("text", b"x" * 300_000):
                 await ws.send(message)
                 assert await within(ws.recv()) == message

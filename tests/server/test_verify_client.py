@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +250,7 @@ class TestVerifyClient:
 
     @pytest.mark.parametrize("how", ["plain", "coroutine", "callback"])
     async def test_a_verify_client_that_raises_a_base_exception_ends_the_loop(
-        self, serve: Serve, reports: Reports, how: str
+        self, serve: Serve, reports: Reports, collect: Callable[[], int], how: str
     ) -> None:
         """The exception goes on to the loop, as SystemExit would; the client gets its answer first."""
 
@@ -271,7 +271,7 @@ class TestVerifyClient:
         server = await serve(verify_client=verify, handshake_timeout=0)
         code = "403 Forbidden" if how == "callback" else "500 Internal Server Error"
         assert (await answer(server, upgrade_request()))[0] == f"HTTP/1.1 {code}"
-        gc.collect()  # a task reports an exception that was never retrieved when it is collected
+        collect()  # a task reports an exception that was never retrieved when it is collected
         assert isinstance(reports.take()["exception"], Interrupt)
 
     async def test_a_verify_client_that_exits_ends_the_program(self) -> None:

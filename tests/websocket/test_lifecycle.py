@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,15 +31,14 @@ async def leave_open(kept: list[weakref.ref[Any]]) -> None:
     kept += [weakref.ref(client), weakref.ref(await within(came)), weakref.ref(server)]
 
 
-def test_a_loop_that_ends_with_open_connections_leaks_nothing() -> None:
+def test_a_loop_that_ends_with_open_connections_leaks_nothing(collect: Callable[[], int]) -> None:
     kept: list[weakref.ref[Any]] = []
-    gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the listening socket was left open on purpose
         for _ in range(3):
             asyncio.run(leave_open(kept))
-        gc.collect()
-        gc.collect()
+        collect()
+        collect()
     assert [reference() for reference in kept] == [None] * 9
     assert len(os.listdir("/proc/self/fd")) == before

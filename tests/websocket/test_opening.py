@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -138,18 +138,20 @@ class TestOpenWebSocket:
         assert await peer.rest_or_reset() == b""
         await peer.close()
 
-    async def test_kept_objects_live_as_long_as_their_websocket(self, reports: Reports) -> None:
+    async def test_kept_objects_live_as_long_as_their_websocket(
+        self, reports: Reports, collect: Callable[[], int]
+    ) -> None:
         transport, peer = await connected()
         ws = open_websocket(wsrs.WebSocket, Opening(transport, OPTIONS))
         things = [Side(), Side()]
         references = [weakref.ref(each) for each in things]
         while things:
             keep_alive(ws, things.pop())
-        gc.collect()
+        collect()
         assert None not in [reference() for reference in references]
         ws.terminate()
         await within(ws.wait_closed())
         await peer.close()
         del ws
-        gc.collect()
+        collect()
         assert [reference() for reference in references] == [None, None]

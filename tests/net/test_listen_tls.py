@@ -51,7 +51,7 @@ def trusting(**settings: Any) -> ssl.SSLContext:
 
 
 async def _says_no_tls(server: Any) -> None:
-    with pytest.raises(wsrs.HandshakeError, match="If it is one with TLS, the address is wss:"):
+    with pytest.raises(wsrs.HandshakeError, match="the address must begin with wss:"):
         await within(opening(wsrs.WebSocket(f"ws://127.0.0.1:{port_of(server)}")))
 
 

@@ -110,7 +110,8 @@ class TestShown:
         assert ws.url is not None
         assert ws.url.endswith(f"/a?token={SECRET}")
         ws.terminate()
-        await asyncio.sleep(0.01)
+        while not reports:  # noqa: ASYNC110 (no event says it)
+            await asyncio.sleep(0)
         report = reports.take()
         assert SECRET not in report["message"]
         assert SECRET not in _everything(report["exception"])

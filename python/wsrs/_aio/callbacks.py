@@ -12,7 +12,7 @@ from wsrs.errors import ConnectionClosed
 if TYPE_CHECKING:
     from wsrs._backend.contract import SendCallback
 
-__all__ = ["bind_callback", "call_back", "check_callback", "keep", "run"]
+__all__ = ["begin_later", "bind_callback", "call_back", "check_callback", "keep", "run"]
 
 _tasks: set[asyncio.Task[Any]] = set()
 """Tasks that run. The loop itself keeps only weak references to them."""
@@ -45,6 +45,17 @@ def run(coroutine: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]],
     task = asyncio.get_running_loop().create_task(coroutine)
     keep(task)
     task.add_done_callback(done)
+
+
+def begin_later(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run a coroutine of ours in a task that begins in a later tick, whatever the loop's task factory does.
+
+    An eager one (`asyncio.eager_task_factory`) would begin at once. Events would then be emitted within a
+    constructor, before the program can have added a listener.
+    """
+    task = asyncio.Task(coroutine, loop=loop)
+    keep(task)
+    return task
 
 
 def _callback_done(task: asyncio.Task[Any]) -> None:

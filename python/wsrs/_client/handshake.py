@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from wsrs._active_core import core, new_deflate
-from wsrs._aio.callbacks import keep
+from wsrs._aio.callbacks import begin_later
 from wsrs._client.request import ClientRequest, Fields, basic, fill_request, user_fields
 from wsrs._client.response_body import Body
 from wsrs._client.response_protocol import ResponseProtocol
@@ -87,8 +87,7 @@ class Handshake:
         if seconds:
             self._timer = self._loop.call_later(seconds, self._timed_out)
         self._reader = ResponseProtocol(self)
-        self._task = self._loop.create_task(self._connect(self._reader))
-        keep(self._task)
+        self._task = begin_later(self._loop, self._connect(self._reader))
         finish_request = self._options["finish_request"]
         if finish_request is None:
             self.request.end()
@@ -99,7 +98,7 @@ class Handshake:
             self.cancel()
             raise
         if asyncio.iscoroutine(result):
-            keep(self._loop.create_task(self._finish(result, self.request)))
+            begin_later(self._loop, self._finish(result, self.request))
 
     async def _connect(self, reader: ResponseProtocol) -> None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from wsrs._aio.callbacks import call_back, check_callback, keep
+from wsrs._aio.callbacks import begin_later, call_back, check_callback, keep
 from wsrs._aio.waiters import Waiters, once_tasks_wait, running_loop
 from wsrs._backend.threads import check_thread
 from wsrs._net import listen as listening
@@ -135,8 +135,7 @@ class HttpServer(EventEmitter):
             return self
         if sockets:
             self._serving = listening.Serving(self._loop, sockets, handed_over=place.sock is not None)
-        self._starting = task = self._loop.create_task(self._start(place))
-        keep(task)
+        self._starting = begin_later(self._loop, self._start(place))
         return self
 
     async def _start(self, place: listening.Place) -> None:

@@ -4,7 +4,7 @@
 
 use std::mem::MaybeUninit;
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -53,8 +53,13 @@ fn read_up_to(reactor: &Bound<'_, Reactor>, token: Token, reads: usize) {
             }
             Ok(Read::Lost(error)) => return lose(reactor, token, Some(error.into())),
             Err(error) => {
+                // An interrupt ends the loop, and is no fault of the protocol's: the loop may run again.
+                let is_fault = error.is_instance_of::<PyException>(py);
                 this.report(py, "a protocol raised an exception", error.clone_ref(py));
-                return lose(reactor, token, Some(error));
+                if is_fault {
+                    lose(reactor, token, Some(error));
+                }
+                return;
             }
         }
     }
@@ -222,6 +227,11 @@ fn at_eof(reactor: &Bound<'_, Reactor>, token: Token, kind: &Kind) {
     match keep {
         Ok(true) => {}
         Ok(false) => close(reactor, token),
-        Err(error) => lose(reactor, token, Some(error)),
+        Err(error) => {
+            if !error.is_instance_of::<PyException>(py) {
+                reactor.get().keep_error(py, error.clone_ref(py));
+            }
+            lose(reactor, token, Some(error));
+        }
     }
 }

@@ -397,19 +397,21 @@ class WebSocket(Lifecycle):
         While CONNECTING, the handshake is aborted, and `'error'` is emitted. If the peer does not answer
         within `close_timeout`, the connection is ended.
         """
-        check_thread(self._loop)
         if self._ready_state == CLOSED:
             return
+        check_thread(self._loop)
         self._close(code, reason_bytes(code, reason))
         # A program that closes without having asked for messages waits for the peer's close frame.
         self._drop_unasked()
 
     def terminate(self) -> None:
         """End the connection at once, without a closing handshake."""
+        if self._ready_state == CLOSED:
+            return
         check_thread(self._loop)
         if self._ready_state == CONNECTING:
             self._abort_handshake()
-        elif self._ready_state != CLOSED and self._conn is not None:
+        elif self._conn is not None:
             self._abort()
 
     async def wait_open(self) -> None:

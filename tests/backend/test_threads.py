@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -241,6 +243,62 @@ def test_a_loop_may_go_on_in_another_thread() -> None:
     client.close()
     loop.run_until_complete(server.shutdown())
     loop.close()
+
+
+AFTER_THE_LOOP = """
+import asyncio, sys
+import wsrs
+from wsrs._active_core import core
+
+async def begin():
+    server = wsrs.WebSocketServer(port=0, host="127.0.0.1")
+    await server.wait_listening()
+    client = wsrs.WebSocket(f"ws://127.0.0.1:{server.address()['port']}")
+    await client.wait_open()
+    return server, client
+
+if sys.argv[1] == "loop":
+    core.reactor = lambda loop: None
+loop = asyncio.new_event_loop()
+server, ws = loop.run_until_complete(begin())
+loop.close()
+calls = [ws.send, ws.ping, ws.pong, ws.pause, ws.resume, ws.close, ws.terminate]
+for call in [*calls, server.broadcast, server.close]:
+    for attempt in range(2):
+        try:
+            call("late") if call in (ws.send, server.broadcast) else call()
+        except RuntimeError as error:
+            assert str(error).startswith("the event loop is closed"), error
+            assert "close servers and WebSockets while it runs" in str(error)
+        else:
+            raise AssertionError(call)
+print("good")
+"""
+
+
+def test_after_the_loop_is_closed_an_error_says_what_to_do(transports: str) -> None:
+    """In a process of its own, because everything in it is left open."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", AFTER_THE_LOOP, transports],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("good", "")
+
+
+def test_what_is_closed_may_be_closed_again_after_the_loop() -> None:
+    async def talk() -> Any:
+        async with wsrs.WebSocketServer(port=0, host="127.0.0.1") as server:
+            url = f"ws://127.0.0.1:{server.address()['port']}"  # type: ignore[index]
+            async with wsrs.WebSocket(url) as client:
+                return client
+
+    client = asyncio.run(talk())
+    client.close()
+    client.terminate()
+    assert client.ready_state == wsrs.CLOSED
 
 
 async def test_check_thread_tells_where_the_loop_runs() -> None:

@@ -21,19 +21,28 @@ impl Home {
         self.0.store(here(py), Ordering::Relaxed);
     }
 
+    /// Forgets where the loop ran.
+    pub fn leave(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     /// Raises `RuntimeError` if `event_loop` runs in another thread. A loop that does not run may be used from
     /// any thread, and may go on in another one. So only a difference is examined further: a comparison costs
     /// a message next to nothing.
     #[inline]
     pub fn check(&self, py: Python<'_>, event_loop: &Py<PyAny>) -> PyResult<()> {
-        if self.0.load(Ordering::Relaxed) == here(py) {
-            return Ok(());
-        }
-        self.check_elsewhere(py, event_loop)
+        if self.is_here(py) { Ok(()) } else { self.check_elsewhere(py, event_loop) }
     }
 
+    /// True if the loop was last seen to run in this thread.
+    #[inline]
+    pub fn is_here(&self, py: Python<'_>) -> bool {
+        self.0.load(Ordering::Relaxed) == here(py)
+    }
+
+    /// Does the same by asking the event loop. Raises `RuntimeError` if it is closed, too.
     #[cold]
-    fn check_elsewhere(&self, py: Python<'_>, event_loop: &Py<PyAny>) -> PyResult<()> {
+    pub fn check_elsewhere(&self, py: Python<'_>, event_loop: &Py<PyAny>) -> PyResult<()> {
         let threads = py.import(intern!(py, "wsrs._backend.threads"))?;
         if threads.call_method1(intern!(py, "check_thread"), (event_loop,))?.is_truthy()? {
             self.enter(py);

@@ -209,18 +209,19 @@ impl Reactor {
     }
 
     /// Arranges for `connection` to be flushed at the end of this tick.
-    pub fn mark_dirty(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) {
+    pub fn mark_dirty(slf: &Bound<'_, Self>, connection: &Bound<'_, Connection>) -> PyResult<()> {
         let py = slf.py();
         let connection = connection.clone().unbind();
         slf.get().agenda.with(py, |agenda| agenda.dirty.push(connection));
-        Self::schedule_flush(slf);
+        Self::schedule_flush(slf)
     }
 
     /// Schedules one `call_soon` for all connections, and none within a batch, which flushes when it ends.
-    pub fn schedule_flush(slf: &Bound<'_, Self>) {
+    /// Raises what says why the loop takes no calls: it is closed, or runs in another thread.
+    pub fn schedule_flush(slf: &Bound<'_, Self>) -> PyResult<()> {
         let (py, this) = (slf.py(), slf.get());
         if this.in_batch(py) {
-            return;
+            return Ok(());
         }
         let first =
             this.agenda.with(py, |agenda| !std::mem::replace(&mut agenda.flush_scheduled, true));
@@ -230,9 +231,13 @@ impl Reactor {
                 .and_then(|flush| this.call_soon.call1(py, (flush,)));
             if let Err(error) = outcome {
                 this.agenda.with(py, |agenda| agenda.flush_scheduled = false);
-                this.report(py, "wsrs could not schedule a flush", error);
+                // What is queued stays, and schedules nothing more: each later call must ask, too.
+                this.home.leave();
+                this.home.check_elsewhere(py, &this.event_loop)?;
+                return Err(error);
             }
         }
+        Ok(())
     }
 
     /// Writes everything that the connections have queued so far.
@@ -256,7 +261,9 @@ impl Reactor {
         #[cfg(not(unix))]
         let sockets = 0;
         if sockets > 0 || this.agenda.with(py, |agenda| !agenda.dirty.is_empty()) {
-            Self::schedule_flush(slf);
+            if let Err(error) = Self::schedule_flush(slf) {
+                this.report(py, "wsrs could not schedule a flush", error);
+            }
         }
     }
 }

@@ -112,7 +112,7 @@ impl EngineTransport {
         } else if reactor.get().with_sockets(py, |sockets| {
             sockets.engine().is_some_and(|engine| engine.mark_dirty(token))
         }) {
-            Reactor::schedule_flush(reactor);
+            return Reactor::schedule_flush(reactor);
         }
         Ok(())
     }

@@ -128,7 +128,7 @@ impl Message<'_> {
             session.send_shared(shared.codec(), data.as_bytes(), compressed);
         });
         let Some(((), queued)) = queued else { return Ok(Outcome::Gone) };
-        settle(connection, &queued);
+        settle(connection, &queued)?;
         Ok(Outcome::Sent)
     }
 

@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::flush;
-use super::frame_sink::{FrameSink, Making, Queued, enqueue_anyhow, settle};
+use super::frame_sink::{FrameSink, Making, Queued, enqueue_anyhow, settle_later};
 use super::send::{Unput, not_connected};
 use crate::bindings::connection::inbound::inflate;
 use crate::bindings::connection::state::PyObjects;
@@ -128,7 +128,7 @@ fn deflated(connection: &Bound<'_, Connection>, task: Deflation) {
         Some(())
     });
     let Some((Some(()), queued)) = queued else { return };
-    settle(connection, &queued);
+    settle_later(connection, &queued);
     send_waiting(connection);
     // An end that was asked for meanwhile has waited, too.
     if connection.with(|session| !session.is_behind() && session.is_ending()) {
@@ -176,7 +176,7 @@ fn send_now(connection: &Bound<'_, Connection>, waiting: Waiting) -> bool {
             false
         }
         Some((Ok(()), queued)) => {
-            settle(connection, &queued);
+            settle_later(connection, &queued);
             true
         }
         Some((Err(error), _)) => {

@@ -66,7 +66,7 @@ fn queue_control(
     if callback.is_some() || auto_pong {
         connection.with(|session| session.mark(at, callback, auto_pong));
     }
-    settle(connection, &queued);
+    settle(connection, &queued)?;
     flush::when_room(connection, &queued)
 }
 

@@ -181,19 +181,28 @@ fn enqueue_if<R>(
 }
 
 /// Follows up on a queued frame: writes a long queue at once, and otherwise arranges for it to be written
-/// later.
+/// later. Raises if the event loop takes no calls.
 #[inline]
-pub fn settle(connection: &Bound<'_, Connection>, queued: &Queued) {
+pub fn settle(connection: &Bound<'_, Connection>, queued: &Queued) -> PyResult<()> {
     if queued.length > FLUSH_AT {
         flush::write_out(connection);
     } else if queued.is_dirty {
         let (py, this) = (connection.py(), connection.get());
         let reactor = this.reactor_bound(py);
         if !this.state.with(py, |state| state.wire.is_loop()) {
-            Reactor::schedule_flush(reactor);
+            return Reactor::schedule_flush(reactor);
         } else if !connection.with(|session| session.is_delivering()) {
             // An answer is written at the end of the delivery instead, see `flush_answers`.
-            Reactor::mark_dirty(reactor, connection);
+            return Reactor::mark_dirty(reactor, connection);
         }
+    }
+    Ok(())
+}
+
+/// Does the same for a frame that no caller is waiting for.
+pub fn settle_later(connection: &Bound<'_, Connection>, queued: &Queued) {
+    if let Err(error) = settle(connection, queued) {
+        let py = connection.py();
+        connection.get().reactor(py).report(py, "wsrs could not schedule a flush", error);
     }
 }

@@ -94,13 +94,13 @@ pub fn send_anyway(
         return compress_queue::send_behind(connection, payload, &options, key, callback);
     };
     if let Some(reason) = unput {
-        settle(connection, &queued);
+        settle(connection, &queued)?;
         return compress_queue::send_unput(connection, payload, reason, key, callback);
     }
     if callback.is_some() {
         connection.with(|session| session.mark(at, callback, false));
     }
-    settle(connection, &queued);
+    settle(connection, &queued)?;
     flush::when_room(connection, &queued)
 }
 

@@ -301,6 +301,35 @@ def test_what_is_closed_may_be_closed_again_after_the_loop() -> None:
     assert client.ready_state == wsrs.CLOSED
 
 
+@pytest.mark.skipif(not HAS_ENGINE, reason="the pure core wakes tasks by the loop alone")
+async def test_a_task_runs_in_its_own_thread_whoever_wakes_it(serve: Serve, reports: Reports) -> None:
+    """A listener that waits for another thread holds up a batch, in which tasks are stepped directly."""
+    server = await serve(lambda ws, _: ws.on("message", lambda data, _: ws.send(data)))
+    waiting, client = wsrs.WebSocket(server.url), wsrs.WebSocket(server.url)
+    await within(waiting.wait_open())
+    await within(client.wait_open())
+    ran_in: list[int] = []
+
+    async def receive() -> None:
+        with pytest.raises(wsrs.ConnectionClosed):
+            await waiting.recv()
+        ran_in.append(threading.get_ident())
+
+    receiving = asyncio.ensure_future(receive())
+    await asyncio.sleep(0)
+    connection: Any = waiting._conn
+
+    def on_message(data: Any, is_binary: bool) -> None:
+        thread = threading.Thread(target=connection.finish, args=(wsrs.ConnectionClosed(1006), False))
+        thread.start()
+        thread.join()
+
+    client.on("message", on_message)
+    client.send("now")
+    await within(receiving)
+    assert ran_in == [threading.get_ident()]
+
+
 async def test_check_thread_tells_where_the_loop_runs() -> None:
     loop, other = asyncio.get_running_loop(), asyncio.new_event_loop()
     assert check_thread(loop)

@@ -121,7 +121,8 @@ impl Reactor {
 
     /// True if a task may be stepped directly now. If so, no other may be until `end_waking` is called.
     pub fn begin_waking(&self, py: Python<'_>) -> bool {
-        self.shared.with(py, Shared::begin_waking)
+        // Another thread may run while a listener of the batch waits for it.
+        self.home.is_here(py) && self.shared.with(py, Shared::begin_waking)
     }
 
     pub fn end_waking(&self, py: Python<'_>) {

@@ -161,3 +161,120 @@ def test_a_forked_child_that_serves_does_not_disturb_its_parent(loop: list[str])
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
     )
     assert (done.stdout.strip(), done.stderr) == ("good", "")
+
+
+INHERITED = """
+import asyncio, os, sys
+import wsrs
+
+def echo(ws, request):
+    ws.on("message", lambda data, binary: ws.send(data, binary=binary))
+
+async def main(name):
+    server = wsrs.WebSocketServer(port=0, host="127.0.0.1")
+    server.on("connection", echo)
+    await server.wait_listening()
+    url = f"ws://127.0.0.1:{server.address()['port']}/"
+    clients = [wsrs.WebSocket(url) for _ in range(3)]
+    await asyncio.gather(*(ws.wait_open() for ws in clients))
+    calls = {
+        "send": lambda ws: ws.send("from the child"),
+        "close": lambda ws: ws.close(),
+        "terminate": lambda ws: ws.terminate(),
+        "server": lambda ws: server.close(),
+    }
+
+    def child():
+        # A child that means to let go of what it has inherited.
+        refused = 0
+        for ws in [*clients, *server.clients]:
+            try:
+                calls[name](ws)
+            except RuntimeError as error:
+                refused += "the process that forked this one" in str(error)
+        os._exit(0 if refused == 6 else 1)
+
+    process = os.fork()
+    if process == 0:
+        child()
+    assert os.waitpid(process, 0) == (process, 0)
+    for number in range(10):
+        for ws in clients:
+            ws.send(str(number))
+            assert await asyncio.wait_for(ws.recv(), 10) == str(number)
+    async with wsrs.WebSocket(url) as another:
+        await another.send("listening")
+        assert await asyncio.wait_for(another.recv(), 10) == "listening"
+    await server.shutdown()
+    assert [ws.stats().code for ws in clients] == [1001] * 3
+    print("good")
+
+if len(sys.argv) > 2:
+    import uvloop
+    uvloop.install()
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("loop", [[], ["uvloop"]], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("name", ["send", "close", "terminate", "server"])
+def test_a_forked_child_cannot_deafen_its_parent(name: str, loop: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", INHERITED, name, *loop],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("good", "")
+
+
+UNWOUND = """
+import asyncio, os, sys
+import wsrs
+
+async def main():
+    server = wsrs.WebSocketServer(port=0, host="127.0.0.1")
+    server.on("connection", lambda ws, _: ws.on("message", lambda data, _: ws.send(data)))
+    await server.wait_listening()
+    ws = wsrs.WebSocket(f"ws://127.0.0.1:{server.address()['port']}/")
+    await ws.wait_open()
+
+    async def guard():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ws.terminate()
+            for each in server.clients:
+                each.terminate()
+
+    guarding = asyncio.ensure_future(guard())
+    await asyncio.sleep(0)
+    if os.fork() == 0:
+        # `asyncio.run` goes on with the loop of the parent, in order to cancel the other task.
+        sys.exit()
+    os.wait()
+    for number in range(10):
+        ws.send(str(number))
+        assert await asyncio.wait_for(ws.recv(), 10) == str(number).encode()
+    guarding.cancel()
+    await server.shutdown()
+    print("good", flush=True)
+
+try:
+    asyncio.run(main())
+except SystemExit:
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(wsrs.backend == "pure", reason="asyncio's own transports share their parent's poller")
+def test_a_child_in_which_the_loop_is_unwound_does_not_deafen_its_parent() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", UNWOUND],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.returncode) == ("good", 0), done.stderr

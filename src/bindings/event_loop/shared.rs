@@ -19,10 +19,19 @@ const CODEC_LIMITS: CodecLimits =
 /// Counts forks, so that a child process draws its own masking keys.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
-/// Runs in the child process after a fork.
+/// Runs in the child process after a fork. The child shares the pollers of its parent, who must not miss an
+/// event by anything that the child does. So the child gives the engines up.
 #[pyfunction]
-pub fn _after_fork() {
+pub fn _after_fork(py: Python<'_>) -> PyResult<()> {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    #[cfg(unix)]
+    for reactor in super::table::all(py)? {
+        let engine = reactor.get().with_sockets(py, super::sockets::Sockets::take_engine);
+        drop(engine);
+    }
+    #[cfg(not(unix))]
+    let _ = py;
+    Ok(())
 }
 
 /// The number of forks between the process that first loaded this module and this process.

@@ -59,6 +59,12 @@ impl Sockets {
         self.engine.as_mut()
     }
 
+    /// Takes the engine out. Dropping it closes our descriptors and leaves the sockets and the poller alone,
+    /// if another process has them, too.
+    pub const fn take_engine(&mut self) -> Option<Engine<Os, Held>> {
+        self.engine.take()
+    }
+
     #[inline]
     pub fn owner(&mut self, token: Token) -> Option<&mut Owner> {
         match self.owners.get_mut(token.index()) {

@@ -28,6 +28,17 @@ pub fn reactor_of(event_loop: &Bound<'_, PyAny>) -> PyResult<Py<Reactor>> {
     Ok(made.unbind())
 }
 
+/// All reactors.
+#[cfg(unix)]
+pub fn all(py: Python<'_>) -> PyResult<Vec<Py<Reactor>>> {
+    let mut found = Vec::new();
+    for entry in TABLE.get(py).into_iter().flat_map(|table| table.bind(py).values()) {
+        let reactor = entry.cast::<PyWeakrefReference>()?.upgrade_as::<Reactor>()?;
+        found.extend(reactor.map(Bound::unbind));
+    }
+    Ok(found)
+}
+
 /// Removes the entries of loops that are gone, so that a program with many short-lived loops does not
 /// accumulate them.
 fn forget_the_dead(table: &Bound<'_, PyDict>) -> PyResult<()> {

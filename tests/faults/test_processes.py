@@ -278,3 +278,45 @@ def test_a_child_in_which_the_loop_is_unwound_does_not_deafen_its_parent() -> No
         check=False,
     )
     assert (done.stdout.strip(), done.returncode) == ("good", 0), done.stderr
+
+
+SIGPIPE = """
+import asyncio, os, signal, socket, sys
+import wsrs
+
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+async def main():
+    left = asyncio.Event()
+    async with wsrs.WebSocketServer(port=0, host="127.0.0.1", per_message_deflate=True) as server:
+        ended = []
+
+        def connected(ws, request):
+            ws.on("error", lambda error: None)
+            ws.on("close", lambda *_: (ended.append(1), len(ended) == 20 and left.set()))
+
+            def gone(error=None):
+                if ws.ready_state == wsrs.OPEN:
+                    loop = asyncio.get_running_loop()
+                    ws.send(os.urandom(200_000), callback=lambda error: loop.call_soon(gone))
+
+            gone()
+
+        server.on("connection", connected)
+        for _ in range(20):
+            ws = wsrs.WebSocket(f"ws://127.0.0.1:{server.address()['port']}/")
+            ws.on("message", lambda *_, ws=ws: ws.terminate())
+        await asyncio.wait_for(left.wait(), 30)
+    print("good")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(wsrs.backend == "pure", reason="asyncio's own transports raise SIGPIPE, as sockets do")
+def test_peers_that_leave_raise_no_sigpipe() -> None:
+    """A program may have set SIGPIPE to its default, which ends the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGPIPE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "good", "")

@@ -26,8 +26,10 @@ pub struct Jobs {
     next: u64,
     connections: HashMap<u64, Py<Connection>>,
     mailbox: Option<Arc<Mailbox>>,
+    /// The end that the loop reads, and the end that the threads write. Whoever writes keeps both alive, so
+    /// that no write meets a closed pipe and raises SIGPIPE.
     #[cfg(unix)]
-    pipe: Option<(UnixStream, Arc<UnixStream>)>,
+    pipe: Option<Arc<(UnixStream, UnixStream)>>,
     /// True while the loop watches the pipe.
     watching: bool,
 }
@@ -69,13 +71,13 @@ fn waker(reactor: &Bound<'_, Reactor>) -> PyResult<Waker> {
     #[cfg(unix)]
     {
         let found = this.with_jobs(py, |jobs| match &jobs.pipe {
-            Some(pipe) => Ok((pipe.0.as_raw_fd(), Arc::clone(&pipe.1), jobs.watching)),
+            Some(pipe) => Ok((pipe.0.as_raw_fd(), Arc::clone(pipe), jobs.watching)),
             None => {
                 let (ours, theirs) = UnixStream::pair()?;
                 ours.set_nonblocking(true)?;
                 theirs.set_nonblocking(true)?;
-                let pipe = jobs.pipe.insert((ours, Arc::new(theirs)));
-                Ok::<_, std::io::Error>((pipe.0.as_raw_fd(), Arc::clone(&pipe.1), false))
+                let pipe = jobs.pipe.insert(Arc::new((ours, theirs)));
+                Ok::<_, std::io::Error>((pipe.0.as_raw_fd(), Arc::clone(pipe), false))
             }
         });
         let (descriptor, pipe, watching) = found?;
@@ -103,9 +105,9 @@ pub fn done(reactor: &Bound<'_, Reactor>) {
     let (py, this) = (reactor.py(), reactor.get());
     let done: Vec<_> = this.with_jobs(py, |jobs| {
         #[cfg(unix)]
-        if let Some((ours, _)) = &jobs.pipe {
+        if let Some(pipe) = &jobs.pipe {
             let mut signals = [0; 64];
-            while matches!(std::io::Read::read(&mut &*ours, &mut signals), Ok(64)) {}
+            while matches!(std::io::Read::read(&mut &pipe.0, &mut signals), Ok(64)) {}
         }
         let all = jobs.mailbox.as_ref().map(|mailbox| mailbox.take()).unwrap_or_default();
         all.into_iter().map(|job| (jobs.connections.remove(&job.id), job)).collect()

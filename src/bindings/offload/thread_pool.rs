@@ -10,6 +10,8 @@
 //!   not keep the process from ending.
 
 use std::collections::VecDeque;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -63,7 +65,7 @@ pub enum Task {
 /// How a loop is woken when a job is done.
 pub enum Waker {
     #[cfg(unix)]
-    Pipe(Arc<std::os::unix::net::UnixStream>),
+    Pipe(Arc<(UnixStream, UnixStream)>),
     /// `call_soon_threadsafe`, and the method that it is to call.
     Call(Py<PyAny>, Py<PyAny>),
 }
@@ -116,7 +118,7 @@ impl Job {
                 let pipe = Arc::clone(pipe);
                 lock(&mailbox.0).push(self);
                 // If the pipe is full, the loop has yet to read it, and will find this job too.
-                drop(std::io::Write::write(&mut &*pipe, &[1]));
+                drop(std::io::Write::write(&mut &pipe.1, &[1]));
             }
             Waker::Call(..) => Self::deliver_by_call(self, &mailbox),
         }

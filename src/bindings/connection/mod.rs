@@ -314,7 +314,7 @@ impl Connection {
         #[pyo3(from_py_with = send_args::mask)] mask: Option<bool>,
         #[pyo3(from_py_with = send_args::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let payload = Payload::of_optional(data)?;
+        let payload = slf.get().keep(slf.py(), Payload::of_optional(data)?);
         control::send_control(slf, Opcode::Ping, payload.as_slice(), mask, callback)
     }
 
@@ -325,7 +325,7 @@ impl Connection {
         #[pyo3(from_py_with = send_args::mask)] mask: Option<bool>,
         #[pyo3(from_py_with = send_args::callback)] callback: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let payload = Payload::of_optional(data)?;
+        let payload = slf.get().keep(slf.py(), Payload::of_optional(data)?);
         control::send_control(slf, Opcode::Pong, payload.as_slice(), mask, callback)
     }
 

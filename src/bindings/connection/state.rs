@@ -14,6 +14,7 @@ use super::outbound::flush::Senders;
 use super::wire::Wire;
 use crate::bindings::convert::bytes_buffer::BytesBuffer;
 use crate::bindings::convert::owned_payload::OwnedPayload;
+use crate::bindings::convert::payload::Payload;
 #[cfg(unix)]
 use crate::bindings::event_loop::prefetch::Prefetch;
 use crate::session::{Objects, Session};
@@ -132,6 +133,17 @@ impl Connection {
     /// The transport, which belongs to the engine or to the loop.
     pub fn transport_object(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.state.with(py, |state| state.wire.transport().map(|one| one.clone_ref(py)))
+    }
+
+    /// The data of a frame, as it is when it is sent: the program's `generate_mask` may change an object that
+    /// is not immutable.
+    #[inline]
+    pub fn keep<'py>(&self, py: Python<'py>, payload: Payload<'py>) -> Payload<'py> {
+        let is_view = matches!(payload, Payload::View(_));
+        if is_view && self.state.with(py, |state| state.generate_mask.is_some()) {
+            return payload.kept(py);
+        }
+        payload
     }
 
     /// True on the server's side.

@@ -85,6 +85,14 @@ impl<'py> Payload<'py> {
         }
     }
 
+    /// The same data, copied if it is in memory to which Python code may write.
+    pub fn kept(self, py: Python<'py>) -> Self {
+        match self {
+            Self::View(view) => Self::Bytes(PyBytes::new(py, view.as_slice())),
+            other => other,
+        }
+    }
+
     fn owned(data: &Bound<'py, PyAny>) -> PyResult<Self> {
         let bytes = data.py().get_type::<PyBytes>().call1((data,))?;
         Ok(Self::Bytes(exact(&bytes.cast_into::<PyBytes>()?)))
@@ -164,8 +172,10 @@ impl View {
         if self.0.len <= 0 || self.0.buf.is_null() {
             return &[];
         }
-        // SAFETY: the exporter keeps `len` bytes at `buf` while the view is held, and nothing writes to them
-        // meanwhile, because the GIL is not released between here and the copy.
+        // SAFETY: the exporter keeps `len` bytes at `buf` while the view is held. While the slice is used, the
+        // GIL is held and no Python code runs that might write to them: the bytes are framed, compressed or
+        // copied. The one function of the program that runs while a frame is made is `generate_mask`, which
+        // [`Payload::kept`] is for.
         unsafe { slice::from_raw_parts(self.0.buf.cast(), self.0.len as usize) }
     }
 }

@@ -58,7 +58,7 @@ pub fn send(
     callback: Option<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     connection.get().check_thread(connection.py())?;
-    let payload = Payload::of(data)?;
+    let payload = connection.get().keep(connection.py(), Payload::of(data)?);
     let options = SendOptions {
         binary: binary.unwrap_or_else(|| !payload.is_text()),
         compress: compress.unwrap_or(true),

@@ -97,3 +97,58 @@ class TestLoading:
         monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
         with pytest.raises(ModuleNotFoundError, match="other"):
             load()
+
+
+SUBINTERPRETER = """
+try:
+    import _xxsubinterpreters as interpreters
+    made = interpreters.create(isolated=False)
+except ImportError:
+    import _interpreters as interpreters
+    made = interpreters.create("legacy")
+import sys
+if sys.argv[1] == "after":
+    import wsrs
+interpreters.run_string(made, {code!r})
+"""
+
+IN_IT = """
+import asyncio, os
+try:
+    import wsrs
+except ImportError as error:
+    print(error)
+    os.environ["WSRS_PURE_PYTHON"] = "1"
+    import wsrs
+
+async def main():
+    async with wsrs.WebSocketServer(port=0, host="127.0.0.1") as server:
+        server.on("connection", lambda ws, _: ws.on("message", lambda data, _: ws.send(data)))
+        async with wsrs.WebSocket(f"ws://127.0.0.1:{server.address()['port']}") as ws:
+            await ws.send("there")
+            print(wsrs.backend, await ws.recv())
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython alone has subinterpreters")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_subinterpreter_is_refused_the_rust_core_and_may_use_the_pure_one(when: str) -> None:
+    """Whether or not the main interpreter has imported wsrs before."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SUBINTERPRETER.format(code=IN_IT), when],
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    *refused, answered = done.stdout.splitlines()
+    assert answered == "pure b'there'", done.stderr
+    assert done.returncode == 0
+    if wsrs.backend == "core":
+        assert len(refused) == 1
+        assert "subinterpreter; set WSRS_PURE_PYTHON=1" in refused[0]
+    else:
+        assert refused == []

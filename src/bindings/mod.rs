@@ -26,6 +26,7 @@ use event_loop::{sockets, transport};
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    py::interpreters::check_main_interpreter(py)?;
     module.add("NAME", "core")?;
     module.add("Connection", connection::connection_class(py)?)?;
     module.add_class::<per_message_deflate::PerMessageDeflate>()?;

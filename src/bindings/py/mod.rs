@@ -1,5 +1,6 @@
-//! Two things that PyO3 does not offer: interior mutability that costs nothing under the GIL, and direct
-//! access to `__slots__`.
+//! What PyO3 does not offer: interior mutability that costs nothing under the GIL, direct access to
+//! `__slots__`, and a check for subinterpreters.
 
 pub mod gil_cell;
+pub mod interpreters;
 pub mod slots;

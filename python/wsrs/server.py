@@ -240,6 +240,7 @@ class WebSocketServer(EventEmitter):
         Raises TypeError or ValueError, with nothing sent, for wrong arguments and for data that cannot be
         sent; RuntimeError without `clients` if `client_tracking` is off.
         """
+        check_thread(self._loop)
         if clients is None:
             if self._clients is None:
                 raise RuntimeError("broadcast needs clients=...: client_tracking is off")

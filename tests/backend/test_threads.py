@@ -118,6 +118,13 @@ OF_A_SERVER: dict[str, Callable[[Any], Any]] = {
 }
 
 
+async def test_a_server_without_clients_raises_as_well(serve: Serve, reports: Reports) -> None:
+    server = await serve()
+    for call in OF_A_SERVER.values():
+        with pytest.raises(RuntimeError, match=WRONG):
+            await elsewhere(lambda call=call: call(server))  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("name", OF_A_SERVER)
 async def test_a_server_is_left_alone(ends: Ends, reports: Reports, name: str) -> None:
     with pytest.raises(RuntimeError, match=WRONG):

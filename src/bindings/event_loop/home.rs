@@ -40,7 +40,7 @@ impl Home {
         self.0.load(Ordering::Relaxed) == here(py)
     }
 
-    /// Does the same by asking the event loop. Raises `RuntimeError` if it is closed, too.
+    /// Like [`Self::check`], but always asks the event loop. Raises `RuntimeError` if that is closed, too.
     #[cold]
     pub fn check_elsewhere(&self, py: Python<'_>, event_loop: &Py<PyAny>) -> PyResult<()> {
         let threads = py.import(intern!(py, "wsrs._backend.threads"))?;

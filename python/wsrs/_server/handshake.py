@@ -223,6 +223,8 @@ class UpgradeHandler:
         if not transport.is_reading():
             transport.resume_reading()
         before = transport.get_protocol()
+        if isinstance(before, ServerProtocol):
+            head = bytes(head) + before.take_early()
 
         def announce(ws: WebSocket) -> None:
             if not isinstance(before, ServerProtocol):

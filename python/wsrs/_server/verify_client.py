@@ -1,8 +1,8 @@
 """`verify_client`: the program's own check of a request, and how its verdict arrives.
 
-Rules kept here: only one verdict counts; if none arrives in time, the request is refused with 503; nothing is
-read meanwhile, so bytes that the client sends early wait in the kernel; however `verify_client` ends, even by
-a cancellation or an interrupt, the request is answered.
+Rules kept here: only one verdict counts; if none arrives in time, the request is refused with 503; a client
+that hangs up meanwhile gets no WebSocket; bytes that come early are kept, and nothing is read after
+them; however `verify_client` ends, even by a cancellation or an interrupt, the request is answered.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wsrs._aio.callbacks import keep
+from wsrs._net.hang_up import has_hung_up
 from wsrs.http._messages import HeadersLike
+from wsrs.http._protocol import ServerProtocol
 
 __all__ = ["Verdict", "VerifyInfo", "wants_callback"]
 
@@ -43,7 +45,17 @@ class VerifyInfo(Mapping[str, Any]):
 class Verdict:
     """The verdict on one request. A `verify_client` that takes a callback calls it (ws's `cb`)."""
 
-    __slots__ = ("_accept", "_given", "_refuse", "_report", "_task", "_timed_out", "_timer", "_transport")
+    __slots__ = (
+        "_accept",
+        "_given",
+        "_has_waited",
+        "_refuse",
+        "_report",
+        "_task",
+        "_timed_out",
+        "_timer",
+        "_transport",
+    )
 
     def __init__(
         self,
@@ -58,6 +70,8 @@ class Verdict:
         self._report = report
         self._given = False
         self._timed_out = False
+        self._has_waited = False
+        """The verdict was not given at once, and a foreign transport has read nothing since."""
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -85,10 +99,19 @@ class Verdict:
             self(answer)
         if self._given or self._transport.is_closing():
             return
-        if self._transport.is_reading():
-            self._transport.pause_reading()
+        self._read_no_more()
         if timeout:
             self._timer = loop.call_later(timeout, self._expired)
+
+    def _read_no_more(self) -> None:
+        protocol = self._transport.get_protocol()
+        if isinstance(protocol, ServerProtocol):
+            protocol.keep_early()
+            return
+        # Its protocol would take what comes early. So the end of the connection is not seen either.
+        self._has_waited = True
+        if self._transport.is_reading():
+            self._transport.pause_reading()
 
     def __call__(
         self,
@@ -108,6 +131,8 @@ class Verdict:
             raise RuntimeError("verify_client has given its verdict on this request already")
         if result:
             self._done()
+            if self._has_waited and not self._transport.is_closing() and has_hung_up(self._transport):
+                self._transport.abort()
             self._accept()
         else:
             self._refuse(code or 401, name, headers or ())

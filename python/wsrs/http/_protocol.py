@@ -71,7 +71,17 @@ class Deadlines:
 class ServerProtocol(asyncio.Protocol):
     """The protocol of a connection until it is upgraded, or its one request is answered."""
 
-    __slots__ = ("_body", "_buffer", "_ending", "_has_line", "_searched", "_server", "_state", "_transport")
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_early",
+        "_ending",
+        "_has_line",
+        "_searched",
+        "_server",
+        "_state",
+        "_transport",
+    )
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
@@ -79,6 +89,8 @@ class ServerProtocol(asyncio.Protocol):
         self._buffer = b""
         self._body: RequestBody | None = None
         self._ending: Ending | None = None
+        self._early: bytes | None = None
+        """What came behind an upgrade request that is not decided yet. None: it is left in the kernel."""
         self._searched = 0
         self._has_line = False
         self._state = _READING
@@ -111,7 +123,10 @@ class ServerProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._state != _READING:
-            if self._state == _ASKED and self._body is not None:
+            if self._state == _ASKED and self._early is not None:
+                self._early += data
+                self._transport.pause_reading()  # type: ignore[union-attr]
+            elif self._state == _ASKED and self._body is not None:
                 self._body.feed(data)
             # Otherwise the request is answered, and these bytes are dropped.
             return
@@ -192,9 +207,23 @@ class ServerProtocol(asyncio.Protocol):
         # From here on the connection is the listener's.
         self._server._forget(self)
         self._server.emit("upgrade", request, transport, rest)
-        if self._state == _ASKED and transport.get_protocol() is self and not transport.is_closing():
+        undecided = self._state == _ASKED and transport.get_protocol() is self
+        if undecided and self._early is None and not transport.is_closing():
             # Not decided yet: bytes that arrive meanwhile stay in the kernel.
             transport.pause_reading()
+
+    def keep_early(self) -> None:
+        """Keep what comes before an upgrade request is decided.
+
+        Only the first bytes are read; the rest stays in the kernel. A client that sends nothing early, as it
+        should, is read all the time, so its end is seen.
+        """
+        self._early = b""
+
+    def take_early(self) -> bytes:
+        """What has come since `keep_early`."""
+        early, self._early = self._early, None
+        return early or b""
 
     def expired(self) -> None:
         """End the connection: the deadline has passed without a head."""

@@ -86,8 +86,8 @@ class WebSocket(Lifecycle):
       address is tried beside the earlier ones (RFC 8305);
     - one of `socket` (connected; it is taken over), `create_connection(options)` or `agent` (an object with
       a `create_connection`), which return a socket, a transport or an awaitable of one, and `proxy`
-      (`http://user:password@host:port`, or the schemes socks4, socks4a, socks5, socks5h; needs
-      `wsrs[proxy]`). If the address is secure, TLS is spoken over a socket; a transport is used as it is.
+      (`http://user:password@host:port`, or with `wsrs[proxy]` the schemes socks4, socks4a, socks5,
+      socks5h). If the address is secure, TLS is spoken over a socket; a transport is used as it is.
 
     A listener of `'unexpected-response'` decides what happens to the connection: it may read the body
     (`await response.read()`) and should call `terminate()` or `request.destroy(error)`. Without one the

@@ -200,13 +200,13 @@ async def test_a_proxy_needs_the_package_that_speaks_to_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "python_socks", None)
     with pytest.raises(RuntimeError, match=r"pip install 'wsrs\[proxy\]'"):
-        await within(wsrs.WebSocket("ws://localhost:1", proxy="http://localhost:1").wait_open())
+        await within(wsrs.WebSocket("ws://localhost:1", proxy="socks5://localhost:1").wait_open())
 
 
 async def test_a_connection_whose_options_the_system_refuses_is_closed(
     start: Start, reports: Reports, monkeypatch: pytest.MonkeyPatch, serve: Serve
 ) -> None:
-    proxy = await start("http")
+    proxy = await start("socks5")
     port = (await serve()).address()["port"]
     plain = socket.socket.setsockopt
     refused: list[socket.socket] = []
@@ -220,7 +220,7 @@ async def test_a_connection_whose_options_the_system_refuses_is_closed(
         plain(self, level, option, value)
 
     monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
-    ws = wsrs.WebSocket(f"ws://127.0.0.1:{port}", proxy=f"http://127.0.0.1:{proxy.port}")
+    ws = wsrs.WebSocket(f"ws://127.0.0.1:{port}", proxy=f"socks5://127.0.0.1:{proxy.port}")
     with pytest.raises(OSError, match="Invalid argument"):
         await within(ws.wait_open())
     assert refused[-1].fileno() == -1

@@ -120,7 +120,7 @@ BEYOND_SECTIONS = (
                 "proxy",
                 "test_messages_pass_through_each_proxy test_a_refusal_of_the_proxy_is_an_error",
                 """`http://user:password@host:port`, or the schemes socks4, socks4a, socks5, socks5h. In Node, an `agent`
-                does this. Needs `wsrs[proxy]`.""",
+                does this. SOCKS needs `wsrs[proxy]`.""",
             ),
             row(
                 "ssl",

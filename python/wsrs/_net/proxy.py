@@ -1,6 +1,6 @@
-"""Connections through a proxy: HTTP CONNECT, SOCKS4 and SOCKS5 (RFC 1928), spoken by python-socks.
+"""Connections through a proxy: HTTP CONNECT, and SOCKS4 and SOCKS5 (RFC 1928), spoken by python-socks.
 
-The package is the extra `wsrs[proxy]`; it is imported when the option `proxy` is first used.
+The package is the extra `wsrs[proxy]`; it is imported when a SOCKS proxy is first used.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from wsrs._active_core import core
+from wsrs._net.connect import Where, connect_tcp
+from wsrs._net.http_connect import open_tunnel
 from wsrs._net.url import scheme_of, shown, whole
 from wsrs.errors import HandshakeError
 
@@ -75,14 +77,53 @@ async def connect_by_proxy(
 ) -> socket.socket:
     """Return a non-blocking socket that the proxy has connected to `host`.
 
-    Raises OSError if the proxy cannot be reached, HandshakeError if it refuses, RuntimeError
+    Raises OSError if the proxy cannot be reached, HandshakeError if it refuses, RuntimeError for SOCKS
     without python-socks.
     """
+    if proxy.kind == "HTTP":
+        return await _by_http(proxy, host, port, local)
+    sock = await _by_socks(proxy, host, port, local)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _refused(
+    proxy: ProxyAddress, host: str, port: int, error: Exception, status: int | None
+) -> HandshakeError:
+    message = f"The proxy {proxy.host}:{proxy.port} did not connect to {host}:{port}: {error}"
+    return HandshakeError(message, status=status)
+
+
+async def _by_http(proxy: ProxyAddress, host: str, port: int, local: tuple[str, int] | None) -> socket.socket:
+    try:
+        sock = await connect_tcp(Where(proxy.host, proxy.port, local=local))
+    except OSError as error:
+        message = f"Could not connect to the proxy {proxy.host}:{proxy.port}: {error.strerror or error}"
+        raise OSError(error.errno, message) from error
+    credentials = None if proxy.user is None else f"{proxy.user}:{proxy.password}"
+    try:
+        await open_tunnel(sock, host, port, credentials)
+    except HandshakeError as error:
+        sock.close()
+        raise _refused(proxy, host, port, error, error.status) from error
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _by_socks(
+    proxy: ProxyAddress, host: str, port: int, local: tuple[str, int] | None
+) -> socket.socket:
     try:
         library: Any = import_module("python_socks")
         connecting: Any = import_module("python_socks.async_.asyncio")
     except ImportError as error:
-        raise RuntimeError("the option proxy needs python-socks: pip install 'wsrs[proxy]'") from error
+        raise RuntimeError("a SOCKS proxy needs python-socks: pip install 'wsrs[proxy]'") from error
     way = connecting.Proxy(
         getattr(library.ProxyType, proxy.kind),
         proxy.host,
@@ -94,12 +135,5 @@ async def connect_by_proxy(
     try:
         sock: socket.socket = await way.connect(host, port, timeout=_A_DAY, local_addr=local)
     except library.ProxyError as error:
-        status = error.error_code if proxy.kind == "HTTP" else None
-        message = f"The proxy {proxy.host}:{proxy.port} did not connect to {host}:{port}: {error}"
-        raise HandshakeError(message, status=status) from error
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        sock.close()
-        raise
+        raise _refused(proxy, host, port, error, None) from error
     return sock

@@ -148,6 +148,41 @@ class TestTheAnswer:
         assert await within(response.read()) == b"no"
         await within(ws.wait_closed())
 
+    @pytest.mark.parametrize("how", ["hang up", "reset", "abort", "destroy"])
+    async def test_a_handshake_left_to_a_listener_ends_with_its_connection(
+        self, raw_server: RawServer, reports: Reports, how: str
+    ) -> None:
+        """In ws nothing ever follows; here tasks may be waiting."""
+        ws = wsrs.WebSocket(raw_server.url)
+        waiting = opening(ws)
+        heard = listen(ws, "unexpected_response")
+        error, closed = listen(ws, "error"), listen(ws, "close")
+        peer = await raw_server.peer()
+        await peer.head()
+        peer.write(b"HTTP/1.1 403 No\r\nContent-Length: 6\r\n\r\nno")
+        request, response = await within(heard)
+        assert ws.ready_state == wsrs.CONNECTING
+        if how == "hang up":
+            peer.hang_up()
+        elif how == "reset":
+            peer.reset()
+        elif how == "abort":
+            request.abort()
+        else:
+            request.destroy(KeyError("mine"))
+        with pytest.raises((wsrs.HandshakeError, KeyError)) as raised:
+            await within(waiting)
+        assert await within(error) == (raised.value,)
+        assert await within(closed) == (1006, b"")
+        if how in ("hang up", "reset"):
+            assert isinstance(raised.value, wsrs.HandshakeError)
+            assert str(raised.value) == "Unexpected server response: 403"
+            assert raised.value.response is response
+        elif how == "abort":
+            assert "destroyed" in str(raised.value)
+        else:
+            assert isinstance(raised.value, KeyError)
+
     async def test_an_error_without_an_answer_has_no_response(
         self, raw_server: RawServer, reports: Reports
     ) -> None:

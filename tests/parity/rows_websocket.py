@@ -28,6 +28,10 @@ OF_A_CLIENT, OF_A_SERVER = (
 )
 ENVIRONMENT_TEST = "test_a_variable_keeps_the_native_core_out"
 
+TOO_LONG = """More than 125 bytes raise a `ValueError`, a `RangeError` in ws. Its text names the length, which ws's does
+not."""
+NO_FUNCTION = """A value other than a function or None raises a `TypeError` and changes nothing. In ws it removes the
+listener, as null does."""
 AWAITED = """It may also be awaited. That waits while more than the high-water mark is queued, and raises
 `ConnectionClosed` after the end."""
 TEXT_AS_STR = "It is a `str` for text. For binary, `binary_type` decides."
@@ -71,8 +75,11 @@ WEBSOCKET_SECTIONS = (
             row(
                 "unexpected-response",
                 "unexpected_response",
-                "TestTheAnswer::test_unexpected_response_gives_the_response",
-                "`await response.read()` gives the body.",
+                """TestTheAnswer::test_unexpected_response_gives_the_response
+                TestTheAnswer::test_a_handshake_left_to_a_listener_ends_with_its_connection""",
+                """`await response.read()` gives the body. If a listener leaves the handshake as it is, `'error'` and
+                `'close'` follow when the server hangs up, and when the listener calls `request.abort()`. In ws, nothing
+                ever follows then; here a task that awaits `wait_open()` would wait for ever.""",
             ),
             row(
                 "upgrade", "upgrade", f"{BEGIN} TestConnections::test_the_headers_event_may_change_the_answer"
@@ -124,15 +131,16 @@ WEBSOCKET_SECTIONS = (
                 "onclose",
                 "onclose",
                 "TestEventTarget::test_each_on_attribute_is_called_for_its_event",
-                "A value other than a function or None raises a `TypeError`; ws ignores it.",
+                NO_FUNCTION,
             ),
-            row("onerror", "onerror", "TestEventTarget::test_a_fault_gives_an_error_event"),
+            row("onerror", "onerror", "TestEventTarget::test_a_fault_gives_an_error_event", NO_FUNCTION),
             row(
                 "onmessage",
                 "onmessage",
                 f"{OBJECTS} TestEventTarget::test_an_attribute_is_one_listener_that_can_be_replaced",
+                NO_FUNCTION,
             ),
-            row("onopen", "onopen", OBJECTS),
+            row("onopen", "onopen", OBJECTS, NO_FUNCTION),
             row(
                 "pause",
                 "pause",
@@ -143,13 +151,13 @@ WEBSOCKET_SECTIONS = (
                 "ping",
                 "ping",
                 f"{BEATS} TestFailing::test_sending_before_the_connection_is_open_is_an_error",
-                AWAITED,
+                f"{AWAITED} {TOO_LONG}",
             ),
             row(
                 "pong",
                 "pong",
                 f"{BEATS} TestFailing::test_sending_before_the_connection_is_open_is_an_error",
-                AWAITED,
+                f"{AWAITED} {TOO_LONG}",
             ),
             row(
                 "protocol",

@@ -26,6 +26,7 @@ ENDS = "tests/threats/test_ends.py"
 LIMITS = "tests/server/test_limits.py"
 SILENCE = "tests/threats/test_silence.py"
 SLOW = "tests/threats/test_slow_peers.py"
+GROWTH = "tests/threats/test_growth.py"
 REENTRANCY = "tests/websocket/test_reentrancy.py"
 CANCELLATION = "tests/threats/test_cancellation.py"
 LOGS = "tests/threats/test_logs.py"
@@ -322,6 +323,17 @@ ROWS = (
             f"{ENDS}::test_a_reset_in_mid_write",
             f"{ENDS}::test_a_reset_during_the_handshake",
             "fuzz:engine",
+        ),
+    ),
+    Row(
+        "Time that grows with the crowd",
+        "Deadlines of 8,000 silent connections, refusals while 8,000 handshakes wait for `verify_client`, and 8,000 "
+        "interim responses in a row take time in proportion to their number, compared with 500",
+        (
+            f"{GROWTH}::test_deadlines_of_silent_connections_take_linear_time",
+            f"{GROWTH}::test_deadlines_that_were_met_take_linear_time",
+            f"{GROWTH}::test_a_refusal_above_the_limit_looks_at_few_of_those_that_wait",
+            f"{GROWTH}::test_endless_interim_responses_take_linear_time",
         ),
     ),
     Row(

@@ -50,21 +50,24 @@ class ResponseProtocol(asyncio.Protocol):
         if self._body is not None:
             self._body.feed(data)
             return
-        self._buffer += data
+        buffer = self._buffer + data
+        start = 0  # of the next head: any number of interim responses may precede the final one
         while self._handshake is not None and self._body is None:
-            end = self._buffer.find(_END, self._searched)
-            if (end + len(_END) if end >= 0 else len(self._buffer)) > _MAX_HEAD:
+            end = buffer.find(_END, start + self._searched)
+            if (end + len(_END) if end >= 0 else len(buffer)) - start > _MAX_HEAD:
                 self._failed(HandshakeError("The head of the server's response is too large"))
                 return
             if end < 0:
+                self._buffer = buffer[start:]
                 self._searched = max(0, len(self._buffer) - len(_END) + 1)
                 if not self._has_line:
                     self._check_beginning()
                 return
-            head, self._buffer = self._buffer[: end + len(_END)], self._buffer[end + len(_END) :]
+            head = buffer[start : end + len(_END)]
+            start = end + len(_END)
             self._searched = 0
             self._has_line = False
-            self._head(head)
+            self._head(head, buffer, start)
 
     def _check_beginning(self) -> None:
         """Fail at once if the bytes cannot become a response: its end would never arrive."""
@@ -83,7 +86,8 @@ class ResponseProtocol(asyncio.Protocol):
             except HeadError as error:
                 self._failed(HandshakeError(f"Invalid server response: {error}"))
 
-    def _head(self, head: bytes) -> None:
+    def _head(self, head: bytes, buffer: bytes, end: int) -> None:
+        """Take a head, which ends at `end` in `buffer`."""
         handshake = self._handshake
         assert handshake is not None
         try:
@@ -96,7 +100,7 @@ class ResponseProtocol(asyncio.Protocol):
             return
         if status == 101:
             self._handshake = None
-        rest, self._buffer = self._buffer, b""
+        rest, self._buffer = buffer[end:], b""
         body = handshake.answered(minor, status, reason, raw, rest)
         if body is not None and self._handshake is not None:
             self._body = body

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -44,6 +45,9 @@ _RawHeaders = list[tuple[str, str]]
 Extension = tuple["PerMessageDeflate", str]
 """An accepted permessage-deflate, and the value of its header in the answer."""
 
+_LOOKS = 16
+"""Waiting handshakes that a refusal looks at, to find some whose clients have hung up."""
+
 
 class UpgradeHandler:
     """The part of a `WebSocketServer` that turns requests into WebSockets.
@@ -57,7 +61,7 @@ class UpgradeHandler:
         self._members = members
         self.is_closed = False
         """True once the server closes: handshakes that are not complete are refused."""
-        self._verifying: set[asyncio.Transport] = set()
+        self._verifying: OrderedDict[asyncio.Transport, None] = OrderedDict()
         """Handshakes that wait for a verdict of `verify_client`, if `max_connections` counts them."""
         verify = server.options["verify_client"]
         self._verify_has_callback = verify is not None and wants_callback(verify)
@@ -133,8 +137,15 @@ class UpgradeHandler:
         limit = self._options["max_connections"]
         if not limit or len(self._members) + len(self._verifying) < limit:
             return False
-        # A handshake whose client has hung up still waits for its verdict, but does not count any more.
-        self._verifying = {transport for transport in self._verifying if not transport.is_closing()}
+        # A handshake whose client has hung up still waits for its verdict, but does not count any more. Each
+        # refusal looks at some of them in turn: looking at all would be dear if many wait and many are
+        # refused.
+        for _ in range(min(_LOOKS, len(self._verifying))):
+            transport = next(iter(self._verifying))
+            if transport.is_closing():
+                del self._verifying[transport]
+            else:
+                self._verifying.move_to_end(transport)
         return bool(len(self._members) + len(self._verifying) >= limit)
 
     def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], Extension | None]:
@@ -184,15 +195,15 @@ class UpgradeHandler:
         self, transport: asyncio.Transport, finish: Callable[[], None], refuse: Callable[..., None]
     ) -> tuple[Callable[[], None], Callable[..., None]]:
         """Wrap `finish` and `refuse`: the handshake counts for `max_connections` until one is called."""
-        self._verifying.add(transport)
+        self._verifying[transport] = None
 
         def accepted() -> None:
-            self._verifying.discard(transport)
+            self._verifying.pop(transport, None)
             finish()
 
         def refused(*answer: Any) -> None:
             refuse(*answer)  # first: if it raises because that cannot be sent, the verdict is still open
-            self._verifying.discard(transport)
+            self._verifying.pop(transport, None)
 
         return accepted, refused
 

@@ -8,6 +8,7 @@ answered, and no answer is lost to a reset (`wsrs.http._ending`).
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from wsrs._active_core import core
@@ -37,7 +38,8 @@ class Deadlines:
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._loop = loop
         self._seconds = seconds
-        self._due: dict[ServerProtocol, float] = {}
+        # Unlike a dict, it finds its first entry in constant time after many of them were removed.
+        self._due: OrderedDict[ServerProtocol, float] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, protocol: ServerProtocol) -> None:
@@ -60,7 +62,8 @@ class Deadlines:
     def _expire(self) -> None:
         self._timer = None
         now = self._loop.time()
-        for protocol, due in list(self._due.items()):
+        while self._due:
+            protocol, due = next(iter(self._due.items()))
             if due > now:
                 self._timer = self._loop.call_at(due, self._expire)
                 return

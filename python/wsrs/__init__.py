@@ -58,6 +58,7 @@ __all__ = [
     "createWebSocketStream",
     "create_websocket_stream",
     "http",
+    "set_time_slice",
 ]
 
 __version__ = "0.1.0"
@@ -76,3 +77,10 @@ WebSocket.createWebSocketStream = WebSocket.create_websocket_stream
 
 backend: str = core.NAME
 """The name of the core that runs."""
+
+set_time_slice = core.set_time_slice
+"""`set_time_slice(seconds)` sets for how long wsrs keeps an event loop at a stretch, in the whole process.
+
+Messages that cannot be delivered in that time are delivered in the next iterations, in order and by turns,
+so that timers, handshakes and other tasks run in between. The default is 0.005. 0 removes the bound.
+"""

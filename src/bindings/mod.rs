@@ -18,7 +18,7 @@ use pyo3::types::PyDict;
 use api::{handshake, messages, per_message_deflate, send_method, url};
 use connection::outbound::broadcast;
 use connection::{awaitable, counts};
-use event_loop::{reactor, shared};
+use event_loop::{reactor, shared, slices};
 #[cfg(unix)]
 use event_loop::{sockets, transport};
 
@@ -41,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add_class::<transport::EngineTransport>()?;
     }
     module.add_function(wrap_pyfunction!(reactor::reactor_of, module)?)?;
+    module.add_function(wrap_pyfunction!(slices::set_time_slice, module)?)?;
     module.add_function(wrap_pyfunction!(send_method::send_method, module)?)?;
     module.add_function(wrap_pyfunction!(broadcast::broadcast, module)?)?;
     module.add_function(wrap_pyfunction!(counts::counts, module)?)?;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::late;
 use super::slots::{Entry, Token};
 use super::sockets::Engine;
 use super::sys::{Errno, Interest, RawEvent, Sys};
@@ -27,17 +28,12 @@ pub enum Ready {
 
 impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     /// Asks the poller once, without waiting, and begins a new batch. Returns how many events it has, at most
-    /// [`super::MAX_EVENTS`]. If the last batch was not finished, its rest is a batch of its own first, because the
-    /// poller would not report it again.
+    /// [`super::MAX_EVENTS`]. What is left of the last batch is postponed, because the poller would not report it again.
     ///
     /// # Errors
     /// It fails only for a broken poller (`EBADF`, `EINVAL`); a signal is no error.
     pub fn poll(&mut self) -> io::Result<usize> {
-        self.end_turn();
-        let rest = self.events.len() - self.next_event;
-        if rest > 0 {
-            return Ok(rest);
-        }
+        self.postpone_rest();
         self.events.clear();
         self.next_event = 0;
         loop {
@@ -50,7 +46,8 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     }
 
     /// The next listener or socket of this batch that is ready; `None` at the end. Events of one that was closed since
-    /// the batch began are skipped, even if its slot or descriptor is in use again.
+    /// the batch began are skipped, even if its slot or descriptor is in use again. A socket that waits in the list of
+    /// postponed ones keeps its place there.
     #[inline]
     pub fn next_ready(&mut self) -> Option<Ready> {
         self.end_turn();
@@ -61,8 +58,10 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
                 Some(Entry::Listener(listener)) if listener.armed => {
                     return Some(Ready::Accept(token));
                 }
-                Some(Entry::Stream(_)) => {
-                    if let Some(ready) = self.socket_ready(token, event) {
+                Some(Entry::Stream(stream)) => {
+                    if stream.late != 0 {
+                        stream.late |= late::bits(event);
+                    } else if let Some(ready) = self.socket_ready(token, event) {
                         return Some(ready);
                     }
                 }
@@ -87,7 +86,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     }
 
     #[inline]
-    fn socket_ready(&mut self, token: Token, event: RawEvent) -> Option<Ready> {
+    pub(super) fn socket_ready(&mut self, token: Token, event: RawEvent) -> Option<Ready> {
         let stream = self.slots.stream_mut(token)?;
         let wanted = stream.wanted();
         // An error or a hang-up is reported without being asked for. Whatever the caller waits for is then ready,
@@ -142,13 +141,18 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
 
     /// Sees to it that a socket is reported if it may have something to read and is not paused.
     pub(super) fn read_on(&mut self, token: Token) -> Result<(), Errno> {
+        if self.list_unread(token) {
+            return Ok(());
+        }
         let Some(stream) = self.slots.stream_mut(token) else { return Ok(()) };
         let (old, new) = (stream.armed, stream.wanted());
         if !new.read {
             return Ok(());
         }
         if !old.read {
-            return self.sync(token);
+            self.sync(token)?;
+            self.list_unread(token);
+            return Ok(());
         }
         if stream.unread {
             self.sys.modify(&self.poller, &stream.fd, token.raw(), old, new)?;
@@ -160,7 +164,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
     /// Ends the turn of the socket that was reported last. If it was not drained and is not paused, the next
     /// [`Self::poll`] reports it again.
     #[inline]
-    fn end_turn(&mut self) {
+    pub(super) fn end_turn(&mut self) {
         let Some(token) = self.turn.take() else { return };
         if self.slots.stream(token).is_some_and(|stream| stream.unread) {
             // For a socket that is in the poller, this only asks again, which fails only if memory runs out. Then the

@@ -5,7 +5,8 @@
 //!
 //! 1. [`Engine::poll`], which asks for at most [`MAX_EVENTS`] events without blocking;
 //! 2. [`Engine::next_ready`] until it returns `None`, and for each event what it names: [`Engine::accept`],
-//!    [`Engine::read`] or [`Engine::flush`];
+//!    [`Engine::read`] or [`Engine::flush`]. A caller that has no time for all of them leaves the rest for later
+//!    ([`Engine::postpone_rest`]) and takes them up with [`Engine::next_late`], in the order of their arrival;
 //! 3. [`Engine::take_dirty`] as often as [`Engine::dirty_len`] said, to flush what was queued meanwhile.
 //!
 //! The engine never calls back, so no borrow of it is held while the caller's program runs. Whatever that program does
@@ -22,6 +23,7 @@
 
 mod accept;
 mod events;
+mod late;
 mod os;
 mod out_queue;
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -39,6 +39,15 @@ pub(super) struct Listener<F> {
     pub armed: bool,
 }
 
+/// How far the end of the writing half has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fin {
+    No,
+    /// It is to be ended once the queue is empty.
+    Wanted,
+    Sent,
+}
+
 /// A connected socket. There may be 100,000 of these at once, most of them idle, so it must stay small.
 pub(super) struct Stream<F, H> {
     pub fd: F,
@@ -59,10 +68,10 @@ pub(super) struct Stream<F, H> {
     pub broken: bool,
     /// It is in the list of sockets to flush.
     pub dirty: bool,
-    /// The writing half is to be ended once the queue is empty.
-    pub fin_wanted: bool,
-    /// The writing half was ended.
-    pub fin_sent: bool,
+    /// Whether the writing half was ended.
+    pub fin: Fin,
+    /// What was reported and has been left for later: bits of [`super::late`].
+    pub late: u8,
     pub out: OutQueue<H>,
 }
 
@@ -78,8 +87,8 @@ impl<F, H> Stream<F, H> {
             blocked: false,
             broken: false,
             dirty: false,
-            fin_wanted: false,
-            fin_sent: false,
+            fin: Fin::No,
+            late: 0,
             out: OutQueue::new(),
         }
     }

@@ -16,6 +16,10 @@ pub struct Engine<S: Sys, H: AsRef<[u8]>> {
     /// The current batch of events; those before `next_event` have been handled.
     pub(super) events: Vec<RawEvent>,
     pub(super) next_event: usize,
+    /// The sockets that were reported and left for later, each once.
+    pub(super) late: VecDeque<Token>,
+    /// Sockets that have more to read go into that list, behind the others.
+    pub(super) is_busy: bool,
     /// The socket that was reported last, while the caller may be reading it.
     pub(super) turn: Option<Token>,
     pub(super) dirty: VecDeque<Token>,
@@ -42,6 +46,8 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
             slots: Slots::new(),
             events: Vec::with_capacity(MAX_EVENTS),
             next_event: 0,
+            late: VecDeque::new(),
+            is_busy: false,
             turn: None,
             dirty: VecDeque::new(),
             spare: SpareBuffers::new(),

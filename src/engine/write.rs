@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 
 use super::out_queue::MAX_PIECES;
-use super::slots::{Stream, Token};
+use super::slots::{Fin, Stream, Token};
 use super::sockets::{Engine, not_connected};
 use super::sys::{Errno, Sys};
 
@@ -132,7 +132,7 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
             }
         }
         stream.out.return_buffer(&mut self.spare);
-        if stream.fin_wanted || stream.armed.write {
+        if stream.fin != Fin::No || stream.armed.write {
             return self.drained(token);
         }
         Flush::Drained
@@ -167,10 +167,9 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         // If the poller refuses, the socket is reported as writable without need, and this is tried again then.
         let _ = self.sync(token);
         if let Some(stream) = self.slots.stream_mut(token)
-            && stream.fin_wanted
-            && !stream.fin_sent
+            && stream.fin == Fin::Wanted
         {
-            stream.fin_sent = true;
+            stream.fin = Fin::Sent;
             // It fails if the connection is gone already, which reading will report.
             let _ = self.sys.shutdown_write(&stream.fd);
         }
@@ -183,7 +182,9 @@ impl<S: Sys, H: AsRef<[u8]>> Engine<S, H> {
         let Some(stream) = self.slots.stream_mut(token) else {
             return false;
         };
-        stream.fin_wanted = true;
+        if stream.fin == Fin::No {
+            stream.fin = Fin::Wanted;
+        }
         if stream.out.is_empty() && !stream.broken {
             self.drained(token);
         }

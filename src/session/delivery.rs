@@ -4,12 +4,13 @@
 //! Rules kept here:
 //! - delivery is a loop that is never entered twice: what a listener triggers is left to the outer loop;
 //! - received data is delivered in order: messages of the inbox, then the backlog, then newly read bytes;
+//! - after some events the clock is read. If the loop's time slice is over, the rest waits for another slice;
 //! - the owner is notified of the end once all that precedes it is delivered, and of nothing afterwards.
 
-use super::Step;
 use super::hold::Resume;
 use super::host::{Bytes, Host, Listener, News, Soon};
 use super::inbound::{AfterInput, Intake, Room};
+use super::{EVENTS, Step};
 use crate::protocol::receiver::Input;
 
 /// Takes bytes from the wire, puts them behind those that already wait, and delivers what it can.
@@ -87,6 +88,22 @@ pub fn go_on<H: Host>(host: &H) {
     host.flush_answers();
 }
 
+/// The next time slice has come: the task that waits goes on first, then what waits for it.
+pub fn next_slice<H: Host>(host: &H) {
+    if host.with(|session| session.end_wait_for_slice()) {
+        host.wake_receiver();
+    }
+    go_on(host);
+}
+
+/// Delivers nothing more before the next time slice.
+#[cold]
+pub fn wait_for_slice<H: Host>(host: &H) {
+    if host.with(|session| session.wait_for_slice()) {
+        host.wait_for_slice();
+    }
+}
+
 /// The peer's FIN was received.
 pub fn receive_eof<H: Host>(host: &H) {
     host.with(|session| session.receive_eof());
@@ -152,6 +169,7 @@ fn drop_unwanted<H: Host>(host: &H, for_next: bool) {
 /// session is at rest, so that nothing is left to do.
 fn deliver<H: Host>(host: &H, bytes: &mut [u8]) -> bool {
     let mut input = Input::new(bytes);
+    let mut events = EVENTS;
     loop {
         let step = host.with_codec(|session, codec| session.next(host, codec, &mut input));
         let told = match step {
@@ -185,6 +203,14 @@ fn deliver<H: Host>(host: &H, bytes: &mut [u8]) -> bool {
         // The usual end: one message was received, and nothing follows it.
         if nothing_else && input.remaining() == 0 {
             break;
+        }
+        events -= 1;
+        if events == 0 {
+            if host.is_slice_over() {
+                wait_for_slice(host);
+                break;
+            }
+            events = EVENTS;
         }
     }
     let read = input.position();

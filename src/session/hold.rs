@@ -7,6 +7,7 @@
 //! | `STALLED` | a full inbox | the last message being taken; `discard` |
 //! | `NEXT_TICK` | an event, without `allow_synchronous_events`; `resume`, with `read_ahead` | the next tick |
 //! | `INFLATING` | a message that a thread inflates | its end |
+//! | `NEXT_SLICE` | the end of the time slice, while more could be delivered | the next slice |
 //! | `CONCLUDED` | a close frame, a fault, `abort` | nothing |
 
 const NOT_STARTED: u8 = 1;
@@ -15,7 +16,8 @@ const STALLED: u8 = 4;
 const NEXT_TICK: u8 = 8;
 const INFLATING: u8 = 16;
 const CONCLUDED: u8 = 32;
-const REASONS: u8 = NOT_STARTED | PAUSED | STALLED | NEXT_TICK | INFLATING | CONCLUDED;
+const NEXT_SLICE: u8 = 128;
+const REASONS: u8 = NOT_STARTED | PAUSED | STALLED | NEXT_TICK | INFLATING | CONCLUDED | NEXT_SLICE;
 /// Not a hold, but kept in the same byte: something can be delivered without more bytes from the peer. A
 /// thread has inflated it, or it was received by a direct read.
 const READY: u8 = 64;
@@ -153,6 +155,17 @@ impl Hold {
         self.has(NEXT_TICK)
     }
 
+    /// Sets whether the next event waits for the next time slice.
+    pub const fn wait_for_slice(&mut self, wait: bool) {
+        self.set(NEXT_SLICE, wait);
+    }
+
+    /// Returns true if the next event waits for the next time slice.
+    #[inline]
+    pub const fn waits_for_slice(&self) -> bool {
+        self.has(NEXT_SLICE)
+    }
+
     /// A thread begins to inflate.
     pub const fn begin_inflating(&mut self) {
         self.set(READY, false);
@@ -181,10 +194,11 @@ impl Hold {
         self.has(READY)
     }
 
-    /// Returns true if the next tick, a thread or something that is ready will bring an event to deliver.
+    /// Returns true if the next tick or slice, a thread or something that is ready will bring an event to
+    /// deliver.
     #[inline]
     pub const fn awaits_delivery(&self) -> bool {
-        self.has(NEXT_TICK | INFLATING | READY)
+        self.has(NEXT_TICK | INFLATING | READY | NEXT_SLICE)
     }
 
     /// Returns true if the next event waits for `start`, for the next tick or for a thread.

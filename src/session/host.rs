@@ -136,6 +136,13 @@ pub trait Host {
     /// Schedules a function of [`delivery`](super::delivery) for the next tick.
     fn soon(&self, what: Soon);
 
+    /// Returns true if the loop's time slice is over, by a look at the clock.
+    fn is_slice_over(&self) -> bool;
+
+    /// Schedules [`next_slice`](super::delivery::next_slice) for the next slice in which there is time for
+    /// it, after the connections that wait already.
+    fn wait_for_slice(&self);
+
     /// Makes the transport stop reading, or read again.
     fn switch_reading(&self, off: bool);
 

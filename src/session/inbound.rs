@@ -103,7 +103,8 @@ impl<O: Objects> Session<O> {
         let waiting = self.backlog.len();
         let ahead = self.hold.must_wait() && waiting > READ_AHEAD;
         let held = self.hold.is_held() && waiting >= self.settings.read_ahead;
-        let off = !self.hold.is_concluded() && (held || ahead);
+        let late = self.hold.waits_for_slice() && waiting > 0;
+        let off = !self.hold.is_concluded() && (held || ahead || late);
         if off == self.reading_off || !self.end.is_connected() {
             return None;
         }

@@ -44,6 +44,12 @@ impl<M> Inbox<M> {
         self.queue.is_empty()
     }
 
+    /// Returns true if more than one message waits.
+    #[inline]
+    pub fn has_several(&self) -> bool {
+        self.queue.len() > 1
+    }
+
     /// Returns true if the bound is reached.
     #[inline]
     pub fn is_full(&self) -> bool {

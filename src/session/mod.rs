@@ -8,6 +8,7 @@
 //! - [`End`]: how the incoming half ends, and what of it the owner was notified of; how the outgoing half
 //!   ends.
 //! - [`Counters`]: what was sent and received.
+//! - [`TimeSlice`]: for how long a loop is kept at a stretch.
 //!
 //! [`Session`] puts them together: `inbound.rs` handles what is received, `program.rs` what the program asks
 //! of the incoming half, and `outbound.rs` what is sent. The walk itself, from bytes to listeners, is in
@@ -30,6 +31,7 @@ mod program;
 mod step;
 #[cfg(test)]
 mod tests;
+mod time_slice;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,6 +48,7 @@ use inbox::Inbox;
 pub use outbound::BroadcastTo;
 use outbox::Outbox;
 use step::Step;
+pub use time_slice::{EVENTS, TimeSlice, Verdict};
 
 use crate::protocol::Role;
 use crate::protocol::deflate::{DeflateParams, InflateParams};

@@ -110,6 +110,13 @@ impl<O: Objects> Session<O> {
         self.inbox.is_owed()
     }
 
+    /// Returns true if a task may have to wait for a time slice in place of the next message: it was not woken for that
+    /// one, and others are behind it.
+    #[inline]
+    pub fn may_let_task_wait(&self) -> bool {
+        self.inbox.has_several() && !self.inbox.is_owed()
+    }
+
     /// Takes the next message for a task, and returns it with whether it is binary. The second value is true
     /// if the inbox is now empty and delivery goes on.
     #[inline]

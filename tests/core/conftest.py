@@ -34,6 +34,14 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop.close()
 
 
+@pytest.fixture(autouse=True)
+def no_time_slice(core: Any) -> Iterator[None]:
+    """No bound on the time for which a test keeps its loop: what arrives is delivered at once."""
+    core.set_time_slice(0)
+    yield
+    core.set_time_slice(0.005)
+
+
 MakeSide = Callable[..., Side]
 
 

@@ -27,6 +27,7 @@ LIMITS = "tests/server/test_limits.py"
 SILENCE = "tests/threats/test_silence.py"
 SLOW = "tests/threats/test_slow_peers.py"
 GROWTH = "tests/threats/test_growth.py"
+CROWDS = "tests/threats/test_crowds.py"
 REENTRANCY = "tests/websocket/test_reentrancy.py"
 CANCELLATION = "tests/threats/test_cancellation.py"
 LOGS = "tests/threats/test_logs.py"
@@ -334,6 +335,19 @@ ROWS = (
             f"{GROWTH}::test_deadlines_that_were_met_take_linear_time",
             f"{GROWTH}::test_a_refusal_above_the_limit_looks_at_few_of_those_that_wait",
             f"{GROWTH}::test_endless_interim_responses_take_linear_time",
+        ),
+    ),
+    Row(
+        "A crowd with full buffers that holds the loop",
+        "wsrs keeps the loop for a slice of 5 ms at a stretch (`set_time_slice`). Messages that arrived meanwhile wait "
+        "for the next slices, in order, and connections take turns. Timers, tasks and handshakes run in between: "
+        "a newcomer does not wait for the crowd. Messages may be short, compressed, taken by listeners or by tasks",
+        (
+            f"{CROWDS}::test_a_crowd_with_full_buffers_leaves_the_loop_to_others",
+            f"{CROWDS}::test_answers_that_nobody_reads_leave_the_loop_to_others",
+            "tests/core/test_time_slice.py::test_connections_take_turns",
+            "tests/core/test_time_slice.py::test_a_long_read_is_delivered_in_several_ticks_and_in_order",
+            "tests/core/test_time_slice.py::test_a_task_that_takes_many_messages_lets_others_run",
         ),
     ),
     Row(

@@ -279,6 +279,12 @@ class Backend(Protocol):
     def reactor(self, loop: asyncio.AbstractEventLoop) -> Reactor | None:
         """Return the loop's engine, made by the first call; None if only the loop's transports serve."""
 
+    def set_time_slice(self, seconds: float, /) -> None:
+        """Set for how long a loop is kept at a stretch, for all loops; 0 means without a bound.
+
+        Raises ValueError unless 0 <= seconds < 3600.
+        """
+
     def parse_request(self, head: bytes, max_headers: int) -> tuple[str, str, int, Headers]:
         """(method, target, HTTP minor version, headers) of a request head that ends in CRLF CRLF.
 

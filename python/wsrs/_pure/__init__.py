@@ -19,6 +19,7 @@ from wsrs._pure.handshake import accept_key, check_upgrade, new_key
 from wsrs._pure.http import is_token, parse_request, parse_response
 from wsrs._pure.per_message_deflate import PerMessageDeflate
 from wsrs._pure.subprotocol import parse_subprotocols
+from wsrs._pure.time_slice import set_time_slice
 from wsrs._pure.url import parse_url
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "parse_url",
     "reactor",
     "send_method",
+    "set_time_slice",
 ]
 
 NAME = "pure"

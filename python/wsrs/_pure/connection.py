@@ -32,6 +32,7 @@ from wsrs._pure.random import MaskPool
 from wsrs._pure.receiver import Receiver
 from wsrs._pure.send_args import check_flags
 from wsrs._pure.sender import Sender
+from wsrs._pure.thread_pool import stop_inflating
 from wsrs.errors import ConnectionClosed, SlowPeer
 
 __all__ = ["Connection"]
@@ -148,6 +149,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if not 0 <= nbytes <= _READ:
             check_counts(nbytes=nbytes)
             raise ValueError(f"{nbytes} bytes are more than the buffer has")
+        if self._slices.count(self._loop, nbytes):
+            self._wait_for_slice()
         self._feed(self._buffer[:nbytes].tobytes())
 
     def eof_received(self) -> bool:
@@ -367,7 +370,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Write what the transport takes at once, then drop it and the rest. Nothing more is delivered."""
         self._conclude()
-        self._stop_inflating()
+        stop_inflating(self)
         self._outbox.abandon()
         if self._transport is not None:
             self._transport.abort()

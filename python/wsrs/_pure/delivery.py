@@ -19,12 +19,13 @@ from wsrs._pure.awaitable import Received
 from wsrs._pure.counters import Counters
 from wsrs._pure.end import WHOLE, End
 from wsrs._pure.frame import BINARY, CLOSE, PONG, TEXT
-from wsrs._pure.hold import CONCLUDED, INFLATING, NEXT_TICK, NOT_STARTED, PAUSED, READ_AHEAD, STALLED
+from wsrs._pure.hold import AWAITS_DELIVERY, CONCLUDED, NEXT_SLICE, NEXT_TICK, NOT_STARTED, PAUSED, STALLED
 from wsrs._pure.inbox import Inbox
-from wsrs._pure.message import BINARY_TYPES, Message, make_message
+from wsrs._pure.message import BINARY_TYPES, make_message
 from wsrs._pure.outbox import Outbox
 from wsrs._pure.receiver import Receiver
-from wsrs._pure.thread_pool import Job, submit
+from wsrs._pure.thread_pool import Job, inflate
+from wsrs._pure.time_slice import EVENTS, slices_of
 from wsrs.errors import WebSocketError
 
 __all__ = ["Delivery"]
@@ -52,6 +53,7 @@ class Delivery:
         "_read_ahead",
         "_reading_off",
         "_receiver",
+        "_slices",
         "_transport",
         "counters",
         "wants_ping",
@@ -92,6 +94,7 @@ class Delivery:
         self._read_ahead = read_ahead
         """The most bytes to read while nothing is delivered, so that pings among them are answered."""
         self.counters = Counters()
+        self._slices = slices_of(loop)
 
     # What the API sets and calls ----------------------------------------------------------------
 
@@ -216,8 +219,15 @@ class Delivery:
         outbox = self._outbox
         self._delivering = outbox.corked = True
         try:
-            while not self._hold & ~CONCLUDED and self._step():
-                pass
+            more = True
+            while more:
+                for _ in range(EVENTS):
+                    if self._hold & ~CONCLUDED or not self._step():
+                        more = False
+                        break
+                else:
+                    if self._slices.is_over(self._loop):
+                        self._wait_for_slice()
         except BaseException:
             self._loop.call_soon(self._deliver)
             raise
@@ -232,6 +242,16 @@ class Delivery:
             self._change_reading()
         if self._end.is_untold:
             self._tell_ends()
+
+    def _wait_for_slice(self) -> None:
+        """Deliver nothing more before the next time slice."""
+        if not self._hold & NEXT_SLICE:
+            self._hold |= NEXT_SLICE
+            self._slices.wait(self._loop, self._next_slice)
+
+    def _next_slice(self) -> None:
+        self._hold &= ~NEXT_SLICE
+        self._deliver()
 
     def _step(self) -> bool:
         """Deliver one event; False if there is none, or no room for it."""
@@ -255,7 +275,7 @@ class Delivery:
             if work is None:
                 self._drained = True
             else:
-                self._inflate(work)
+                inflate(self, work)
             return False
         opcode, data = event
         if opcode in (TEXT, BINARY):
@@ -275,26 +295,6 @@ class Delivery:
         if not self._inbox.is_claimed:
             self._tell("_on_stalled")
         return False
-
-    def _inflate(self, work: Message) -> None:
-        """Have a thread inflate a message; nothing is delivered until that is done."""
-        self._hold |= INFLATING
-        self._inflating = Job(self._loop, self._concurrency_limit, work.inflate_rest, self._inflated)
-        submit(self._inflating)
-
-    def _inflated(self, job: Job) -> None:
-        if job is self._inflating:
-            self._inflating = None
-            self._hold &= ~INFLATING
-            self._receiver.give_work(job.error)
-            self._deliver()
-
-    def _stop_inflating(self) -> None:
-        if self._inflating is not None:
-            self._inflating.cancelled = True
-            self._inflating = None
-            self._hold &= ~INFLATING  # earlier messages may still have to be delivered
-            self._receiver.finish()
 
     def _conclude(self) -> None:
         """Conclude the connection: no more frames are delivered."""
@@ -367,16 +367,14 @@ class Delivery:
     def _change_reading(self) -> None:
         """Have the transport read while frames can be delivered, and only then."""
         transport = self._transport
-        waiting, held = self._receiver.waiting, self._hold & (PAUSED | STALLED)
-        has_enough = waiting >= self._read_ahead if held else waiting > READ_AHEAD
-        off = bool(self._hold) and not self._hold & CONCLUDED and has_enough
+        off = self._receiver.has_enough(self._hold, self._read_ahead)
         if off != self._reading_off and transport is not None and not transport.is_closing():
             self._reading_off, self._active = off, True
             (transport.pause_reading if off else transport.resume_reading)()
 
     def _tell_ends(self) -> None:
         """Notify the owner of the peer's FIN and of the loss, once all that precedes them is delivered."""
-        done = self._drained and not self._hold & (NOT_STARTED | NEXT_TICK | PAUSED | INFLATING)
+        done = self._drained and not self._hold & AWAITS_DELIVERY
         if not done and not (self._hold & CONCLUDED and not self._hold & NOT_STARTED):
             return
         if self._hold & NEXT_TICK and self._inbox.owes(self._listener):

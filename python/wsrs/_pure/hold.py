@@ -7,14 +7,28 @@
 | `STALLED` | a full inbox | the last message being taken; `discard` |
 | `NEXT_TICK` | an event, without `allow_synchronous_events` | the next tick |
 | `INFLATING` | a message that a thread inflates | its end |
+| `NEXT_SLICE` | the end of the time slice, while more could be delivered | the next slice |
 | `CONCLUDED` | a close frame, a fault, `abort` | nothing |
 """
 
 from __future__ import annotations
 
-__all__ = ["CONCLUDED", "INFLATING", "NEXT_TICK", "NOT_STARTED", "PAUSED", "READ_AHEAD", "STALLED"]
+__all__ = [
+    "AWAITS_DELIVERY",
+    "CONCLUDED",
+    "INFLATING",
+    "NEXT_SLICE",
+    "NEXT_TICK",
+    "NOT_STARTED",
+    "PAUSED",
+    "READ_AHEAD",
+    "STALLED",
+]
 
-NOT_STARTED, PAUSED, STALLED, NEXT_TICK, INFLATING, CONCLUDED = 1, 2, 4, 8, 16, 32
+NOT_STARTED, PAUSED, STALLED, NEXT_TICK, INFLATING, CONCLUDED, NEXT_SLICE = 1, 2, 4, 8, 16, 32, 64
+
+AWAITS_DELIVERY = NOT_STARTED | NEXT_TICK | NEXT_SLICE | PAUSED | INFLATING
+"""What was received is still to be delivered, so the owner is not notified of the end yet."""
 
 READ_AHEAD = 64 * 1024
 """Bytes read ahead of `start`, and while each event waits for its tick or a thread inflates."""

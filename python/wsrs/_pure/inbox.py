@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from wsrs._backend.threads import check_thread
+from wsrs._pure.time_slice import EVENTS, slices_of
 
 __all__ = ["Inbox"]
 
@@ -39,6 +40,8 @@ class Inbox:
         "_orderly",
         "_queue",
         "_size",
+        "_slices",
+        "_turn",
         "_waiter",
         "discards",
         "is_claimed",
@@ -50,6 +53,9 @@ class Inbox:
         self._lossy = lossy
         """True if text is not validated: bytes that are not UTF-8 become U+FFFD."""
         self._queue: deque[tuple[Any, int, bool]] = deque()
+        self._slices = slices_of(loop)
+        self._turn = 0
+        """Messages that the task may take without a look at the clock; -1: it waits for the next slice."""
         self._size = 0
         self._waiter: _Wait | None = None
         self._error: BaseException | None = None
@@ -128,13 +134,33 @@ class Inbox:
         if waiter is not None and (self._queue or self._error is not None) and not waiter.done():
             waiter.set_result(None)
 
+    def _is_slice_over(self) -> bool:
+        """Whether the task that takes messages has to wait for the next time slice, and is woken then."""
+        if len(self._queue) < 2:
+            return False
+        if self._turn > 0:
+            self._turn -= 1
+            return False
+        if not self._slices.count(self._loop):
+            return False
+        if self._turn == 0:
+            self._turn = -1
+            self._slices.wait(self._loop, self._next_slice)
+        return True
+
+    def _next_slice(self) -> bool:
+        """The task runs in the next iteration, whatever time that has."""
+        self._turn = EVENTS
+        self.wake_receiver()
+        return True
+
     def take_message(self, ends: bool) -> Generator[Any, None, Any]:
         """Wait for the next message, a str if it is text. A wait that is cancelled takes no message."""
         if self.is_awaited:
             raise RuntimeError("another task is already waiting for a message")
         self.claim()  # a listener may have been set since the call
-        while not self._queue:
-            if self._error is not None:
+        while not self._queue or self._is_slice_over():
+            if not self._queue and self._error is not None:
                 if ends and self._orderly:
                     raise StopAsyncIteration
                 raise self._error.with_traceback(None)

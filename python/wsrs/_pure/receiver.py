@@ -23,6 +23,7 @@ from wsrs._pure.frame import (
     apply_mask,
     parse_header,
 )
+from wsrs._pure.hold import CONCLUDED, NEXT_SLICE, PAUSED, READ_AHEAD, STALLED
 from wsrs._pure.message import Message
 from wsrs._pure.ping_scan import PingScan
 from wsrs.errors import WebSocketError
@@ -98,6 +99,14 @@ class Receiver:
     def waiting(self) -> int:
         """The number of received bytes that are not read yet."""
         return len(self._data) - self._at
+
+    def has_enough(self, hold: int, read_ahead: int) -> bool:
+        """True if the transport must not read while these bytes are not delivered because of `hold`."""
+        if not hold or hold & CONCLUDED:
+            return False
+        if hold & NEXT_SLICE and self.waiting:
+            return True
+        return self.waiting >= read_ahead if hold & (PAUSED | STALLED) else self.waiting > READ_AHEAD
 
     def next_ping(self) -> bytes | None:
         """The payload of the next ping among the bytes that wait; each is given once."""

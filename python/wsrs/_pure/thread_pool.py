@@ -16,8 +16,16 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
-__all__ = ["LONG", "PIECE", "Job", "submit"]
+from wsrs._pure.hold import INFLATING
+
+if TYPE_CHECKING:
+    from wsrs._pure.delivery import Delivery
+    from wsrs._pure.message import Message
+
+__all__ = ["LONG", "PIECE", "Job", "inflate", "stop_inflating", "submit"]
 
 LONG = 64 * 1024
 """Bytes of a message beyond which it is compressed by a thread, and of output beyond which it is inflated
@@ -133,3 +141,28 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch: Windows has none
 def submit(job: Job) -> None:
     """Have a thread do `job`."""
     _pool.submit(job)
+
+
+def inflate(connection: Delivery, work: Message) -> None:
+    """Have a thread inflate a message. Nothing is delivered until that is done."""
+    connection._hold |= INFLATING
+    done = partial(_inflated, connection)
+    connection._inflating = Job(connection._loop, connection._concurrency_limit, work.inflate_rest, done)
+    submit(connection._inflating)
+
+
+def _inflated(connection: Delivery, job: Job) -> None:
+    if job is connection._inflating:
+        connection._inflating = None
+        connection._hold &= ~INFLATING
+        connection._receiver.give_work(job.error)
+        connection._deliver()
+
+
+def stop_inflating(connection: Delivery) -> None:
+    """Stop the thread that inflates, if there is one: its result is no longer needed."""
+    if connection._inflating is not None:
+        connection._inflating.cancelled = True
+        connection._inflating = None
+        connection._hold &= ~INFLATING  # earlier messages may still have to be delivered
+        connection._receiver.finish()

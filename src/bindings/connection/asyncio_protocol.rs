@@ -7,6 +7,7 @@ use pyo3::types::{PyByteArray, PyMemoryView};
 
 use super::Connection;
 use super::outbound::{flush, send};
+use crate::bindings::event_loop::slices;
 use crate::session::{Ending, Host, Soon, delivery};
 
 /// Size in bytes of the buffer that a transport of the loop is offered for a read.
@@ -83,6 +84,9 @@ pub fn buffer_updated(connection: &Bound<'_, Connection>, nbytes: usize) -> PyRe
         return Err(PyValueError::new_err(format!("{nbytes} bytes are more than the buffer has")));
     }
     bytes.truncate(nbytes);
+    if slices::count_and_check(this.reactor_bound(py), nbytes) {
+        delivery::wait_for_slice(connection);
+    }
     delivery::feed(connection, &mut bytes);
     flush::flush_answers(connection);
     Ok(())

@@ -6,6 +6,7 @@ pub mod owner;
 pub mod prefetch;
 pub mod reactor;
 pub mod shared;
+pub mod slices;
 #[cfg(unix)]
 pub mod sockets;
 pub mod table;

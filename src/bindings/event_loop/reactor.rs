@@ -12,6 +12,7 @@ use pyo3::types::PyDict;
 use crate::bindings::event_loop::home::Home;
 use crate::bindings::event_loop::owner::{self, Connection};
 use crate::bindings::event_loop::shared::Shared;
+use crate::bindings::event_loop::slices::{self, Late};
 #[cfg(unix)]
 use crate::bindings::event_loop::sockets::Sockets;
 use crate::bindings::event_loop::table;
@@ -20,11 +21,13 @@ use crate::bindings::py::gil_cell::GilCell;
 #[cfg(unix)]
 use crate::bindings::serve::read_group::ReadGroup;
 
-/// Work for later: the connections to flush at the end of the tick, and an error that must end the loop.
+/// Work for later: the connections to flush at the end of the tick, those that wait for a time slice, and an error
+/// that must end the loop.
 #[derive(Default)]
 struct Agenda {
     dirty: Vec<Py<Connection>>,
     flush_scheduled: bool,
+    late: Late,
     error: Option<PyErr>,
 }
 
@@ -104,6 +107,11 @@ impl Reactor {
         self.event_loop.is(event_loop)
     }
 
+    /// The connections that wait for a time slice.
+    pub fn with_late<R>(&self, py: Python<'_>, act: impl FnOnce(&mut Late) -> R) -> R {
+        self.agenda.with(py, |agenda| act(&mut agenda.late))
+    }
+
     pub fn event_loop(&self, py: Python<'_>) -> Py<PyAny> {
         self.event_loop.clone_ref(py)
     }
@@ -112,11 +120,6 @@ impl Reactor {
     #[inline]
     pub fn in_batch(&self, py: Python<'_>) -> bool {
         self.shared.with(py, |shared| shared.is_in_batch())
-    }
-
-    /// Ends the batch.
-    pub fn end_batch(&self, py: Python<'_>) {
-        self.shared.with(py, Shared::end_batch);
     }
 
     /// True if a task may be stepped directly now. If so, no other may be until `end_waking` is called.
@@ -289,7 +292,13 @@ impl Reactor {
         crate::bindings::offload::jobs::done(slf);
     }
 
-    /// Serves every socket that is ready. The loop calls this when the poller's descriptor is readable.
+    /// Goes on with what was left over when the last time slice ended.
+    fn _next_slice(slf: &Bound<'_, Self>, _reactor: &Bound<'_, PyAny>) -> PyResult<()> {
+        slf.get().enter(slf.py());
+        slices::run(slf)
+    }
+
+    /// Serves the sockets that are ready. The loop calls this when the poller's descriptor is readable.
     #[cfg(unix)]
     fn _on_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
         slf.get().enter(slf.py());
@@ -341,7 +350,9 @@ impl Reactor {
         visit.call(&self.event_loop)?;
         visit.call(&self.call_soon)?;
         self.agenda
-            .for_traverse(|agenda| agenda.dirty.iter().try_for_each(|one| visit.call(one)))
+            .for_traverse(|agenda| {
+                agenda.dirty.iter().chain(&agenda.late).try_for_each(|one| visit.call(one))
+            })
             .unwrap_or(Ok(()))?;
         self.jobs.for_traverse(|jobs| jobs.traverse(&visit)).unwrap_or(Ok(()))?;
         #[cfg(unix)]

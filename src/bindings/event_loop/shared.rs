@@ -2,11 +2,13 @@
 //! keys.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
 use crate::protocol::deflate::{Codec, CodecLimits};
 use crate::protocol::random::MaskPool;
+use crate::session::{TimeSlice, Verdict};
 
 /// Size in bytes of the read buffer that all connections of a loop share.
 const READ_BUFFER: usize = 256 * 1024;
@@ -46,6 +48,12 @@ pub struct Shared {
     forks: u32,
     read_buffer: Option<Box<[u8]>>,
     is_in_batch: bool,
+    slice: TimeSlice,
+    /// The loop will call `_next_slice`.
+    is_slice_scheduled: bool,
+    /// Something was left over when a slice ended.
+    has_late: bool,
+    is_turn_of_connections: bool,
     /// True while a task is being stepped directly.
     is_waking: bool,
 }
@@ -58,6 +66,10 @@ impl Shared {
             forks: forks(),
             read_buffer: None,
             is_in_batch: false,
+            slice: TimeSlice::default(),
+            is_slice_scheduled: false,
+            has_late: false,
+            is_turn_of_connections: false,
             is_waking: false,
         }
     }
@@ -68,13 +80,61 @@ impl Shared {
         &mut self.codec
     }
 
-    /// Begins a batch. True unless one is already running further up the call stack.
+    /// Begins a batch, and with it a time slice. True unless one is already running further up the call stack.
     pub const fn begin_batch(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_in_batch, true)
+        if self.is_in_batch {
+            return false;
+        }
+        self.slice.begin(self.has_late);
+        self.is_in_batch = true;
+        true
     }
 
+    /// Ends the batch. Its slice goes on only if the loop will call `_next_slice`, which ends it.
     pub const fn end_batch(&mut self) {
         (self.is_in_batch, self.is_waking) = (false, false);
+        if !self.is_slice_scheduled {
+            self.slice.begin(false);
+        }
+    }
+
+    /// The loop's time slice.
+    #[inline]
+    pub const fn slice(&mut self) -> &mut TimeSlice {
+        &mut self.slice
+    }
+
+    /// Looks at the clock, which says `now`, for a slice of `length`.
+    pub fn check_slice(&mut self, now: Instant, length: Duration) -> Verdict {
+        let is_bounded = self.is_in_batch || self.is_slice_scheduled;
+        self.slice.check(now, length, is_bounded)
+    }
+
+    /// Notes whether the loop will call `_next_slice`. Returns the previous value.
+    pub const fn schedule_slice(&mut self, is_scheduled: bool) -> bool {
+        std::mem::replace(&mut self.is_slice_scheduled, is_scheduled)
+    }
+
+    /// Takes turns between connections that have more to deliver (true) and sockets that were left for later.
+    pub const fn take_turns(&mut self) -> bool {
+        self.is_turn_of_connections = !self.is_turn_of_connections;
+        self.is_turn_of_connections
+    }
+
+    /// Notes whether something is left over.
+    pub const fn set_late(&mut self, has_late: bool) {
+        self.has_late = has_late;
+    }
+
+    /// True if something may be left over.
+    #[inline]
+    pub const fn has_late(&self) -> bool {
+        self.has_late
+    }
+
+    /// True if the loop will call `_next_slice`.
+    pub const fn is_slice_scheduled(&self) -> bool {
+        self.is_slice_scheduled
     }
 
     #[inline]

@@ -104,6 +104,26 @@ impl Sockets {
         ready
     }
 
+    /// The socket that was left for later first.
+    pub fn next_late(&mut self) -> Option<Ready> {
+        self.engine.as_mut()?.next_late()
+    }
+
+    /// The number of sockets that were left for later.
+    pub fn late_len(&self) -> usize {
+        self.engine.as_ref().map_or(0, Engine::late_len)
+    }
+
+    /// Leaves a socket that was reported for later if a connection owns it.
+    pub fn postpone(&mut self, ready: Ready) -> bool {
+        let Ready::Socket { token, .. } = ready else { return false };
+        let is_native = self.connection(token).is_some();
+        if let Some(engine) = self.engine.as_mut().filter(|_| is_native) {
+            engine.postpone(ready);
+        }
+        is_native
+    }
+
     /// The next socket to write, with the same prefetching.
     #[inline]
     pub fn take_dirty(&mut self) -> Option<Token> {

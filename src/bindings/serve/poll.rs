@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 use crate::bindings::event_loop::owner::Kind;
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::shared::Shared;
-use crate::bindings::event_loop::sockets::{lose, make_transport};
+use crate::bindings::event_loop::slices;
+use crate::bindings::event_loop::sockets::{Sockets, lose, make_transport};
 use crate::bindings::serve::read::readable_now;
 use crate::bindings::serve::read_group::GROUP;
 use crate::bindings::serve::write::{flush, flush_dirty};
@@ -18,30 +19,49 @@ use crate::engine::{Accepted, Engine, Ready, Token};
 const ACCEPTS: usize = 64;
 /// Seconds until accepting resumes after the descriptors ran out, as in asyncio.
 const ACCEPT_RETRY: f64 = 1.0;
+/// The most connections that have bytes to deliver while further ones are read: it bounds the memory of what was read and
+/// could not be delivered in time.
+const CROWD: usize = 16;
 
 /// Ends the batch when it is dropped, even by a panic: while a batch seems to be running, no other can begin.
 struct Batch<'a, 'py>(&'a Bound<'py, Reactor>);
 
 impl Drop for Batch<'_, '_> {
     fn drop(&mut self) {
-        self.0.get().end_batch(self.0.py());
+        self.0.get().with_shared(self.0.py(), Shared::end_batch);
     }
 }
 
-/// Runs one batch: serves what is ready, up to the engine's limit of events, then writes what was queued
-/// meanwhile.
+/// Serves what is ready. While something is left over of the last time slice, this is done in the slice that the loop was
+/// asked for, so that one iteration of the loop has one slice.
 pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
+    if slices::is_scheduled(reactor.get(), reactor.py()) {
+        return Ok(());
+    }
+    run_batch(reactor)
+}
+
+/// Runs one batch: serves what is ready and then what was left over, until the time slice is over. Then it writes what was
+/// queued meanwhile.
+pub fn run_batch(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     let (py, this) = (reactor.py(), reactor.get());
     if !this.with_shared(py, Shared::begin_batch) {
         return Ok(()); // a listener runs the loop itself; the outer batch serves the rest
     }
     let batch = Batch(reactor);
+    let has_late = this.with_shared(py, |shared| shared.has_late());
     let polled = this.with_sockets(py, |sockets| match sockets.engine() {
-        Some(engine) => engine.poll().map(drop),
+        Some(engine) => {
+            engine.set_busy(has_late);
+            engine.poll().map(drop)
+        }
         None => Ok(()),
     });
     if polled.is_ok() {
-        serve_ready(reactor);
+        serve_fresh(reactor);
+    }
+    if this.with_shared(py, |shared| shared.has_late()) {
+        serve_late(reactor);
     }
     Reactor::flush_all(reactor);
     drop(batch);
@@ -50,13 +70,83 @@ pub fn on_ready(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     this.take_error(py).map_or(Ok(()), Err)
 }
 
-/// Serves the ready sockets in groups. All sockets of a group are read, then their bytes are delivered, then
-/// the queues are written.
-fn serve_ready(reactor: &Bound<'_, Reactor>) {
+/// Serves the sockets of this batch. Once their time is over, connections are left for later. Accepting, handshakes and
+/// writing go on for a little longer, because what is left for later waits behind the whole crowd.
+fn serve_fresh(reactor: &Bound<'_, Reactor>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    let mut leaves_connections = this.with_late(py, |late| late.len()) >= CROWD;
+    let mut is_late = false;
+    loop {
+        let next = |sockets: &mut Sockets| loop {
+            let ready = sockets.next_ready()?;
+            if !(leaves_connections && sockets.postpone(ready)) {
+                return Some(ready);
+            }
+        };
+        if !serve_group(reactor, next) {
+            return;
+        }
+        if slices::is_over(reactor) {
+            this.with_shared(py, |shared| shared.set_late(true));
+            if is_late {
+                return this.with_sockets(py, |sockets| {
+                    if let Some(engine) = sockets.engine() {
+                        engine.postpone_rest();
+                    }
+                });
+            }
+            (leaves_connections, is_late) = (true, true);
+            slices::begin_share(reactor, true);
+        }
+    }
+}
+
+/// Serves what was left over, until the time slice is over: by turns a connection that has more to deliver, and a group of
+/// sockets. What is left over again waits behind all others, for the next slice.
+#[cold]
+fn serve_late(reactor: &Bound<'_, Reactor>) {
+    let (py, this) = (reactor.py(), reactor.get());
+    set_busy(reactor, true);
+    let mut in_vain = 0;
+    while in_vain < 2 && !slices::is_all_over(reactor) {
+        let sockets = this.with_sockets(py, |sockets| sockets.late_len());
+        let served = if this.with_shared(py, Shared::take_turns) {
+            slices::serve_one(reactor, sockets > 0)
+        } else {
+            let reads = sockets > 0 && this.with_late(py, |late| late.len()) < CROWD;
+            if reads {
+                slices::begin_share(reactor, true);
+                serve_group(reactor, Sockets::next_late);
+            }
+            reads
+        };
+        in_vain = if served { 0 } else { in_vain + 1 };
+    }
+    set_busy(reactor, false);
+    if in_vain < 2 {
+        slices::schedule(reactor);
+    } else {
+        this.with_shared(py, |shared| shared.set_late(false));
+    }
+}
+
+/// Sets whether sockets with more to read wait behind the others.
+fn set_busy(reactor: &Bound<'_, Reactor>, is_busy: bool) {
+    reactor.get().with_sockets(reactor.py(), |sockets| {
+        if let Some(engine) = sockets.engine() {
+            engine.set_busy(is_busy);
+        }
+    });
+}
+
+/// Serves one group of sockets: all of them are read, then their bytes are delivered, then the queues are written. Returns
+/// true if there may be more.
+fn serve_group(reactor: &Bound<'_, Reactor>, next: impl Fn(&mut Sockets) -> Option<Ready>) -> bool {
     let (py, this) = (reactor.py(), reactor.get());
     let mut read_group = this.take_read_group(py);
-    let mut served = 0;
-    while let Some(ready) = this.with_sockets(py, |sockets| sockets.next_ready()) {
+    let mut is_complete = false;
+    for _ in 0..GROUP {
+        let Some(ready) = this.with_sockets(py, &next) else { break };
         let read = match ready {
             Ready::Socket { token, readable: true, writable: false, hangup: false } => {
                 read_group.read(reactor, token)
@@ -67,15 +157,17 @@ fn serve_ready(reactor: &Bound<'_, Reactor>) {
             read_group.deliver(reactor);
             serve(reactor, ready);
         }
-        served += 1;
-        if served >= GROUP || read_group.are_enough() {
-            read_group.deliver(reactor);
-            flush_dirty(reactor);
-            served = 0;
+        is_complete = !read || read_group.are_enough();
+        if is_complete {
+            break;
         }
     }
     read_group.deliver(reactor);
     this.give_read_group(py, read_group);
+    if is_complete {
+        flush_dirty(reactor);
+    }
+    is_complete
 }
 
 /// Serves one event that cannot be part of a read group.
@@ -95,7 +187,10 @@ fn serve(reactor: &Bound<'_, Reactor>, ready: Ready) {
 
 fn accept(reactor: &Bound<'_, Reactor>, listener: Token) {
     let (py, this) = (reactor.py(), reactor.get());
-    for _ in 0..ACCEPTS {
+    for number in 0..ACCEPTS {
+        if number > 0 && slices::is_over(reactor) {
+            return; // the poller reports the listener again
+        }
         let (accepted, factory) = this.with_sockets(py, |sockets| {
             let factory = match sockets.owner(listener).map(|owner| owner.kind()) {
                 Some(Kind::Listener(factory)) => Some(factory.clone_ref(py)),

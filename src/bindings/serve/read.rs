@@ -13,6 +13,7 @@ use crate::bindings::connection::Connection;
 use crate::bindings::connection::state::PyObjects;
 use crate::bindings::event_loop::owner::Kind;
 use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::event_loop::slices;
 use crate::bindings::event_loop::sockets::{close, lose};
 use crate::engine::{Read, Token};
 use crate::session::{Session, delivery};
@@ -31,7 +32,10 @@ pub fn readable_now(reactor: &Bound<'_, Reactor>, token: Token) {
 
 fn read_up_to(reactor: &Bound<'_, Reactor>, token: Token, reads: usize) {
     let (py, this) = (reactor.py(), reactor.get());
-    for _ in 0..reads {
+    for number in 0..reads {
+        if number > 0 && slices::is_over(reactor) {
+            return; // the engine reports the socket again
+        }
         let kind = this.with_sockets(py, |sockets| {
             let paused = sockets.engine().is_none_or(|engine| engine.is_paused(token));
             let owner = sockets.owner(token).filter(|owner| !paused && !owner.is_closing());

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use crate::bindings::connection::Connection;
 use crate::bindings::event_loop::reactor::Reactor;
 use crate::bindings::event_loop::shared::Shared;
+use crate::bindings::event_loop::slices;
 use crate::bindings::serve::read::{read_on, read_once};
 use crate::engine::{Read, Token};
 use crate::session::delivery;
@@ -79,6 +80,9 @@ impl ReadGroup {
             let bytes = &mut buffer[delivered..delivered + buffered];
             delivered += buffered;
             if matches!(read, Read::Data { .. }) {
+                if slices::count_and_check(reactor, buffered) {
+                    delivery::wait_for_slice(connection.bind(py));
+                }
                 delivery::feed(connection.bind(py), bytes);
             }
             if list.as_slice().is_empty() {

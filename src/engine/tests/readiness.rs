@@ -1,7 +1,22 @@
 //! Batches of events: which events are reported, skipped and withdrawn.
 
-use super::fake::{POLLER, batch, engine, one_socket, read, readable, writable};
-use crate::engine::{Engine, Errno, Flush, Interest, MAX_EVENTS, Os, Read, Ready};
+use std::os::fd::RawFd;
+
+use super::fake::{Fake, FakeEngine, POLLER, batch, engine, one_socket, read, readable, writable};
+use crate::engine::{Engine, Errno, Flush, Interest, MAX_EVENTS, Os, Read, Ready, Token};
+
+/// Sockets that have received one byte.
+fn ready_sockets(engine: &mut FakeEngine, fake: &Fake, count: usize) -> Vec<(Token, RawFd)> {
+    (0..count)
+        .map(|_| {
+            let fd = fake.kernel().open();
+            let number = fd.0;
+            let token = engine.adopt(fd).unwrap();
+            fake.kernel().arrive(number, b"x");
+            (token, number)
+        })
+        .collect()
+}
 
 #[test]
 fn a_socket_is_reported_once_for_each_arrival_without_further_calls() {
@@ -52,22 +67,90 @@ fn a_socket_paused_in_its_turn_is_reported_again_once_resumed() {
 }
 
 #[test]
-fn events_left_over_by_a_batch_come_before_the_next() {
+fn events_left_over_by_a_batch_are_late_in_the_order_of_their_arrival() {
     let (mut engine, fake) = engine();
-    let tokens: Vec<_> = (0..2)
-        .map(|_| {
-            let fd = fake.kernel().open();
-            let number = fd.0;
-            let token = engine.adopt(fd).unwrap();
-            fake.kernel().set(number, |state| state.readable = true);
-            token
-        })
-        .collect();
-    assert_eq!(engine.poll().unwrap(), 2);
-    assert_eq!(engine.next_ready(), Some(readable(tokens[0])));
-    assert_eq!(engine.poll().unwrap(), 1);
-    assert_eq!(engine.next_ready(), Some(readable(tokens[1])));
+    let sockets = ready_sockets(&mut engine, &fake, 3);
+    assert_eq!(engine.poll().unwrap(), 3);
+    assert_eq!(engine.next_ready(), Some(readable(sockets[0].0)));
+    assert_eq!(read(&mut engine, sockets[0].0, 64).0, b"x");
+    assert_eq!(engine.poll().unwrap(), 0, "the poller does not report the others again");
     assert_eq!(engine.next_ready(), None);
+    assert_eq!(engine.late_len(), 2);
+    assert_eq!(engine.next_late(), Some(readable(sockets[1].0)));
+    assert_eq!(read(&mut engine, sockets[1].0, 64).0, b"x");
+    assert_eq!(engine.next_late(), Some(readable(sockets[2].0)));
+    assert_eq!(engine.next_late(), None);
+    assert_eq!(batch(&mut engine), [readable(sockets[2].0)], "it was not read");
+}
+
+#[test]
+fn a_late_socket_keeps_its_place_when_more_arrives() {
+    let (mut engine, fake) = engine();
+    let sockets = ready_sockets(&mut engine, &fake, 2);
+    engine.poll().unwrap();
+    engine.postpone_rest();
+    fake.kernel().arrive(sockets[0].1, b"y");
+    assert_eq!(batch(&mut engine), []);
+    assert_eq!(engine.late_len(), 2, "each is listed once");
+    assert_eq!(engine.next_late(), Some(readable(sockets[0].0)));
+    assert_eq!(read(&mut engine, sockets[0].0, 64).0, b"xy");
+    assert_eq!(engine.next_late(), Some(readable(sockets[1].0)));
+    assert_eq!(engine.next_late(), None);
+}
+
+#[test]
+fn a_socket_that_its_caller_does_not_serve_now_is_late_unread() {
+    let (mut engine, fake) = engine();
+    let sockets = ready_sockets(&mut engine, &fake, 1);
+    engine.poll().unwrap();
+    let ready = engine.next_ready().unwrap();
+    fake.kernel().take_log();
+    engine.postpone(ready);
+    assert_eq!(batch(&mut engine), []);
+    assert_eq!(fake.kernel().take_log(), Vec::<String>::new());
+    assert_eq!(engine.next_late(), Some(ready));
+    assert_eq!(read(&mut engine, sockets[0].0, 64).0, b"x");
+}
+
+#[test]
+fn late_sockets_that_are_closed_or_paused_are_skipped() {
+    let (mut engine, fake) = engine();
+    let sockets = ready_sockets(&mut engine, &fake, 3);
+    engine.poll().unwrap();
+    engine.postpone_rest();
+    assert!(engine.close(sockets[0].0));
+    engine.pause(sockets[1].0);
+    assert_eq!(engine.next_late(), Some(readable(sockets[2].0)));
+    assert_eq!(engine.next_late(), None);
+    engine.resume(sockets[1].0).unwrap();
+    assert!(batch(&mut engine).contains(&readable(sockets[1].0)), "what it has is not forgotten");
+}
+
+#[test]
+fn a_late_socket_reports_the_end_that_came_with_its_bytes() {
+    let (mut engine, fake) = engine();
+    let sockets = ready_sockets(&mut engine, &fake, 1);
+    fake.kernel().arrive(sockets[0].1, b"");
+    fake.kernel().set(sockets[0].1, |state| state.ended = true);
+    engine.poll().unwrap();
+    engine.postpone_rest();
+    assert_eq!(engine.next_late(), Some(readable(sockets[0].0)));
+    let (bytes, outcome) = read(&mut engine, sockets[0].0, 64);
+    assert_eq!(bytes, b"x");
+    assert!(matches!(outcome, Read::Data { drained: false, .. }), "an end follows");
+}
+
+#[test]
+fn a_listener_is_not_late_because_the_poller_reports_it_again() {
+    let (mut engine, fake) = engine();
+    let fd = fake.kernel().open();
+    let number = fd.0;
+    let listener = engine.listen(fd).unwrap();
+    fake.kernel().set(number, |state| state.readable = true);
+    assert_eq!(engine.poll().unwrap(), 1);
+    engine.postpone_rest();
+    assert_eq!(engine.late_len(), 0);
+    assert_eq!(batch(&mut engine), [Ready::Accept(listener)]);
 }
 
 #[test]

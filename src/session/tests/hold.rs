@@ -13,7 +13,7 @@ struct Row {
     means: &'static [&'static str],
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row {
         reason: "NOT_STARTED",
         is_set: |hold| !hold.is_started(),
@@ -56,6 +56,13 @@ const ROWS: [Row; 6] = [
         set: Hold::begin_inflating,
         clear: &[Hold::end_inflating, Hold::forget_ready],
         means: &["awaits_delivery", "must_wait"],
+    },
+    Row {
+        reason: "NEXT_SLICE",
+        is_set: |hold| hold.waits_for_slice(),
+        set: |hold| hold.wait_for_slice(true),
+        clear: &[|hold| hold.wait_for_slice(false)],
+        means: &["awaits_delivery"],
     },
     Row {
         reason: "CONCLUDED",

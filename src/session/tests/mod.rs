@@ -15,6 +15,7 @@ mod outbox;
 mod sending;
 mod stopping;
 mod threads;
+mod time_slice;
 
 use crate::{protocol, session};
 use host::{Message, Seen, TestHost};

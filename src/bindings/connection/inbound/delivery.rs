@@ -13,6 +13,7 @@ use crate::bindings::connection::state::{PyObjects, State};
 use crate::bindings::connection::{Connection, asyncio_protocol};
 use crate::bindings::convert::bytes_buffer::BytesBuffer;
 use crate::bindings::convert::text::decode;
+use crate::bindings::event_loop::slices;
 use crate::protocol::buffer::MessageBuffer;
 use crate::protocol::deflate::Codec;
 use crate::protocol::receiver::{Data, Work};
@@ -150,6 +151,15 @@ impl Host for Bound<'_, Connection> {
             Soon::GoOn => "_go_on",
         };
         self.get().reactor(self.py()).call_method_soon(self.as_any(), method, self.as_any());
+    }
+
+    #[cold]
+    fn is_slice_over(&self) -> bool {
+        slices::is_over(self.get().reactor_bound(self.py()))
+    }
+
+    fn wait_for_slice(&self) {
+        slices::wait(self.get().reactor_bound(self.py()), self.clone().unbind());
     }
 
     #[cold]

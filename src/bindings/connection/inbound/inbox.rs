@@ -9,7 +9,8 @@ use crate::bindings::connection::Connection;
 use crate::bindings::connection::awaitable::{Awaitable, Found, Waiter, Wish};
 use crate::bindings::connection::outbound::flush;
 use crate::bindings::convert::text::decode;
-use crate::session::{Host, Soon};
+use crate::bindings::event_loop::slices;
+use crate::session::{Host, Soon, delivery};
 
 /// How the messages end: with `error`, and whether the end was orderly.
 struct Finish {
@@ -114,6 +115,14 @@ pub fn look(connection: &Bound<'_, Connection>, wish: Wish) -> PyResult<Found> {
     let (py, this) = (connection.py(), connection.get());
     if wish == Wish::Room {
         return Ok(flush::look_for_room(connection));
+    }
+    if this.state.with(py, |state| state.session.may_let_task_wait())
+        && slices::count_and_check(this.reactor_bound(py), 0)
+    {
+        // The task waits like one that has found nothing, and is woken in another slice.
+        connection.with(|session| session.owe(false));
+        delivery::wait_for_slice(connection);
+        return Ok(Found::Nothing);
     }
     let (message, goes_on, end) = this.state.with(py, |state| {
         let (message, goes_on) = state.session.take_message();

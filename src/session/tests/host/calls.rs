@@ -77,6 +77,14 @@ impl Host for TestHost {
         self.note(Seen::Reported(error));
     }
 
+    fn is_slice_over(&self) -> bool {
+        self.is_slice_over.get()
+    }
+
+    fn wait_for_slice(&self) {
+        self.waiting_for_slice.set(self.waiting_for_slice.get() + 1);
+    }
+
     fn send_pong(&self, data: &[u8]) {
         self.note(Seen::Answered(data.to_vec()));
         self.send_auto_pong(data);

@@ -101,6 +101,10 @@ pub struct TestHost {
     depth: Cell<usize>,
     /// True while the transport reads.
     pub is_reading: Cell<bool>,
+    /// The time slice is over.
+    pub is_slice_over: Cell<bool>,
+    /// How often the connection was put into the list of those that wait for a slice.
+    waiting_for_slice: Cell<usize>,
 }
 
 /// Makes a frame of a server; `first` is the byte with FIN, RSV and the opcode.
@@ -163,6 +167,8 @@ impl TestHost {
             is_out_of_memory_to_join: Cell::new(false),
             depth: Cell::new(0),
             is_reading: Cell::new(true),
+            is_slice_over: Cell::new(false),
+            waiting_for_slice: Cell::new(0),
         }
     }
 
@@ -281,6 +287,15 @@ impl TestHost {
         Some(soon)
     }
 
+    /// Runs the next time slice. Returns how often the connection waited for it.
+    pub fn slice(&self) -> usize {
+        let times = self.waiting_for_slice.take();
+        if times > 0 {
+            delivery::next_slice(self);
+        }
+        times
+    }
+
     /// Runs one tick.
     pub fn tick(&self) {
         let asked_for = self.ticks.borrow().len();
@@ -306,6 +321,11 @@ impl TestHost {
         };
         self.note(Seen::Taken(message.clone(), binary));
         Some(message)
+    }
+
+    /// The task waits without a look at the inbox.
+    pub fn wait(&self) {
+        self.is_awaited.set(true);
     }
 
     /// Returns the number of messages that were received.

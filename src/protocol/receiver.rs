@@ -167,9 +167,7 @@ impl<B: MessageBuffer> Receiver<B> {
         input: &'a mut Input<'_>,
         codec: &'a mut Codec,
     ) -> Result<Option<Event<'a, B>>, ProtocolError> {
-        if self.lent {
-            self.take_back(codec);
-        }
+        self.reclaim(codec);
         match self.advance(input, codec) {
             Ok(Some(ready)) => self.event(ready, input, codec),
             Ok(None) => Ok(None),
@@ -178,6 +176,14 @@ impl<B: MessageBuffer> Receiver<B> {
                 input.drain();
                 Err(error)
             }
+        }
+    }
+
+    /// Takes back what the last event has borrowed. [`Receiver::next`] does so too, but may not be called for a long time.
+    #[inline]
+    pub fn reclaim(&mut self, codec: &mut Codec) {
+        if self.lent {
+            self.take_back(codec);
         }
     }
 

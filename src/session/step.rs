@@ -66,9 +66,22 @@ pub enum Step<O: Objects> {
 }
 
 impl<O: Objects> Session<O> {
-    /// Takes one event from the receiver.
+    /// Takes one event from the receiver. What the receiver has lent for it is given back, so that an idle
+    /// connection keeps nothing of its last message.
     #[inline]
     pub(super) fn next<H: Host<Objects = O>>(
+        &mut self,
+        host: &H,
+        codec: &mut Codec,
+        input: &mut Input<'_>,
+    ) -> Step<O> {
+        let step = self.take_event(host, codec, input);
+        self.receiver.reclaim(codec);
+        step
+    }
+
+    #[inline]
+    fn take_event<H: Host<Objects = O>>(
         &mut self,
         host: &H,
         codec: &mut Codec,

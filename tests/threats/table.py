@@ -27,6 +27,7 @@ LIMITS = "tests/server/test_limits.py"
 SILENCE = "tests/threats/test_silence.py"
 SLOW = "tests/threats/test_slow_peers.py"
 GROWTH = "tests/threats/test_growth.py"
+MEMORY = "tests/threats/test_memory.py"
 CROWDS = "tests/threats/test_crowds.py"
 REENTRANCY = "tests/websocket/test_reentrancy.py"
 CANCELLATION = "tests/threats/test_cancellation.py"
@@ -324,6 +325,16 @@ ROWS = (
             f"{ENDS}::test_a_reset_in_mid_write",
             f"{ENDS}::test_a_reset_during_the_handshake",
             "fuzz:engine",
+        ),
+    ),
+    Row(
+        "Memory that stays with idle connections",
+        "After a compressed message, and while a TLS record is incomplete, a connection keeps no buffer. A refused "
+        "decompression bomb is freed at once, without the garbage collector",
+        (
+            f"{MEMORY}::test_connections_keep_nothing_of_their_last_compressed_message",
+            f"{MEMORY}::test_connections_that_are_offered_a_buffer_keep_none",
+            f"{MEMORY}::test_a_refused_bomb_keeps_nothing",
         ),
     ),
     Row(

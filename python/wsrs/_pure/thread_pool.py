@@ -155,7 +155,10 @@ def _inflated(connection: Delivery, job: Job) -> None:
     if job is connection._inflating:
         connection._inflating = None
         connection._hold &= ~INFLATING
-        connection._receiver.give_work(job.error)
+        # The error's traceback refers to the job, so both would keep each other, and the message, alive.
+        error, job.error = job.error, None
+        connection._receiver.give_work(error)
+        del error
         connection._deliver()
 
 

@@ -1,5 +1,7 @@
 //! The asyncio side of a connection: the methods that its transport calls, and how that transport is ended.
 
+#![allow(unsafe_code)]
+
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -14,13 +16,16 @@ use crate::session::{Ending, Host, Soon, delivery};
 const LOOP_READ: usize = 64 * 1024;
 
 impl Connection {
-    /// The buffer into which a transport of the loop reads next.
+    /// The buffer into which a transport of the loop reads next. All connections of the loop share it: a
+    /// transport asks for it, reads and calls `buffer_updated` without a break. One that finds nothing to read,
+    /// such as a TLS transport with a part of a record, would otherwise pin a buffer of its own.
     pub fn offer_buffer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyMemoryView>> {
-        let found = self.incoming.with(py, |slot| slot.as_ref().map(|one| one.clone_ref(py)));
+        let reactor = self.reactor(py);
+        let found = reactor.with_shared(py, |shared| shared.loop_buffer(py));
         let buffer = found.unwrap_or_else(|| {
             let made = PyByteArray::new(py, &[0; LOOP_READ]).unbind();
             let kept = made.clone_ref(py);
-            self.incoming.with(py, |slot| *slot = Some(kept));
+            reactor.with_shared(py, |shared| shared.set_loop_buffer(kept));
             made
         });
         // It has to be a view, because asyncio's TLS transport writes into slices of it.
@@ -76,14 +81,15 @@ pub fn connection_made(
 pub fn buffer_updated(connection: &Bound<'_, Connection>, nbytes: usize) -> PyResult<()> {
     let (py, this) = (connection.py(), connection.get());
     this.reactor(py).enter(py);
-    let Some(incoming) = this.incoming.with(py, Option::take) else {
+    let Some(buffer) = this.reactor(py).with_shared(py, |shared| shared.loop_buffer(py)) else {
         return Err(PyRuntimeError::new_err("buffer_updated() without get_buffer()"));
     };
-    let mut bytes = incoming.bind(py).to_vec();
-    if nbytes > bytes.len() {
+    let buffer = buffer.bind(py);
+    if nbytes > buffer.len() {
         return Err(PyValueError::new_err(format!("{nbytes} bytes are more than the buffer has")));
     }
-    bytes.truncate(nbytes);
+    // SAFETY: the GIL is held, and no Python code runs before the bytes are copied.
+    let mut bytes = unsafe { buffer.as_bytes() }[..nbytes].to_vec();
     if slices::count_and_check(this.reactor_bound(py), nbytes) {
         delivery::wait_for_slice(connection);
     }

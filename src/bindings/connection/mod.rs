@@ -13,7 +13,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyDict, PyMemoryView, PyType};
+use pyo3::types::{PyDict, PyMemoryView, PyType};
 
 use self::awaitable::{Awaitable, Wish};
 use self::inbound::inbox;
@@ -40,8 +40,6 @@ use crate::session::{Form, Limits, Session, Settings, delivery};
 pub struct Connection {
     reactor: Py<Reactor>,
     pub(in crate::bindings) state: GilCell<State>,
-    /// The buffer into which a transport of the loop reads; None on a socket of the engine.
-    incoming: GilCell<Option<Py<PyByteArray>>>,
 }
 
 impl Connection {
@@ -122,7 +120,7 @@ impl Connection {
         let session = Session::new(settings, limits, params);
         let state = State::new(session, owner, generate_mask);
         let reactor = table::reactor_of(r#loop)?;
-        Ok(Self { reactor, state: GilCell::new(state), incoming: GilCell::new(None) })
+        Ok(Self { reactor, state: GilCell::new(state) })
     }
 
     // The asyncio side ---------------------------------------------------------------------------

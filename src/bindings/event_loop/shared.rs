@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
 
 use crate::protocol::deflate::{Codec, CodecLimits};
 use crate::protocol::random::MaskPool;
@@ -47,6 +48,8 @@ pub struct Shared {
     masks: MaskPool,
     forks: u32,
     read_buffer: Option<Box<[u8]>>,
+    /// The buffer into which transports of the loop read. Dropping a `bytearray` runs no Python code.
+    loop_buffer: Option<Py<PyByteArray>>,
     is_in_batch: bool,
     slice: TimeSlice,
     /// The loop will call `_next_slice`.
@@ -65,6 +68,7 @@ impl Shared {
             masks: MaskPool::new(),
             forks: forks(),
             read_buffer: None,
+            loop_buffer: None,
             is_in_batch: false,
             slice: TimeSlice::default(),
             is_slice_scheduled: false,
@@ -78,6 +82,15 @@ impl Shared {
     #[inline]
     pub const fn codec(&mut self) -> &mut Codec {
         &mut self.codec
+    }
+
+    /// The buffer into which transports of the loop read, if there is one already.
+    pub fn loop_buffer(&self, py: Python<'_>) -> Option<Py<PyByteArray>> {
+        self.loop_buffer.as_ref().map(|buffer| buffer.clone_ref(py))
+    }
+
+    pub fn set_loop_buffer(&mut self, buffer: Py<PyByteArray>) {
+        self.loop_buffer = Some(buffer);
     }
 
     /// Begins a batch, and with it a time slice. True unless one is already running further up the call stack.

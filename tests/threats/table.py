@@ -330,11 +330,13 @@ ROWS = (
     Row(
         "Memory that stays with idle connections",
         "After a compressed message, and while a TLS record is incomplete, a connection keeps no buffer. A refused "
-        "decompression bomb is freed at once, without the garbage collector",
+        "decompression bomb is freed at once, without the garbage collector. Whatever a peer sends, its connection holds "
+        "no more than 512 KiB, one message and what is queued for sending",
         (
             f"{MEMORY}::test_connections_keep_nothing_of_their_last_compressed_message",
             f"{MEMORY}::test_connections_that_are_offered_a_buffer_keep_none",
             f"{MEMORY}::test_a_refused_bomb_keeps_nothing",
+            f"{MEMORY}::test_a_hostile_connection_holds_no_more_than_is_promised",
         ),
     ),
     Row(

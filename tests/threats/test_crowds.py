@@ -65,13 +65,14 @@ class Ticks:
         self._handle.cancel()
 
 
-def fill(peers: list[Peer], data: bytes) -> None:
+def fill(peers: list[Peer], data: bytes, *, rest: bool = True) -> None:
     """Put data into the receive buffers of the other side, while its loop does nothing."""
     for peer in peers:
         with socket.socket(fileno=os.dup(peer.writer.get_extra_info("socket").fileno())) as raw:
             raw.setblocking(False)
             sent = raw.send(data)
-        peer.write(data[sent:])  # where the system's buffers are small
+        if rest:
+            peer.write(data[sent:])  # where the system's buffers are small
 
 
 def messages(compressed: bool) -> list[bytes]:

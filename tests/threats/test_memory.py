@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import wsrs
 
+from ..conftest import Serve
+from ..peers import BINARY, Peer, frame, raw_client
 from .conftest import Bytes, resident
+from .test_crowds import fill
 
 CROWD = 400
 KIB, MIB = 1024, 1024 * 1024
@@ -76,3 +81,49 @@ def test_a_refused_bomb_keeps_nothing(role: Bytes, no_collector: None) -> None:
             before = resident()  # the threads and their memory are there now
     # It would be 80 MiB if each kept what was inflated.
     assert resident() - before < 24 * MIB
+
+
+MOST = 512 * KIB
+"""What SECURITY.md promises for a connection, beside one message and what is queued for sending."""
+
+
+def hostile(kind: str) -> bytes:
+    """What a peer sends to take as much memory as it can."""
+    unfinished = frame(BINARY, squeezed(bytes(60 * KIB)), rsv=0x40, fin=False)
+    return {
+        "unfinished": unfinished,
+        "long": frame(BINARY, bytes(4000)) * 300 + unfinished,
+        "short": frame(BINARY, b"x") * 100_000,
+        "empty": frame(BINARY) * 100_000,
+        "compressed": frame(BINARY, squeezed(bytes(4000)), rsv=0x40) * 10_000,
+    }[kind]
+
+
+@pytest.mark.measures
+@pytest.mark.parametrize("kind", ["unfinished", "long", "short", "empty", "compressed"])
+@pytest.mark.parametrize("claimed", [False, True], ids=["untaken", "slowly taken"])
+async def test_a_hostile_connection_holds_no_more_than_is_promised(
+    transports: str, serve: Serve, kind: str, claimed: bool
+) -> None:
+    def on_connection(ws: Any, request: Any) -> None:
+        ws.on("close", lambda code, reason: None)  # it may yet take messages
+        if claimed:
+            tasks.append(asyncio.ensure_future(ws.recv()))
+
+    tasks: list[Any] = []
+    server = await serve(on_connection, per_message_deflate=True)
+    peers: list[Peer] = []
+    for _ in range(40):
+        peers.append(await raw_client(server, sec_websocket_extensions="permessage-deflate"))
+    data = hostile(kind)
+    gc.collect()
+    before = resident()
+    fill(peers, data, rest=False)
+    # Each iteration reads what there is, and reading stops once enough of it waits.
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert resident() - before < len(peers) * MOST
+    for peer in peers:
+        peer.reset()
+        await peer.close()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -45,6 +45,7 @@ __all__ = [
     "parse_url",
     "reactor",
     "send_method",
+    "set_time_slice",
 ]
 
 NAME: Final[str]

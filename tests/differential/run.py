@@ -29,6 +29,13 @@ class ScriptedLoop:
     def add_reader(self, descriptor: int, function: Callable[..., object], *arguments: Any) -> None:
         raise NotImplementedError
 
+    def is_running(self) -> bool:
+        """False, since no thread runs it: the script calls the connection from outside."""
+        return False
+
+    def is_closed(self) -> bool:
+        return False
+
     @property
     def call_soon_threadsafe(self) -> Callable[..., None]:
         """A core asks for this method when it gives a thread a job; the thread will call it once."""

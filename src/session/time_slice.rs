@@ -57,12 +57,14 @@ impl TimeSlice {
     pub const fn begin(&mut self, others_wait: bool) {
         self.began = None;
         self.part = if others_wait { Part::Half } else { Part::Whole };
+        self.events = EVENTS;
         self.is_over = false;
     }
 
     /// Begins a share of a quarter of `length`, or of all that is left if no others wait.
     pub fn begin_share(&mut self, now: Instant, length: Duration, others_wait: bool) {
         self.part = if others_wait { Part::Until(now + length / 4) } else { Part::Whole };
+        self.events = EVENTS; // or one connection might always be the one at whose first event the clock is read
         self.is_over = false;
     }
 

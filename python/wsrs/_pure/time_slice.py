@@ -97,6 +97,7 @@ class TimeSlices:
         try:
             while late and not self._is_over and woken < EVENTS:
                 call = late.popleft()
+                self._events = EVENTS
                 self._share_ends = now + _length / 4 if late else math.inf
                 woken += call() is True
                 now = time.monotonic()

@@ -49,6 +49,18 @@ fn the_first_half_ends_where_others_wait_and_shares_follow() {
 }
 
 #[test]
+fn each_slice_and_each_share_has_its_own_count_of_events() {
+    let mut slice = TimeSlice::default();
+    let all_but_one = |slice: &mut TimeSlice| (1..EVENTS).any(|_| slice.count(0));
+    assert!(!all_but_one(&mut slice));
+    slice.begin(true);
+    assert!(!all_but_one(&mut slice));
+    slice.begin_share(Instant::now(), LENGTH, true);
+    assert!(!all_but_one(&mut slice));
+    assert!(slice.count(0));
+}
+
+#[test]
 fn a_slice_whose_end_nothing_brings_is_never_over() {
     let (mut slice, now) = (TimeSlice::default(), Instant::now());
     assert_eq!(slice.check(now, LENGTH, false), Verdict::GoOn);

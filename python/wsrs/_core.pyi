@@ -63,6 +63,7 @@ class Connection(asyncio.BufferedProtocol):
         loop: asyncio.AbstractEventLoop,
         owner: ConnectionOwner,
         is_server: bool,
+        context: Context | None = None,
         max_payload: int = 104857600,
         max_fragments: int = 16384,
         max_buffered_chunks: int = 262144,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
@@ -239,12 +240,17 @@ class EventEmitter:
             self._listener_raised(event, error, listener)
         else:
             if result is not None:
-                self._listener_returned(event, result)
+                self._listener_returned(event, result, self._task_context(event, args))
 
-    def _listener_returned(self, event: str, result: object) -> None:
+    def _task_context(self, event: str, args: tuple[Any, ...]) -> Context | None:
+        """A hook for subclasses: the context in which the task of a listener runs; None for a copy of the
+        current one."""
+        return None
+
+    def _listener_returned(self, event: str, result: object, context: Context | None = None) -> None:
         """Run the coroutine of a coroutine function. Other results are ignored."""
         if asyncio.iscoroutine(result):
-            run(result, partial(self._task_done, event))
+            run(result, partial(self._task_done, event), context)
 
     def _task_done(self, event: str, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()

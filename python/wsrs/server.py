@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.callbacks import check_callback
 from wsrs._aio.waiters import Waiters, running_loop
+from wsrs._backend.context import run_in
 from wsrs._backend.threads import check_thread
 from wsrs._server.broadcast import BroadcastResult, Slow, broadcast
 from wsrs._server.handshake import Extension, UpgradeCallback, UpgradeHandler
 from wsrs._server.members import Clients, Members
-from wsrs._server.options import server_options
-from wsrs._websocket.opening import connection_options
+from wsrs._server.options import HTTP_OPTIONS, LISTEN_OPTIONS, server_options
+from wsrs._websocket.opening import connection_options, context_of
 from wsrs._websocket.stats import ServerStats
 from wsrs.events import EventEmitter
 from wsrs.http._server import HttpServer, emit_failure, has_failed
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
     from wsrs.http import Request
 
 __all__ = ["WebSocketServer"]
-
-_LISTEN_OPTIONS = ("port", "unix", "unix_mode", "sock", "backlog", "host", "reuse_port")
-_HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "response_timeout", "ssl")
 
 _RUNNING, _CLOSING, _CLOSED = range(3)
 _STATES = ("RUNNING", "CLOSING", "CLOSED")
@@ -112,7 +111,7 @@ class WebSocketServer(EventEmitter):
         **keywords: Unpack[ServerOptions],
     ) -> None:
         super().__init__()
-        self._loop = running_loop("WebSocketServer")
+        self._loop, self._context = running_loop("WebSocketServer"), copy_context()
         self.options = server_options(options, keywords)
         self._clients: Clients | None = Clients() if self.options["client_tracking"] else None
         self._members = Members(
@@ -140,7 +139,7 @@ class WebSocketServer(EventEmitter):
         self._http = options["server"]
         if self._http is None:
             self._owned = True
-            self._http = HttpServer({name: options[name] for name in _HTTP_OPTIONS})  # type: ignore[arg-type]
+            self._http = HttpServer({name: options[name] for name in HTTP_OPTIONS})  # type: ignore[arg-type]
         self._http.on("listening", self._on_listening)
         self._http.on("error", self._on_error)
         self._http.on("tlsClientError", self._on_tls_client_error)
@@ -149,7 +148,7 @@ class WebSocketServer(EventEmitter):
             if callback is not None:
                 self.once("listening", callback)
             self._http.once("close", self._on_http_closed)
-            self._http.listen({name: options[name] for name in _LISTEN_OPTIONS})  # type: ignore[arg-type]
+            self._http.listen({name: options[name] for name in LISTEN_OPTIONS})  # type: ignore[arg-type]
 
     def _detach(self) -> None:
         if self._http is not None:
@@ -186,10 +185,10 @@ class WebSocketServer(EventEmitter):
 
     def _on_tls_client_error(self, error: Exception, peername: Any) -> None:
         self._members.tls_failed(error)
-        self.emit("tlsClientError", error, peername)
+        run_in(self._context, self.emit, "tlsClientError", error, peername)
 
     def _on_upgrade(self, request: Request, transport: asyncio.Transport, head: bytes) -> None:
-        self.handle_upgrade(request, transport, head, self._emit_connection)
+        self._context.copy().run(self.handle_upgrade, request, transport, head, self._emit_connection)
 
     def _on_http_closed(self) -> None:
         self._http_closed = True
@@ -303,7 +302,10 @@ class WebSocketServer(EventEmitter):
 
     def _run_callback(self, callback: UpgradeCallback, ws: WebSocket, request: Any) -> None:
         """Call the callback of `handle_upgrade`, as a listener of `'connection'` is called."""
-        self._listener_returned("connection", callback(ws, request))
+        self._listener_returned("connection", callback(ws, request), context_of(ws))
+
+    def _task_context(self, event: str, args: tuple[Any, ...]) -> Context | None:
+        return context_of(args[0]) if event == "connection" and args else None
 
     def _report_hook(self, hook: str, error: BaseException) -> None:
         self._report(f"Exception in {hook} of {self!r}", error)
@@ -344,7 +346,7 @@ class WebSocketServer(EventEmitter):
         elif self._members and self._clients is not None:
             return
         self._state = _CLOSED
-        self.emit("close")
+        run_in(self._context, self.emit, "close")
         self._closed_waiters.done()
 
     async def shutdown(self, code: int = 1001, reason: str | bytes = "") -> None:

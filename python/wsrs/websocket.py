@@ -143,7 +143,7 @@ class WebSocket(Lifecycle):
     ) -> None:
         if isinstance(address, Opening):
             # Its handshake is done, and its options are checked: `open_websocket` goes on from here.
-            super().__init__(running_loop("WebSocket"), address.options)
+            super().__init__(running_loop("WebSocket"), address.options, address.context)
             return
         if isinstance(protocols, Mapping):
             protocols, options = None, protocols
@@ -153,8 +153,9 @@ class WebSocket(Lifecycle):
                 raise TypeError("WebSocket: option 'protocols' is given twice")
             resolved["protocols"] = protocol_list("WebSocket: protocols", protocols)
         super().__init__(running_loop("WebSocket"), resolved)
-        self._handshake = Handshake(Pending(self), address, resolved)
-        self._handshake.start()
+        pending = Pending(self)
+        self._handshake = Handshake(pending, address, resolved)
+        pending.run(self._handshake.start)
 
     def __repr__(self) -> str:
         # It works in any state: a traceback may show an instance whose constructor has raised.

@@ -28,7 +28,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     py::interpreters::check_main_interpreter(py)?;
     module.add("NAME", "core")?;
-    module.add("Connection", connection::connection_class(py)?)?;
+    module.add("Connection", connection::class::connection_class(py)?)?;
     module.add_class::<per_message_deflate::PerMessageDeflate>()?;
     module.add_class::<reactor::Reactor>()?;
     module.add_class::<awaitable::Awaitable>()?;

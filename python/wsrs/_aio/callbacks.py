@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
+from wsrs._backend.context import run_in
 from wsrs.errors import ConnectionClosed
 
 if TYPE_CHECKING:
@@ -40,11 +42,58 @@ def call_back(callback: SendCallback, error: BaseException | None) -> None:
         run(result, _callback_done)
 
 
-def run(coroutine: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], object]) -> None:
-    """Run the coroutine of a user callback in a task, with which `done` is called at its end."""
-    task = asyncio.get_running_loop().create_task(coroutine)
-    keep(task)
-    task.add_done_callback(done)
+def run(
+    coroutine: Coroutine[Any, Any, Any],
+    done: Callable[[asyncio.Task[Any]], object],
+    context: Context | None = None,
+) -> None:
+    """Run the coroutine of a user callback in a task, with which `done` is called at its end.
+
+    The task runs in `context` itself, so that others see what it sets; without one, in a copy of the current.
+    """
+    loop = asyncio.get_running_loop()
+
+    def begin() -> None:
+        if context is None:
+            task = loop.create_task(coroutine)
+        elif sys.version_info >= (3, 11) and loop.get_task_factory() is None:
+            task = loop.create_task(coroutine, context=context)
+        else:
+            task = loop.create_task(_Within(context, coroutine))
+        keep(task)
+        task.add_done_callback(done)
+
+    if context is None or loop.get_task_factory() is None:
+        begin()
+    else:
+        # A factory may begin the task at once, and `context` may be the current one: it cannot be entered.
+        loop.call_soon(begin)
+
+
+class _Within(Coroutine[Any, Any, Any]):
+    """A coroutine each step of which runs in `context`, for tasks that cannot be given one."""
+
+    __slots__ = ("_context", "_coroutine")
+
+    def __init__(self, context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._context = context
+        self._coroutine = coroutine
+
+    def send(self, value: Any) -> Any:
+        return run_in(self._context, self._coroutine.send, value)
+
+    def throw(self, *exception: Any) -> Any:
+        return run_in(self._context, self._coroutine.throw, *exception)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Any:
+        return self._coroutine.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        # For tracebacks and the repr of the task, which show the program's own coroutine.
+        return getattr(self._coroutine, name)
 
 
 def begin_later(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -111,7 +111,9 @@ class PerMessageDeflate(Protocol):
 class Connection(Protocol):
     """One WebSocket connection after its opening handshake: an `asyncio.BufferedProtocol`.
 
-    Made with keywords: loop, owner, is_server, max_payload, max_fragments, max_buffered_chunks,
+    Made with keywords: loop, owner, is_server, context (in which the owner, the listener and
+    generate_mask are called; by default a copy of the current one), max_payload, max_fragments,
+    max_buffered_chunks,
     max_pending_auto_pongs (0 switches a limit off), auto_pong, skip_utf8_validation,
     allow_synchronous_events, deflate (an accepted PerMessageDeflate or None), generate_mask (fills a
     bytearray of 4, or None for the system's entropy), high_water_mark (bytes), refuse_above_mark (no message

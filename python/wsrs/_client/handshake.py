@@ -120,7 +120,7 @@ class Handshake:
         """Go on with `transport`, which is connected to the server."""
         self._transport = transport
         self.request.socket = transport
-        self.request.emit("socket", transport)
+        self._pending.run(self.request.emit, "socket", transport)
         self._flush()
 
     def _flush(self) -> None:
@@ -138,6 +138,11 @@ class Handshake:
         self, minor: int, status: int, reason: str, raw: list[tuple[str, str]], rest: bytes
     ) -> Body | None:
         """Handle the final response; `rest` follows its head. Returns the body if more of it is wanted."""
+        return self._pending.run(self._judge, minor, status, reason, raw, rest)
+
+    def _judge(
+        self, minor: int, status: int, reason: str, raw: list[tuple[str, str]], rest: bytes
+    ) -> Body | None:
         headers = Headers(raw)
         body = Body(self._loop, status, headers)
         response = Response(status, reason, headers, f"1.{minor}", body)

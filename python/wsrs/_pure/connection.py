@@ -6,8 +6,10 @@ import asyncio
 import threading
 from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 
 from wsrs._aio.callbacks import bind_callback
+from wsrs._backend.context import run_in
 from wsrs._backend.contract import ConnectionOwner, SendCallback
 from wsrs._backend.threads import check_thread
 from wsrs._pure.awaitable import READY, Sent
@@ -16,13 +18,7 @@ from wsrs._pure.close import write_close
 from wsrs._pure.compress_queue import CompressQueue, Frame
 from wsrs._pure.delivery import Delivery
 from wsrs._pure.end import HALF
-from wsrs._pure.frame import (
-    CLOSE,
-    FIN,
-    MAX_CONTROL_PAYLOAD,
-    PING,
-    PONG,
-)
+from wsrs._pure.frame import CLOSE, FIN, MAX_CONTROL_PAYLOAD, PING, PONG
 from wsrs._pure.inbox import Inbox
 from wsrs._pure.integers import check_counts
 from wsrs._pure.outbox import Outbox
@@ -74,6 +70,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         loop: asyncio.AbstractEventLoop,
         owner: ConnectionOwner,
         is_server: bool,
+        context: Context | None = None,
         max_payload: int = 104_857_600,
         max_fragments: int = 16_384,
         max_buffered_chunks: int = 262_144,
@@ -112,6 +109,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
             receiver,
             inbox,
             outbox,
+            context=copy_context() if context is None else context,
             allow_synchronous_events=allow_synchronous_events,
             read_ahead=read_ahead,
             concurrency_limit=1 if deflate is None else deflate.concurrency_limit,
@@ -175,6 +173,11 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """asyncio: the transport has written everything."""
         self._outbox.unblock()
+
+    def take_activity(self) -> bool:
+        """Whether bytes came, or none could because reading was off, since the last call."""
+        active, self._active = self._active, False
+        return active or self._reading_off
 
     # Sending ------------------------------------------------------------------------------------
 
@@ -303,7 +306,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         if not self._auto_pong or not outbox.is_open or 0 < limit <= outbox.pongs:
             return
         try:
-            self._enqueue(Frame(FIN | PONG, data, self._masking_key(None), None, True, None, True))
+            key = run_in(self._context, self._masking_key, None)
+            self._enqueue(Frame(FIN | PONG, data, key, None, True, None, True))
         except Exception as error:  # raised by the program's generate_mask
             self._report("a pong was not sent", error)
 
@@ -352,7 +356,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         error = SlowPeer()
         if callback is not None:
             self._loop.call_soon(callback, error)
-        self._tell("_on_refused")
+        # In the context of the sender, whose call this is: no listener is called.
+        self._tell_here("_on_refused")
         return Sent(error=error)
 
     def _not_connected(self, callback: SendCallback | None) -> Awaitable[None]:

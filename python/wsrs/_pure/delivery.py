@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from contextvars import Context
 from functools import partial
 from typing import Any
 
+from wsrs._backend.context import run_in
 from wsrs._backend.contract import ConnectionOwner, MessageListener
 from wsrs._pure.awaitable import Received
 from wsrs._pure.counters import Counters
@@ -39,6 +41,7 @@ class Delivery:
         "_allow_synchronous_events",
         "_binary_type",
         "_concurrency_limit",
+        "_context",
         "_delivering",
         "_drained",
         "_end",
@@ -68,15 +71,13 @@ class Delivery:
         inbox: Inbox,
         outbox: Outbox,
         *,
+        context: Context,
         allow_synchronous_events: bool,
         read_ahead: int,
         concurrency_limit: int,
     ) -> None:
-        self._loop = loop
-        self._owner = owner
-        self._receiver = receiver
-        self._inbox = inbox
-        self._outbox = outbox
+        self._loop, self._owner, self._context = loop, owner, context
+        self._receiver, self._inbox, self._outbox = receiver, inbox, outbox
         self._allow_synchronous_events = allow_synchronous_events
         self._transport: asyncio.Transport | None = None
         self._listener: MessageListener | None = None
@@ -157,11 +158,6 @@ class Delivery:
         self._is_paused = False
         if self._hold & PAUSED:
             self._go_on_soon(PAUSED)
-
-    def take_activity(self) -> bool:
-        """Whether, since the last call, bytes were received, or none could be because reading was off."""
-        active, self._active = self._active, False
-        return active or self._reading_off
 
     @property
     def is_paused(self) -> bool:
@@ -315,7 +311,7 @@ class Delivery:
 
     def _call_listener(self, listener: MessageListener, data: Any, binary: bool) -> None:
         try:
-            result = listener(data, binary)
+            result = run_in(self._context, listener, data, binary)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
@@ -388,6 +384,9 @@ class Delivery:
             self._tell("_on_lost", self._end.error)
 
     def _tell(self, method: str, *arguments: object) -> None:
+        run_in(self._context, self._tell_here, method, *arguments)
+
+    def _tell_here(self, method: str, *arguments: object) -> None:
         try:
             getattr(self._owner, method)(*arguments)
         except Exception as error:

@@ -11,6 +11,7 @@ import asyncio
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -94,8 +95,14 @@ class UpgradeHandler:
         elif not hasattr(transport, "get_protocol"):
             wanted = "an asyncio.Transport or a StreamWriter"
             raise TypeError(f"handle_upgrade: transport must be {wanted}, not {type(transport).__name__}")
-        if _is_over(transport):
-            return
+        if not _is_over(transport):
+            # What the checks set belongs to this connection alone.
+            copy_context().run(self._judge, request, transport, head, callback)
+
+    def _judge(
+        self, request: Any, transport: asyncio.Transport, head: bytes, callback: UpgradeCallback | None
+    ) -> None:
+        """Accept the request or refuse it, or ask `verify_client`."""
         raw = _raw_headers(request)
         try:
             key, version = core.check_upgrade(request.method, raw)

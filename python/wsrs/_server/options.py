@@ -13,7 +13,11 @@ from wsrs.http import HttpServer
 from wsrs.http._options import HTTP_LIMITS, LISTENING
 from wsrs.websocket import WebSocket
 
-__all__ = ["SERVER", "server_options"]
+__all__ = ["HTTP_OPTIONS", "LISTEN_OPTIONS", "SERVER", "server_options"]
+
+LISTEN_OPTIONS = ("port", "unix", "unix_mode", "sock", "backlog", "host", "reuse_port")
+HTTP_OPTIONS = ("handshake_timeout", "max_header_bytes", "max_headers", "response_timeout", "ssl")
+"""The options that an `HttpServer` of our own gets."""
 
 
 def _server_class(name: str, value: Any) -> Any:

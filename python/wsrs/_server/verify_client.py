@@ -2,7 +2,9 @@
 
 Rules kept here: only one verdict counts; if none arrives in time, the request is refused with 503; a client
 that hangs up meanwhile gets no WebSocket; bytes that come early are kept, and nothing is read after
-them; however `verify_client` ends, even by a cancellation or an interrupt, the request is answered.
+them; however `verify_client` ends, even by a cancellation or an interrupt, the request is answered; what
+`verify_client` sets, also in its task, belongs to the context of the connection, and what the caller of its
+callback has set does not.
 """
 
 from __future__ import annotations
@@ -10,14 +12,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 from wsrs._aio.callbacks import keep
+from wsrs._backend.context import run_in
 from wsrs._net.hang_up import has_hung_up
 from wsrs.http._messages import HeadersLike
 from wsrs.http._protocol import ServerProtocol
 
 __all__ = ["Verdict", "VerifyInfo", "wants_callback"]
+
+
+_asked: ContextVar[object] = ContextVar("wsrs_verify_client")
+"""Which request it is that a `verify_client` with a callback was asked about, here or where this context was
+copied."""
 
 
 class VerifyInfo(Mapping[str, Any]):
@@ -47,8 +56,10 @@ class Verdict:
 
     __slots__ = (
         "_accept",
+        "_context",
         "_given",
         "_has_waited",
+        "_mark",
         "_refuse",
         "_report",
         "_task",
@@ -65,6 +76,9 @@ class Verdict:
         report: Callable[[str, BaseException], None],
     ) -> None:
         self._transport = transport
+        self._context = copy_context()
+        self._mark: object = None
+        """The value of `_asked`, if there is a callback: anybody may call that, anywhere."""
         self._accept = accept
         self._refuse = refuse
         self._report = report
@@ -79,6 +93,12 @@ class Verdict:
         self, verify: Callable[..., Any], info: VerifyInfo, *, has_callback: bool, timeout: float
     ) -> None:
         """Call `verify`. A verdict that is not given at once may take `timeout` seconds (0: for ever)."""
+        self._context.run(self._ask, verify, info, has_callback, timeout)
+
+    def _ask(self, verify: Callable[..., Any], info: VerifyInfo, has_callback: bool, timeout: float) -> None:
+        if has_callback:
+            self._mark = object()
+            _asked.set(self._mark)
         loop = asyncio.get_running_loop()
         try:
             answer = verify(info, self) if has_callback else verify(info)
@@ -133,7 +153,10 @@ class Verdict:
             self._done()
             if self._has_waited and not self._transport.is_closing() and has_hung_up(self._transport):
                 self._transport.abort()
-            self._accept()
+            if self._mark is None or _asked.get(None) is self._mark:
+                self._accept()
+            else:
+                run_in(self._context, self._accept)
         else:
             self._refuse(code or 401, name, headers or ())
             self._done()

@@ -16,8 +16,10 @@ import asyncio
 import heapq
 import math
 from collections import deque
+from contextvars import Context
 from typing import TYPE_CHECKING
 
+from wsrs._backend.context import run_in
 from wsrs._websocket.state import OPEN
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ class Member:
                 return None
             return min(self.interval, self.left)
         try:
-            ws._conn.ping()
+            run_in(ws._context, ws._conn.ping)
         except Exception as error:  # raised by the program's generate_mask
             ws._heartbeat_not_sent(error)
             return self.interval
@@ -75,6 +77,8 @@ class Wheel:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._context = Context()
+        """That of the timer: empty, so that it keeps nothing of the connection that came first."""
         self._due: dict[float, list[Member]] = {}
         self._times: list[float] = []
         """The keys of `_due`, a heap."""
@@ -104,7 +108,7 @@ class Wheel:
             self._timer = None
         if self._times:
             self._timer_at = self._times[0]
-            self._timer = self._loop.call_at(self._timer_at, self._expired)
+            self._timer = self._loop.call_at(self._timer_at, self._expired, context=self._context)
 
     def _expired(self) -> None:
         self._timer = None

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from wsrs._active_core import new_connection
 from wsrs._aio import tls_before_311
 from wsrs._aio.waiters import Waiters, once_tasks_wait
+from wsrs._backend.context import run_in
 from wsrs._websocket import heartbeat
 from wsrs._websocket.closing import Closing
 from wsrs._websocket.opening import connection_options
@@ -53,6 +55,7 @@ class Lifecycle(EventTarget):
         "_closed_waiters",
         "_closing",
         "_conn",
+        "_context",
         "_deflate",
         "_direct",
         "_handshake",
@@ -70,6 +73,8 @@ class Lifecycle(EventTarget):
     _binary_type: BinaryType
     _conn: Connection | None
     _closing: Closing | None
+    _context: Context
+    """The context of all listeners and callbacks."""
     _deflate: PerMessageDeflate | None
     _handshake: Handshake | None
     _heartbeat: heartbeat.Member | None
@@ -92,8 +97,12 @@ class Lifecycle(EventTarget):
     _patience: asyncio.TimerHandle | None = None
     """Runs while a full inbox waits for the program to ask for messages."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, options: dict[str, Any]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, options: dict[str, Any], context: Context | None = None
+    ) -> None:
+        """`context` is this connection's own; by default it is made as a copy of the current one."""
         super().__init__()
+        self._context = copy_context() if context is None else context
         self._loop = loop
         self._options = options
         self._ready_state = CONNECTING
@@ -108,7 +117,7 @@ class Lifecycle(EventTarget):
     # Opening ----------------------------------------------------------------------------------
 
     def _open(self, opening: Opening, announce: Callable[[], object] | None = None) -> None:
-        """Become OPEN over a connection whose handshake is done.
+        """Become OPEN over a connection whose handshake is done. Called in this connection's context.
 
         `'open'` comes first; then `announce` is called. Messages follow in the next tick: by then, listeners
         that are coroutine functions have begun.
@@ -129,7 +138,7 @@ class Lifecycle(EventTarget):
             if server is None
             else server.connection_options
         )
-        conn = new_connection(owner=self, deflate=opening.deflate, **keywords)
+        conn = new_connection(owner=self, context=self._context, deflate=opening.deflate, **keywords)
         self._conn = conn
         if self._binary_type not in ("nodebuffer", "blob"):
             conn.binary_type = self._binary_type
@@ -174,6 +183,9 @@ class Lifecycle(EventTarget):
 
     def _handshake_failed(self, error: BaseException) -> None:
         """Emit `'error'`, then `'close'`."""
+        run_in(self._context, self._end_handshake, error)
+
+    def _end_handshake(self, error: BaseException) -> None:
         closing = self._begin_end()
         self._ready_state = CLOSING
         self._handshake = None
@@ -316,6 +328,13 @@ class Lifecycle(EventTarget):
         self._listener_returned("message", result)
 
     # Listeners --------------------------------------------------------------------------------
+
+    def _task_context(self, event: str, args: tuple[Any, ...]) -> Context | None:
+        # The other end of what `'connection'` is for a server: what its listener sets is seen by the others.
+        return self._context if event == "open" else None
+
+    def _task_done(self, event: str, task: asyncio.Task[Any]) -> None:
+        run_in(self._context, super()._task_done, event, task)
 
     def _emit_error(self, error: BaseException) -> None:
         """Emit `'error'`, unless it has no listener and a task that pulls messages gets an exception."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from wsrs._backend.context import run_in
 from wsrs._websocket import heartbeat
 from wsrs._websocket.state import CONNECTING
 
@@ -33,10 +35,13 @@ if TYPE_CHECKING:
             """`ws` is CLOSED; its `'close'` event follows."""
 
 
+T = TypeVar("T")
+
 __all__ = [
     "Opening",
     "Pending",
     "connection_options",
+    "context_of",
     "keep_alive",
     "make_websocket",
     "open_made",
@@ -73,7 +78,7 @@ def connection_options(
 class Opening:
     """A connection whose opening handshake is done, or will be once `answer` is sent."""
 
-    __slots__ = ("answer", "deflate", "head", "options", "protocol", "server", "transport")
+    __slots__ = ("answer", "context", "deflate", "head", "options", "protocol", "server", "transport")
 
     def __init__(
         self,
@@ -99,6 +104,8 @@ class Opening:
         """Makes the WebSocket a server's. None makes it a client's."""
         self.answer = answer
         """Bytes that are written before anything else: a server's answer to the handshake."""
+        self.context: Context | None = None
+        """The connection's own context, from `make_websocket` on."""
 
 
 def open_websocket(
@@ -116,9 +123,11 @@ def open_websocket(
 def make_websocket(class_: type[WebSocket], opening: Opening) -> WebSocket:
     """Make a WebSocket of `class_` for `opening`; `open_made` opens it. Nothing is written yet.
 
-    It raises what the constructor raises, and TypeError if that has not passed its arguments on.
+    Its context is a copy of the current one, and its constructor runs in that. It raises what the
+    constructor raises, and TypeError if that has not passed its arguments on.
     """
-    ws = cast(Any, class_)(opening)
+    opening.context = copy_context()
+    ws = opening.context.run(cast(Any, class_), opening)
     if getattr(ws, "_options", None) is not opening.options:
         if getattr(ws, "_handshake", None) is not None:
             ws.terminate()  # the constructor has made a client, with an address of its own
@@ -128,7 +137,12 @@ def make_websocket(class_: type[WebSocket], opening: Opening) -> WebSocket:
 
 def open_made(ws: WebSocket, opening: Opening, announce: Callable[[WebSocket], object] | None = None) -> None:
     """Make `ws`, which was made for `opening`, OPEN. See `open_websocket`."""
-    ws._open(opening, None if announce is None else partial(announce, ws))
+    run_in(ws._context, ws._open, opening, None if announce is None else partial(announce, ws))
+
+
+def context_of(ws: object) -> Context | None:
+    """The context in which the listeners of `ws` run; None if it is no WebSocket."""
+    return getattr(ws, "_context", None)
 
 
 def keep_alive(ws: Lifecycle, thing: object) -> None:
@@ -153,6 +167,10 @@ class Pending:
     def is_over(self) -> bool:
         """True once it has opened or its failure was reported, which is a tick after it was given up."""
         return self.websocket._handshake is None
+
+    def run(self, function: Callable[..., T], *args: Any) -> T:
+        """Call `function` in the context of the WebSocket."""
+        return run_in(self.websocket._context, function, *args)
 
     def set_url(self, url: str) -> None:
         """The handshake goes to `url`."""

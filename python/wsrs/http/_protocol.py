@@ -140,7 +140,8 @@ class ServerProtocol(asyncio.Protocol):
             self._refuse(431, "The head of the request is too large")
         elif end >= 0:
             self._server._deadlines.remove(self)
-            self._head(buffer[: end + len(_END)], buffer[end + len(_END) :])
+            head, rest = buffer[: end + len(_END)], buffer[end + len(_END) :]
+            self._server._context.copy().run(self._head, head, rest)
         else:
             self._searched = max(0, len(buffer) - len(_END) + 1)
             if not self._has_line:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wsrs._aio.callbacks import begin_later, call_back, check_callback, keep
 from wsrs._aio.waiters import Waiters, once_tasks_wait, running_loop
+from wsrs._backend.context import run_in
 from wsrs._backend.threads import check_thread
 from wsrs._net import listen as listening
 from wsrs._net.listen_tls import Tls
@@ -68,6 +70,8 @@ class HttpServer(EventEmitter):
     ) -> None:
         super().__init__()
         self._loop = running_loop("HttpServer")
+        self._context = copy_context()
+        """The context of its events. The listeners of each request run in a copy."""
         resolved = HTTP_SERVER.resolve(options, keywords)
         self._max_header_bytes: int = resolved["max_header_bytes"]
         self._max_headers: int = resolved["max_headers"]
@@ -158,7 +162,7 @@ class HttpServer(EventEmitter):
         self.emit("listening")
 
     def _tls_failed(self, error: Exception, peername: Any) -> None:
-        self.emit("tlsClientError", error, peername)
+        run_in(self._context, self.emit, "tlsClientError", error, peername)
 
     # Requests ---------------------------------------------------------------------------------
 
@@ -265,7 +269,7 @@ class HttpServer(EventEmitter):
     def _check_closed(self) -> None:
         if not self._connections and not self._closed:
             self._closed = True
-            self.emit("close")
+            run_in(self._context, self.emit, "close")
             self._closed_waiters.done()
 
     async def wait_closed(self) -> None:

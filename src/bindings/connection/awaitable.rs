@@ -18,6 +18,7 @@ use crate::bindings::connection::inbound::inbox;
 use crate::bindings::connection::outbound::flush;
 use crate::bindings::connection::outbound::send::connection_closed;
 use crate::bindings::event_loop::reactor::Reactor;
+use crate::bindings::py::context;
 use crate::bindings::py::gil_cell::GilCell;
 
 /// What a waiter waits for.
@@ -106,7 +107,10 @@ impl Waiter {
                 // Only legal while no task is current: within a batch, and not within a task that the batch
                 // has woken.
                 Some(context) if reactor.begin_waking(py) => {
-                    let outcome = call_in_context(slf, &callback.function, context.bind(py));
+                    let outcome = {
+                        let _entered = context::enter(py, context);
+                        callback.function.call1(py, (slf,)).map(drop)
+                    };
                     reactor.end_waking(py);
                     match outcome {
                         Err(error) if refused_a_step(&error, reactor, py) => {
@@ -128,24 +132,6 @@ impl Callback {
     fn schedule(&self, future: &Bound<'_, PyAny>, reactor: &Reactor) -> PyResult<()> {
         reactor.call_soon(future.py(), &self.function, future, self.context.as_ref())
     }
-}
-
-fn call_in_context(
-    waiter: &Bound<'_, Waiter>,
-    function: &Py<PyAny>,
-    context: &Bound<'_, PyAny>,
-) -> PyResult<()> {
-    let py = waiter.py();
-    // SAFETY: the GIL is held; a context that is entered is exited again below.
-    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
-    }
-    let outcome = function.call1(py, (waiter,)).map(drop);
-    // SAFETY: entered above by this thread.
-    if unsafe { ffi::PyContext_Exit(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
-    }
-    outcome
 }
 
 /// True if asyncio refused to step a task because another one is current, which a listener has started

@@ -3,6 +3,7 @@
 
 pub mod asyncio_protocol;
 pub mod awaitable;
+pub mod class;
 pub mod counts;
 pub mod inbound;
 pub mod outbound;
@@ -13,7 +14,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMemoryView, PyType};
+use pyo3::types::PyMemoryView;
 
 use self::awaitable::{Awaitable, Wish};
 use self::inbound::inbox;
@@ -28,6 +29,7 @@ use crate::bindings::event_loop::reactor::Reactor;
 #[cfg(unix)]
 use crate::bindings::event_loop::sockets::Held;
 use crate::bindings::event_loop::table;
+use crate::bindings::py::context::Context;
 use crate::bindings::py::gil_cell::GilCell;
 #[cfg(unix)]
 use crate::engine::{OutQueue, Token};
@@ -39,6 +41,8 @@ use crate::session::{Form, Limits, Session, Settings, delivery};
 #[pyclass(frozen, subclass, weakref, module = "wsrs._core")]
 pub struct Connection {
     reactor: Py<Reactor>,
+    /// The context in which listeners, and everything else of the program, are called for this connection.
+    pub(in crate::bindings) context: Context,
     pub(in crate::bindings) state: GilCell<State>,
 }
 
@@ -80,7 +84,7 @@ impl Connection {
 #[pymethods]
 impl Connection {
     #[new]
-    #[pyo3(signature = (*, r#loop, owner, is_server, max_payload = 104_857_600, max_fragments = 16_384,
+    #[pyo3(signature = (*, r#loop, owner, is_server, context = None, max_payload = 104_857_600, max_fragments = 16_384,
         max_buffered_chunks = 262_144, max_pending_auto_pongs = 60, auto_pong = true,
         skip_utf8_validation = false, allow_synchronous_events = true, deflate = None,
         generate_mask = None, high_water_mark = 65_536, refuse_above_mark = false, read_ahead = 0))]
@@ -89,6 +93,7 @@ impl Connection {
         r#loop: &Bound<'_, PyAny>,
         owner: Py<PyAny>,
         is_server: bool,
+        context: Option<&Bound<'_, PyAny>>,
         #[pyo3(from_py_with = integers::max_payload)] max_payload: u64,
         #[pyo3(from_py_with = integers::max_fragments)] max_fragments: u32,
         #[pyo3(from_py_with = integers::max_buffered_chunks)] max_buffered_chunks: u32,
@@ -120,7 +125,8 @@ impl Connection {
         let session = Session::new(settings, limits, params);
         let state = State::new(session, owner, generate_mask);
         let reactor = table::reactor_of(r#loop)?;
-        Ok(Self { reactor, state: GilCell::new(state) })
+        let context = Context::of(r#loop.py(), context)?;
+        Ok(Self { reactor, context, state: GilCell::new(state) })
     }
 
     // The asyncio side ---------------------------------------------------------------------------
@@ -365,6 +371,7 @@ impl Connection {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.reactor)?;
+        self.context.traverse(&visit)?;
         self.state.for_traverse(|state| state.traverse(visit)).unwrap_or(Ok(()))
     }
 
@@ -375,16 +382,4 @@ impl Connection {
             drop(parts);
         });
     }
-}
-
-/// Makes the class `Connection` that Python sees. It also derives from `asyncio.BufferedProtocol`, because
-/// asyncio's transports check whether a protocol is an instance of that.
-pub fn connection_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let native = py.get_type::<Connection>();
-    let buffered = py.import("asyncio")?.getattr("BufferedProtocol")?;
-    let members = PyDict::new(py);
-    members.set_item("__slots__", ())?;
-    members.set_item("__module__", "wsrs._core")?;
-    members.set_item("__doc__", native.getattr("__doc__")?)?;
-    py.get_type::<PyType>().call1(("Connection", (native, buffered), members))
 }

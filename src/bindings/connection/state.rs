@@ -156,8 +156,19 @@ impl Connection {
         self.state.with(py, |state| state.session.is_connected())
     }
 
-    /// Calls a method of the owner. An exception that it raises goes to the loop's exception handler.
+    /// Calls a method of the owner in the context of the connection. An exception that it raises goes to the
+    /// loop's exception handler.
     pub fn tell_owner<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        arguments: impl PyCallArgs<'py> + IntoPyObject<'py, Target = PyTuple>,
+    ) {
+        self.context.run(py, || self.tell_owner_here(py, method, arguments));
+    }
+
+    /// Does the same in the current context.
+    pub fn tell_owner_here<'py>(
         &self,
         py: Python<'py>,
         method: &str,

@@ -216,7 +216,11 @@ pub fn open(reactor: &Bound<'_, Reactor>) -> PyResult<()> {
     let engine = Engine::new(Os)?;
     let descriptor = engine.poller_fd();
     let callback = reactor.getattr(intern!(py, "_on_ready"))?;
-    this.event_loop(py).call_method1(py, intern!(py, "add_reader"), (descriptor, callback))?;
+    let watch = this.event_loop(py).getattr(py, intern!(py, "add_reader"))?;
+    // The loop copies the current context for the callback. An empty one keeps nothing alive of whoever came
+    // first, and gives nothing of that to the others.
+    let empty = py.import("contextvars")?.getattr("Context")?.call0()?;
+    empty.call_method1(intern!(py, "run"), (watch, descriptor, callback))?;
     this.with_sockets(py, |sockets| sockets.engine = Some(engine));
     Ok(())
 }

@@ -98,14 +98,14 @@ impl Host for Bound<'_, Connection> {
     #[inline]
     fn call_listener(&self, listener: Py<PyAny>, message: Py<PyAny>, binary: bool) {
         let (py, this) = (self.py(), self.get());
-        match listener.call1(py, (message, binary)) {
+        this.context.run(py, || match listener.call1(py, (message, binary)) {
             Ok(result) if is_of_no_interest(result.bind(py)) => {}
-            Ok(result) => this.tell_owner(py, "_on_listener_result", (result,)),
+            Ok(result) => this.tell_owner_here(py, "_on_listener_result", (result,)),
             Err(error) if error.is_instance_of::<PyException>(py) => {
-                this.tell_owner(py, "_on_listener_error", (error.into_value(py),));
+                this.tell_owner_here(py, "_on_listener_error", (error.into_value(py),));
             }
             Err(error) => this.reactor(py).keep_error(py, error),
-        }
+        });
     }
 
     fn tell(&self, news: News<PyObjects>) {

@@ -34,9 +34,12 @@ pub fn send_control(
 
 /// Queues the pong that answers a ping.
 pub fn send_auto_pong(connection: &Bound<'_, Connection>, data: &[u8]) {
-    if let Err(error) = queue_control(connection, Opcode::Pong, data, None, None, true) {
-        let reactor = connection.get().reactor(connection.py());
-        reactor.report(connection.py(), "a control frame was not sent", error);
+    let (py, this) = (connection.py(), connection.get());
+    let queue = || queue_control(connection, Opcode::Pong, data, None, None, true);
+    // A program's `generate_mask` is called in the context of the connection.
+    let is_own = this.state.with(py, |state| state.generate_mask().is_some());
+    if let Err(error) = if is_own { this.context.run(py, queue) } else { queue() } {
+        this.reactor(py).report(py, "a control frame was not sent", error);
     }
 }
 

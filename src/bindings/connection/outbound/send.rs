@@ -161,7 +161,8 @@ fn refused(connection: &Bound<'_, Connection>, callback: Option<Py<PyAny>>) -> P
     let py = connection.py();
     let error = py.import("wsrs.errors")?.getattr("SlowPeer")?.call0()?.unbind();
     let outcome = failed(connection, callback, error);
-    connection.get().tell_owner(py, "_on_refused", ());
+    // In the context of the sender, whose call this is: no listener is called.
+    connection.get().tell_owner_here(py, "_on_refused", ());
     outcome
 }
 

@@ -260,7 +260,7 @@ async def main():
     guarding.cancel()
     await server.shutdown()
     print("good", flush=True)
-    # The child has closed the loop, and with it asyncio has stopped watching the pipe by which threads wake it.
+    # The child has closed the loop, and asyncio has stopped watching the pipe by which threads wake it.
     os._exit(0)
 
 try:

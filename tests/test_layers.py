@@ -57,6 +57,7 @@ UPWARD: Reasons = {
     "An error has the answer that caused it": ("errors -> http.__init__ types",),
     "A part gets the object that it belongs to": (
         "_server.handshake -> server types",
+        "_server.http_side -> server types",
         "_stream.transport -> stream types",
         "_websocket.lifecycle -> _client.handshake types",
         "_websocket.opening -> websocket types",

@@ -14,13 +14,13 @@ from wsrs._backend.context import run_in
 from wsrs._backend.threads import check_thread
 from wsrs._server.broadcast import BroadcastResult, Slow, broadcast
 from wsrs._server.handshake import Extension, UpgradeCallback, UpgradeHandler
+from wsrs._server.http_side import HttpSide
 from wsrs._server.members import Clients, Members
-from wsrs._server.options import HTTP_OPTIONS, LISTEN_OPTIONS, server_options
+from wsrs._server.options import server_options
 from wsrs._websocket.opening import connection_options, context_of
 from wsrs._websocket.stats import ServerStats
 from wsrs.events import EventEmitter
-from wsrs.http._server import HttpServer, emit_failure, has_failed
-from wsrs.http._server import where as where_listening
+from wsrs.http import HttpServer
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from wsrs._typing.listeners import ServerAdd, ServerOn
     from wsrs._typing.options import Sendable, ServerOptions
-    from wsrs.http import Request
 
 __all__ = ["WebSocketServer"]
 
@@ -122,80 +121,29 @@ class WebSocketServer(EventEmitter):
         self._upgrades = UpgradeHandler(self, self._members)
         self._state = _RUNNING
         self._closed_waiters = Waiters(self._loop)
-        self._http: HttpServer | None = None
-        self._owned = False
-        """Whether the HTTP server was made here, and is closed here."""
-        self._http_closed = False
+        self._http = HttpSide(self, self._members, self._context, self._check_closed)
         if not self.options["no_server"]:
             self._start(callback)
 
     def _start(self, callback: Callable[[], object] | None) -> None:
-        options = self.options
-        if options["server"] is not None and not isinstance(options["server"], HttpServer):
+        server = self.options["server"]
+        if server is None:
+            self._http.listen(self.options, callback)
+        elif isinstance(server, HttpServer):
+            self._http.share(server)
+        else:
             from wsrs import aiohttp
 
-            aiohttp.attach(self, self._upgrades, options["server"])
-            return
-        self._http = options["server"]
-        if self._http is None:
-            self._owned = True
-            self._http = HttpServer({name: options[name] for name in HTTP_OPTIONS})  # type: ignore[arg-type]
-        self._http.on("listening", self._on_listening)
-        self._http.on("error", self._on_error)
-        self._http.on("tlsClientError", self._on_tls_client_error)
-        self._http.on("upgrade", self._on_upgrade)
-        if self._owned:
-            if callback is not None:
-                self.once("listening", callback)
-            self._http.once("close", self._on_http_closed)
-            self._http.listen({name: options[name] for name in LISTEN_OPTIONS})  # type: ignore[arg-type]
-
-    def _detach(self) -> None:
-        if self._http is not None:
-            self._http.off("listening", self._on_listening)
-            self._http.off("error", self._on_error)
-            self._http.off("tlsClientError", self._on_tls_client_error)
-            self._http.off("upgrade", self._on_upgrade)
+            aiohttp.attach(self, self._upgrades, server)
 
     def __repr__(self) -> str:
         # It works in any state, also before a subclass has called our constructor.
         name, state = type(self).__name__, getattr(self, "_state", None)
         if state is None:
             return f"<{name} not constructed>"
-        options = self.options
-        if options["no_server"]:
-            where = "no_server"
-        elif self._http is None:
-            where = f"on {type(options['server']).__name__}"
-        else:
-            where = where_listening(self._http)
-        stated = f" {options['path']}" if options["path"] else ""
-        failed = state == _RUNNING and self._http is not None and has_failed(self._http)
-        shown = "FAILED" if failed else _STATES[state]
-        return f"<{name} {where}{stated} {shown}, {len(self._members)} open>"
-
-    # The HTTP server --------------------------------------------------------------------------
-
-    def _on_listening(self) -> None:
-        self.emit("listening")
-
-    def _on_error(self, error: BaseException) -> None:
-        assert self._http is not None
-        emit_failure(self._http, self, error)
-
-    def _on_tls_client_error(self, error: Exception, peername: Any) -> None:
-        self._members.tls_failed(error)
-        run_in(self._context, self.emit, "tlsClientError", error, peername)
-
-    def _on_upgrade(self, request: Request, transport: asyncio.Transport, head: bytes) -> None:
-        self._context.copy().run(self.handle_upgrade, request, transport, head, self._emit_connection)
-
-    def _on_http_closed(self) -> None:
-        self._http_closed = True
-        self._check_closed()
-
-    def _emit_connection(self, ws: WebSocket, request: Any) -> None:
-        self.emit("connection", ws, request)
+        path = f" {self.options['path']}" if self.options["path"] else ""
+        shown = "FAILED" if state == _RUNNING and self._http.has_failed else _STATES[state]
+        return f"<{name} {self._http.where}{path} {shown}, {len(self._members)} open>"
 
     def address(self) -> dict[str, Any] | str | None:
         """`{"address", "family", "port"}`, the path of a Unix socket, or None while there is none.
@@ -204,7 +152,7 @@ class WebSocketServer(EventEmitter):
         """
         if self.options["no_server"]:
             raise RuntimeError('The server is operating in "no_server" mode')
-        return None if self._http is None or self._state != _RUNNING else self._http.address()
+        return self._http.address() if self._state == _RUNNING else None
 
     @property
     def clients(self) -> Clients:
@@ -331,17 +279,14 @@ class WebSocketServer(EventEmitter):
             return
         self._state = _CLOSING
         self._upgrades.close()
-        self._detach()
-        if self._owned:
-            assert self._http is not None
-            self._http.close()
+        self._http.close()
         self._loop.call_soon(self._check_closed)
 
     def _check_closed(self) -> None:
         if self._state != _CLOSING:
             return
-        if self._owned:
-            if self._members or not self._http_closed:
+        if self._http.is_owned:
+            if self._members or not self._http.is_closed:
                 return
         elif self._members and self._clients is not None:
             return
@@ -366,8 +311,7 @@ class WebSocketServer(EventEmitter):
 
         With `no_server` and with an aiohttp application there is nothing to wait for.
         """
-        if self._http is not None:
-            await self._http.wait_listening()
+        await self._http.wait_listening()
 
     async def wait_closed(self) -> None:
         """Wait until the server is closed: `'close'` has been emitted then."""

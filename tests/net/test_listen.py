@@ -237,7 +237,7 @@ if sys.platform == "linux":
             if kind == "listening":
                 place["sock"].listen(2)
             server = await serve(**place, backlog=backlog, ssl=_server_context() if secure else None)
-            (listening,) = server._http._serving.sockets
+            (listening,) = server._http.server._serving.sockets
             # Linux completes one more than the backlog.
             assert _completed(listening, 10) == min(10, 511 if backlog is None else backlog + 1)
             url = server.url.replace("ws:", "wss:") if secure and kind != "unix" else server.url

@@ -181,11 +181,11 @@ async def test_closing_ends_the_handshakes_without_an_event(serve: Serve) -> Non
     server = await serve(ssl=serving())
     heard = listen(server, "tlsClientError")
     peer = await connect(server)
-    while not server._http._serving._closers[0].__self__._handshakes:  # noqa: ASYNC110 (no event says it)
+    while not server._http.server._serving._closers[0].__self__._handshakes:  # noqa: ASYNC110 (no event says it)
         await asyncio.sleep(0)
     # The handshake of the second, which is accepted in the tick of the end, has not begun.
     with socket.create_connection(("127.0.0.1", port_of(server)), 10) as second:
-        server._http._serving._closers[0].__self__._accept()
+        server._http.server._serving._closers[0].__self__._accept()
         server.close()
         await within(server.wait_closed())
         assert second.recv(1) == b""
@@ -263,7 +263,7 @@ async def test_a_server_that_is_closed_does_not_go_on_to_accept(serve: Serve, re
     assert reports.take()["message"] == "accepting paused for a second"
     server.close()
     await within(server.wait_closed())
-    assert server._http._serving._closers == []
+    assert server._http.server._serving._closers == []
     await peer.close()
 
 

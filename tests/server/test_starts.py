@@ -139,11 +139,11 @@ class TestRepr:
         address: Any = server.address()
         where = f"127.0.0.1:{address['port']}"
         assert repr(server) == f"<WebSocketServer {where} /chat RUNNING, 0 open>"
-        assert repr(server._http) == f"<HttpServer {where} NOT LISTENING>"
+        assert repr(server._http.server) == f"<HttpServer {where} NOT LISTENING>"
         async with server:
             peer = await raw_client(server, "/chat")
             assert repr(server) == f"<WebSocketServer {where} /chat RUNNING, 1 open>"
-            assert repr(server._http) == f"<HttpServer {where} LISTENING>"
+            assert repr(server._http.server) == f"<HttpServer {where} LISTENING>"
             (ws,) = server.clients
             host, port = peer.writer.get_extra_info("sockname")
             assert repr(ws) == f"<WebSocket from {host}:{port} OPEN>"
@@ -154,7 +154,7 @@ class TestRepr:
             await within(gone)
             assert repr(ws) == "<WebSocket CLOSED>"
         assert repr(server) == "<WebSocketServer nowhere /chat CLOSED, 0 open>"
-        assert repr(server._http) == "<HttpServer nowhere CLOSED>"
+        assert repr(server._http.server) == "<HttpServer nowhere CLOSED>"
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
     async def test_the_repr_of_a_server_that_failed_to_listen(self, reports: Reports, host: str) -> None:
@@ -167,7 +167,7 @@ class TestRepr:
             for each, told in zip((server, on_shared), heard, strict=True):
                 await within(told)
                 assert repr(each) == "<WebSocketServer nowhere FAILED, 0 open>"
-                assert repr(each._http) == "<HttpServer nowhere FAILED>"
+                assert repr(each._http.server) == "<HttpServer nowhere FAILED>"
         async with shared.listen(0, host):
             assert "LISTENING" in repr(shared)
             assert "RUNNING" in repr(on_shared)
@@ -186,7 +186,7 @@ class TestRepr:
 
     async def test_the_repr_of_a_server_whose_socket_other_code_has_closed(self, serve: Serve) -> None:
         server = await serve()
-        (listening,) = server._http._serving.sockets
+        (listening,) = server._http.server._serving.sockets
         with contextlib.closing(socket.socket(fileno=os.dup(listening.fileno()))) as kept:
             os.close(listening.fileno())
             assert repr(server) == "<WebSocketServer nowhere RUNNING, 0 open>"

@@ -224,7 +224,9 @@ class WebSocketServer(EventEmitter):
         `request` has `method`, `url` and `headers` (a mapping or a multi-mapping with `raw` pairs);
         `transport` is any asyncio transport, whose protocol is replaced, or the writer of asyncio's streams
         (pass the writer if there is one: when it is collected, it ends the connection); `head` are the bytes
-        that were read after the request. The former protocol gets nothing more of the connection.
+        that were read after the request. The former protocol gets nothing more of the connection. A
+        plain connection on a transport of asyncio or uvloop moves to the engine: `transport` is closed then,
+        and `request.socket`, of a `Request`, is the new one.
 
         A request that is refused is answered, and the transport is closed. Raises RuntimeError if the
         transport already belongs to a WebSocket, and TypeError if it is not a transport. `callback` may be a

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wsrs._active_core import core, new_deflate
 from wsrs._aio import tls_before_311
 from wsrs._aio.callbacks import check_callback
+from wsrs._net.adopt import move_to_engine, was_moved
 from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
 from wsrs._websocket.opening import Opening, keep_alive, make_websocket, open_made
 from wsrs._websocket.stats import Reason
@@ -26,6 +27,7 @@ from wsrs.http._messages import (
     CONTINUE,
     Headers,
     HeadersLike,
+    Request,
     check_line,
     format_answer,
     has_valid_host,
@@ -245,7 +247,7 @@ class UpgradeHandler:
             head = bytes(head) + before.take_early()
 
         def announce(ws: WebSocket) -> None:
-            if not isinstance(before, ServerProtocol):
+            if opening.transport is transport and not isinstance(before, ServerProtocol):
                 # If asyncio's StreamWriter is collected, the connection ends. The protocol may keep it alive.
                 keep_alive(ws, before)
             if callback is not None:
@@ -265,6 +267,11 @@ class UpgradeHandler:
         except Exception as error:
             self._hook_failed("the constructor of web_socket", error, transport)
             return
+        if ws.ready_state == WebSocket.CONNECTING:
+            # Every hook has had its say: whatever is answered by `transport` was so before.
+            opening.transport = moved = move_to_engine(transport, asyncio.get_running_loop())
+            if isinstance(request, Request) and request.socket is transport:
+                request.socket = moved
         open_made(ws, opening, announce)
 
     def _choose_protocol(self, protocols: list[str], request: Any) -> str:
@@ -347,7 +354,8 @@ def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> 
     """Wrap `callback` so that the WebSocket keeps `writer` referenced as long as it lives."""
 
     def upgraded(ws: WebSocket, request: Any) -> object:
-        keep_alive(ws, writer)
+        if not writer.transport.is_closing():  # as it is once the connection has another transport
+            keep_alive(ws, writer)
         return None if callback is None else callback(ws, request)
 
     return upgraded
@@ -356,7 +364,7 @@ def _holding(writer: asyncio.StreamWriter, callback: UpgradeCallback | None) -> 
 def _is_over(transport: asyncio.Transport) -> bool:
     """Whether the connection has ended or was answered. Raises RuntimeError if it is a WebSocket already."""
     protocol = transport.get_protocol()
-    if isinstance(protocol, core.Connection):
+    if isinstance(protocol, core.Connection) or was_moved(transport):
         raise RuntimeError(
             "handle_upgrade() was called more than once with the same socket, "
             "possibly due to a misconfiguration"

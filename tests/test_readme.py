@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from .peers import connect, upgrade_request, within
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 ORIGINS = re.findall(r"```python\n(ORIGINS = .*?)```", README, re.DOTALL)
+ADOPTING = re.findall(r"```python\n(wss = .*?adopt.*?)```", README, re.DOTALL)
 PROGRAMS = re.findall(r"```python\n(import asyncio\n.*?)```", README, re.DOTALL)
 
 
@@ -45,6 +47,16 @@ async def test_server_and_client_talk() -> None:
     finally:
         process.kill()
         await process.wait()
+
+
+async def test_both_ends_of_a_pair_of_sockets_talk(reports: Reports) -> None:
+    (program,) = ADOPTING
+    names: dict[str, Any] = {**vars(wsrs), "socket": socket}
+    exec(program, names)
+    names["wss"].on("connection", lambda ws, request: ws.send("hello"))
+    async with names["client"] as client:
+        assert await within(client.recv()) == "hello"
+    await within(names["wss"].shutdown())
 
 
 async def test_a_page_of_another_site_gets_401(reports: Reports) -> None:

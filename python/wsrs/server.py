@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable
 from contextvars import Context, copy_context
 from functools import partial
@@ -153,6 +154,23 @@ class WebSocketServer(EventEmitter):
         if self.options["no_server"]:
             raise RuntimeError('The server is operating in "no_server" mode')
         return self._http.address() if self._state == _RUNNING else None
+
+    def adopt(self, sock: socket.socket, data: bytes | bytearray | memoryview = b"") -> None:
+        """Serve a connected stream socket (TCP or Unix) as if this server had accepted it.
+
+        The socket may have been accepted elsewhere, passed by another process, or be an end of a
+        `socket.socketpair()`. `data` are the bytes of the request that were read from it already; b"" if none
+        was. With the option `ssl` the handshake of TLS comes first, and `data` must be empty. What follows
+        comes in a later tick: the deadline of the handshake, refusals, `'connection'`, and `max_connections`
+        are those of any connection, and a server that is closed ends it. It works with `no_server` too.
+
+        `sock` is the server's from the call on, and must not be used or closed any more: it is closed with
+        the connection, and also if this raises. Raises TypeError or ValueError for wrong arguments, OSError
+        if the process is out of descriptors, RuntimeError with an aiohttp application. In another thread it
+        raises RuntimeError, and the socket stays the program's.
+        """
+        check_thread(self._loop)
+        self._http.adopt(sock, data)
 
     @property
     def clients(self) -> Clients:

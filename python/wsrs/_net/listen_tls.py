@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-__all__ = ["Tls", "TlsListener"]
+__all__ = ["Tls", "TlsListener", "shake_hands"]
 
 _AT_ONCE = 64
 """Connections that are accepted before the loop goes on."""
@@ -46,6 +46,31 @@ class _Handing(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._connected(transport)
+
+
+async def shake_hands(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    factory: Callable[[], asyncio.Protocol],
+    tls: Tls,
+    peer: Any,
+) -> bool:
+    """Speak TLS on a connected socket, with a protocol from `factory`. False if the handshake failed.
+
+    A failure is reported, with `peer` as the address of the client.
+    """
+    try:
+        await loop.connect_accepted_socket(factory, sock, **tls.options)
+    except Exception as error:
+        # Its frames hold what the connection has taken, in a ring that only the collector would free.
+        failure = error.with_traceback(None)
+    else:
+        return True
+    if isinstance(failure, ConnectionResetError) and not failure.args:
+        # The loops raise it bare if the client has ended the connection in good order.
+        failure = ConnectionResetError(errno.ECONNRESET, _HUNG_UP)
+    tls.failed(failure, peer)
+    return False
 
 
 class TlsListener:
@@ -106,19 +131,9 @@ class TlsListener:
             protocol.connection_made(transport)
 
         try:
-            handing = partial(_Handing, connected)
-            await self._loop.connect_accepted_socket(handing, accepted, **self._tls.options)
-        except Exception as error:
-            # Its frames hold what the connection has taken, in a ring that only the collector would free.
-            failure = error.with_traceback(None)
-        else:
-            return
+            await shake_hands(self._loop, accepted, partial(_Handing, connected), self._tls, peer)
         finally:
             self._handshakes.discard(task)
-        if isinstance(failure, ConnectionResetError) and not failure.args:
-            # The loops raise it bare if the client has ended the connection in good order.
-            failure = ConnectionResetError(errno.ECONNRESET, _HUNG_UP)
-        self._tls.failed(failure, peer)
 
     def close(self) -> None:
         """Accept nothing more, and end the handshakes that are under way. The socket stays open."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from wsrs._backend.context import run_in
+from wsrs._net.adopt import take
 from wsrs._server.options import HTTP_OPTIONS, LISTEN_OPTIONS
 from wsrs.http._server import HttpServer, emit_failure, has_failed, where
 
@@ -25,7 +27,7 @@ class HttpSide:
     def __init__(
         self, server: WebSocketServer, members: Members, context: Context, closed: Callable[[], None]
     ) -> None:
-        """`context` is that of the server; `closed` is called when an HTTP server that was made here is closed."""
+        """`closed` is called when an HTTP server that was made here is closed; events have the `context`."""
         self._server = server
         self._members = members
         self._context = context
@@ -35,6 +37,7 @@ class HttpSide:
         """Whether the HTTP server was made here, and is closed here."""
         self.is_closed = False
         """Whether that server is closed."""
+        self._is_closing = False
 
     def share(self, server: HttpServer) -> None:
         """Take the requests of the program's server."""
@@ -46,16 +49,34 @@ class HttpSide:
 
     def listen(self, options: Mapping[str, Any], callback: Callable[[], object] | None) -> None:
         """Make a server and let it listen. `callback` listens to `'listening'`."""
-        self.is_owned = True
-        server = HttpServer({name: options[name] for name in HTTP_OPTIONS})  # type: ignore[arg-type]
-        self.share(server)
+        server = self._make(options)
         if callback is not None:
             self._server.once("listening", callback)
-        server.once("close", self._on_closed)
         server.listen({name: options[name] for name in LISTEN_OPTIONS})  # type: ignore[arg-type]
+
+    def _make(self, options: Mapping[str, Any]) -> HttpServer:
+        self.is_owned = True
+        server = HttpServer({name: options[name] for name in HTTP_OPTIONS})  # type: ignore[arg-type]
+        server.once("close", self._on_closed)
+        self.share(server)
+        return server
+
+    def adopt(self, sock: socket.socket, data: bytes | bytearray | memoryview) -> None:
+        """See `WebSocketServer.adopt`."""
+        server, options = self.server, self._server.options
+        if server is None and not options["no_server"]:
+            take(sock, data, None)
+            sock.close()
+            raise RuntimeError("adopt: a server in an aiohttp application gets its connections from aiohttp")
+        if server is None:
+            server = self._make(options)
+            if self._is_closing:
+                self.close()
+        server.adopt(sock, data)
 
     def close(self) -> None:
         """Take no more requests, and close a server that was made here."""
+        self._is_closing = True
         if self.server is None:
             return
         self.server.off("listening", self._on_listening)
@@ -93,7 +114,8 @@ class HttpSide:
 
     async def wait_listening(self) -> None:
         """See `WebSocketServer.wait_listening`."""
-        if self.server is not None:
+        # With `no_server` there may be one for the sockets that were adopted, which does not listen.
+        if self.server is not None and not self._server.options["no_server"]:
             await self.server.wait_listening()
 
     @property

@@ -86,10 +86,11 @@ class ServerProtocol(asyncio.Protocol):
         "_transport",
     )
 
-    def __init__(self, server: HttpServer) -> None:
+    def __init__(self, server: HttpServer, data: bytes = b"") -> None:
+        """`data` are bytes of the request that were read before; `begin` looks at them."""
         self._server = server
         self._transport: asyncio.Transport | None = None
-        self._buffer = b""
+        self._buffer = data
         self._body: RequestBody | None = None
         self._ending: Ending | None = None
         self._early: bytes | None = None
@@ -103,10 +104,16 @@ class ServerProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         if self._server._closing:
+            self._buffer = b""
             self._transport.abort()  # type: ignore[union-attr]
             return
         self._server._deadlines.add(self)
         self._server._connections.add(self)
+
+    def begin(self) -> None:
+        """Look at the bytes that were read before the connection was made, unless more have come since."""
+        if self._buffer and self._state == _READING:
+            self.data_received(b"")
 
     def connection_lost(self, error: BaseException | None) -> None:
         tls_before_311.lost(self._transport)

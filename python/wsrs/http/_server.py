@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import copy_context
 from functools import partial
@@ -12,6 +13,7 @@ from wsrs._aio.callbacks import begin_later, call_back, check_callback, keep
 from wsrs._aio.waiters import Waiters, once_tasks_wait, running_loop
 from wsrs._backend.context import run_in
 from wsrs._backend.threads import check_thread
+from wsrs._net import adopt as adopting
 from wsrs._net import listen as listening
 from wsrs._net.listen_tls import Tls
 from wsrs.errors import HeadError
@@ -149,8 +151,7 @@ class HttpServer(EventEmitter):
                 assert place.port is not None
                 infos = await listening.resolve(self._loop, place.host, place.port)
                 self._serving = listening.Serving(self._loop, listening.bind_tcp(place, infos))
-            tls = Tls(self._ssl, self._timeout, self._tls_failed) if self._ssl else None
-            await self._serving.start(partial(ServerProtocol, self), tls, place.backlog)
+            await self._serving.start(partial(ServerProtocol, self), self._tls(), place.backlog)
         except OSError as error:
             if self._serving is not None:
                 self._serving.close()
@@ -161,8 +162,21 @@ class HttpServer(EventEmitter):
         self._listening_waiters.done()
         self.emit("listening")
 
+    def _tls(self) -> Tls | None:
+        return Tls(self._ssl, self._timeout, self._tls_failed) if self._ssl else None
+
     def _tls_failed(self, error: Exception, peername: Any) -> None:
-        run_in(self._context, self.emit, "tlsClientError", error, peername)
+        if not self._closing:
+            run_in(self._context, self.emit, "tlsClientError", error, peername)
+
+    def adopt(self, sock: socket.socket, data: bytes | bytearray | memoryview = b"") -> None:
+        """Serve a connected stream socket like one that was accepted here. The server need not listen.
+
+        See `WebSocketServer.adopt`.
+        """
+        check_thread(self._loop)
+        protocol = ServerProtocol(self, adopting.take(sock, data, self._ssl))
+        adopting.connect(self._loop, sock, protocol, protocol.begin, self._tls())
 
     # Requests ---------------------------------------------------------------------------------
 

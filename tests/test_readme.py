@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import wsrs
 
 from .conftest import Reports
@@ -18,6 +20,7 @@ from .peers import connect, upgrade_request, within
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 ORIGINS = re.findall(r"```python\n(ORIGINS = .*?)```", README, re.DOTALL)
 ADOPTING = re.findall(r"```python\n(wss = .*?adopt.*?)```", README, re.DOTALL)
+APPLICATIONS = re.findall(r"```python\n(from aiohttp .*?)```", README, re.DOTALL)
 PROGRAMS = re.findall(r"```python\n(import asyncio\n.*?)```", README, re.DOTALL)
 
 
@@ -57,6 +60,38 @@ async def test_both_ends_of_a_pair_of_sockets_talk(reports: Reports) -> None:
     async with names["client"] as client:
         assert await within(client.recv()) == "hello"
     await within(names["wss"].shutdown())
+
+
+async def test_the_application_of_aiohttp_serves_and_ends() -> None:
+    (program,) = APPLICATIONS
+    assert len([line for line in program.splitlines() if line]) <= 10
+    # It prints its port; nothing else is changed.
+    program = program.replace(
+        "web.run_app(app, port=8080)",
+        "import socket\nsock = socket.create_server(('127.0.0.1', 0))\n"
+        "print(sock.getsockname()[1], flush=True)\nweb.run_app(app, sock=sock, print=None, access_log=None)",
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "dev", "-W", "error", "-c", program),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        port = int(await within(process.stdout.readline(), 30))
+        async with wsrs.WebSocket(f"ws://127.0.0.1:{port}/chat") as ws:
+            await ws.send("hello")
+            assert await within(ws.recv()) == "you said hello"
+            process.terminate()
+            with pytest.raises(wsrs.ConnectionClosed) as caught:
+                await within(ws.recv())
+            assert caught.value.close_code == 1001
+        out, err = await within(process.communicate(), 30)
+        assert (process.returncode, out, err) == (0, b"", b"")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def test_a_page_of_another_site_gets_401(reports: Reports) -> None:

@@ -13,6 +13,7 @@ because it has to forget the connection.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -81,10 +82,15 @@ class _Rest:
         return data or b""
 
 
-def attach(server: WebSocketServer, upgrades: UpgradeHandler, app: web.Application) -> None:
+def attach(
+    server: WebSocketServer,
+    upgrades: UpgradeHandler,
+    app: web.Application,
+    take_loop: Callable[[asyncio.AbstractEventLoop], None],
+) -> None:
     """Let `server` have the WebSocket requests of `app` that it wants, and shut it down with `app`.
 
-    Raises RuntimeError if the application has started.
+    `take_loop` is called with the loop in which `app` starts. Raises RuntimeError if it has started.
     """
 
     @web.middleware
@@ -95,11 +101,15 @@ def attach(server: WebSocketServer, upgrades: UpgradeHandler, app: web.Applicati
                 return await _upgrade(server, adapted)
         return await handler(request)
 
+    async def start(app: web.Application) -> None:
+        take_loop(asyncio.get_running_loop())
+
     async def shut_down(app: web.Application) -> None:
         await server.shutdown()
 
     try:
         app.middlewares.append(websockets)
+        app.on_startup.append(start)
         app.on_shutdown.append(shut_down)
     except RuntimeError:
         message = "WebSocketServer: the aiohttp application is started already; give it before that"

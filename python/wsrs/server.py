@@ -111,17 +111,20 @@ class WebSocketServer(EventEmitter):
         **keywords: Unpack[ServerOptions],
     ) -> None:
         super().__init__()
-        self._loop, self._context = running_loop("WebSocketServer"), copy_context()
+        self._context = copy_context()
         self.options = server_options(options, keywords)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._clients: Clients | None = Clients() if self.options["client_tracking"] else None
-        self._members = Members(
-            connection_options(self.options, self._loop, is_server=True),
-            set() if self._clients is None else self._clients,
-            self._client_left,
-        )
+        opened = set() if self._clients is None else self._clients
+        self._members = Members({}, opened, self._client_left)  # the options follow with the loop
         self._upgrades = UpgradeHandler(self, self._members)
         self._state = _RUNNING
-        self._closed_waiters = Waiters(self._loop)
+        try:
+            self._take_loop(running_loop("WebSocketServer"))
+        except RuntimeError:
+            if isinstance(self.options["server"], (HttpServer, type(None))):
+                raise
+            # An aiohttp application may be made before its loop. It says which that is when it starts.
         self._http = HttpSide(self, self._members, self._context, self._check_closed)
         if not self.options["no_server"]:
             self._start(callback)
@@ -135,7 +138,25 @@ class WebSocketServer(EventEmitter):
         else:
             from wsrs import aiohttp
 
-            aiohttp.attach(self, self._upgrades, server)
+            aiohttp.attach(self, self._upgrades, server, self._take_loop)
+
+    def _take_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Work in `loop`, as all connections of this server will."""
+        if loop is not self._loop:
+            self._loop = loop
+            self._members.connection_options = connection_options(self.options, loop, is_server=True)
+            self._closed_waiters = Waiters(loop)
+
+    def _check_thread(self) -> None:
+        if self._loop is not None:
+            check_thread(self._loop)
+
+    def _soon(self, function: Callable[..., object], *args: object) -> None:
+        """Call `function` in the next tick, or at once while there is no loop."""
+        if self._loop is None:
+            function(*args)
+        else:
+            self._loop.call_soon(function, *args)
 
     def __repr__(self) -> str:
         # It works in any state, also before a subclass has called our constructor.
@@ -169,7 +190,7 @@ class WebSocketServer(EventEmitter):
         if the process is out of descriptors, RuntimeError with an aiohttp application. In another thread it
         raises RuntimeError, and the socket stays the program's.
         """
-        check_thread(self._loop)
+        self._check_thread()
         self._http.adopt(sock, data)
 
     @property
@@ -205,7 +226,7 @@ class WebSocketServer(EventEmitter):
         Raises TypeError or ValueError, with nothing sent, for wrong arguments and for data that cannot be
         sent; RuntimeError without `clients` if `client_tracking` is off.
         """
-        check_thread(self._loop)
+        self._check_thread()
         if clients is None:
             if self._clients is None:
                 raise RuntimeError("broadcast needs clients=...: client_tracking is off")
@@ -222,7 +243,7 @@ class WebSocketServer(EventEmitter):
 
     def _client_left(self) -> None:
         if self._state == _CLOSING and not self._members:
-            self._loop.call_soon(self._check_closed)
+            self._soon(self._check_closed)
 
     # Handshakes -------------------------------------------------------------------------------
 
@@ -287,20 +308,20 @@ class WebSocketServer(EventEmitter):
         closed already. An HTTP server given as `server` stays open; with one and `client_tracking=False`,
         `'close'` follows at once.
         """
-        check_thread(self._loop)
+        self._check_thread()
         check_callback(callback)
         if callback is not None and self._state == _CLOSED:
             callback = partial(callback, RuntimeError("The server is not running"))
         if callback is not None:
             self.once("close", callback)
         if self._state == _CLOSED:
-            self._loop.call_soon(self.emit, "close")
+            self._soon(self.emit, "close")
         if self._state != _RUNNING:
             return
         self._state = _CLOSING
         self._upgrades.close()
         self._http.close()
-        self._loop.call_soon(self._check_closed)
+        self._soon(self._check_closed)
 
     def _check_closed(self) -> None:
         if self._state != _CLOSING:
@@ -312,7 +333,8 @@ class WebSocketServer(EventEmitter):
             return
         self._state = _CLOSED
         run_in(self._context, self.emit, "close")
-        self._closed_waiters.done()
+        if self._loop is not None:
+            self._closed_waiters.done()
 
     async def shutdown(self, code: int = 1001, reason: str | bytes = "") -> None:
         """Close every client with `code`, and the server; wait until all are closed.
@@ -336,6 +358,8 @@ class WebSocketServer(EventEmitter):
     async def wait_closed(self) -> None:
         """Wait until the server is closed: `'close'` has been emitted then."""
         if self._state != _CLOSED:
+            if self._loop is None:
+                self._take_loop(asyncio.get_running_loop())
             await self._closed_waiters.wait()
 
     async def serve_forever(self) -> None:

@@ -240,8 +240,10 @@ SERVER_SECTIONS = (
                 "handleUpgrade",
                 "handle_upgrade",
                 f"{NO_SERVER} TestConnections::test_the_same_socket_cannot_be_upgraded_twice "
+                "TestWhatIsSeen::test_the_old_transport_is_closed_and_its_protocol_hears_nothing "
                 "TestHeads::test_a_request_without_one_valid_host_gets_400",
-                """The socket is any `asyncio.Transport`. `head` and `callback` may be left out, and `callback` may be a
+                """The socket is any `asyncio.Transport`; a plain one of asyncio or uvloop is closed, and its connection
+                goes on in the engine. `adopt`, which ws does not have, takes a connected socket. `head` and `callback` may be left out, and `callback` may be a
                 coroutine function. A request without exactly one valid Host (RFC 9112 3.2) and a request of HTTP/1.0
                 (RFC 9110 7.8) are refused with 400.""",
             ),

@@ -64,7 +64,9 @@ def _run(places: Places, loadgen: Path, backend: str, load: Echo, length: int) -
     """The number of messages that were measured, and the instructions of the whole run."""
     out = places.logs / f"callgrind.{backend}.{load.depth}.{length}"
     out.unlink(missing_ok=True)
-    peer: list[str | Path] = [places.python, places.peers / "wsrs_echo.py", "--backend", backend]
+    # Callgrind slows the server down some fifty times: in its usual slice of time it would do little.
+    slices = ["--time-slice", "1"]
+    peer: list[str | Path] = [places.python, places.peers / "wsrs_echo.py", "--backend", backend, *slices]
     tool = [valgrind(), "--tool=callgrind", f"--callgrind-out-file={out}", "--quiet"]
     arguments = ["--connections", str(load.connections), "--depth", str(load.depth), "--size", str(load.size)]
     arguments += ["--warmup", "0", "--count", str(length)]

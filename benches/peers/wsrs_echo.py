@@ -98,8 +98,11 @@ if __name__ == "__main__":
     parser.add_argument("--deflate", action="store_true")
     parser.add_argument("--broadcast", action="store_true")
     parser.add_argument("--tls", type=context)
+    parser.add_argument("--time-slice", type=float, metavar="SECONDS")
     arguments = parser.parse_args()
     styles = BROADCAST if arguments.broadcast else ECHO
     if arguments.style not in styles:
         parser.error(f"--style must be one of {', '.join(styles)} here, not {arguments.style}")
+    if arguments.time_slice is not None:
+        wsrs.set_time_slice(arguments.time_slice)
     run(arguments, styles[arguments.style])

@@ -118,10 +118,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """Made when a message is first long enough for a thread."""
         self._is_server = is_server
         self._sender = Sender(deflater)
-        self._auto_pong = auto_pong
-        self._max_pending_auto_pongs = max_pending_auto_pongs
-        self._generate_mask = generate_mask
-        self._refuse_above_mark = refuse_above_mark
+        self._auto_pong, self._max_pending_auto_pongs = auto_pong, max_pending_auto_pongs
+        self._generate_mask, self._refuse_above_mark = generate_mask, refuse_above_mark
         self._refusing = False
         """True if the beginning of a message was refused, as its further fragments will be."""
         self._buffer = _shared_buffer()
@@ -153,8 +151,7 @@ class Connection(Delivery, asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """asyncio: the peer's FIN. True keeps the transport open, where it can be half-closed."""
-        transport = self._transport
-        half_closes = transport is not None and transport.can_write_eof()
+        half_closes = self._transport is not None and self._transport.can_write_eof()
         self._receive_eof()
         return half_closes
 
@@ -162,8 +159,8 @@ class Connection(Delivery, asyncio.BufferedProtocol):
         """asyncio: the transport is gone."""
         if not self._end.is_lost:
             queue = self._compress_queue
-            tell_senders = self._outbox.lose([] if queue is None else queue.lose())
-            tell_senders()  # before the owner, which is notified of the loss last of all
+            # The senders come before the owner, which is notified of the loss last of all.
+            self._outbox.lose([] if queue is None else queue.lose())()
             self._lose(exc)
 
     def pause_writing(self) -> None:
@@ -173,6 +170,11 @@ class Connection(Delivery, asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """asyncio: the transport has written everything."""
         self._outbox.unblock()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause` was called, and `resume` was not called since."""
+        return self._is_paused
 
     def take_activity(self) -> bool:
         """Whether bytes came, or none could because reading was off, since the last call."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from wsrs._backend.context import run_in
 from wsrs._backend.contract import ConnectionOwner, MessageListener
-from wsrs._pure.awaitable import Received
+from wsrs._pure.awaitable import Received, Sent
 from wsrs._pure.counters import Counters
 from wsrs._pure.end import WHOLE, End
 from wsrs._pure.frame import BINARY, CLOSE, PONG, TEXT
@@ -31,6 +31,9 @@ from wsrs._pure.time_slice import EVENTS, slices_of
 from wsrs.errors import WebSocketError
 
 __all__ = ["Delivery"]
+
+_OF_NO_INTEREST = (type(None), Sent)
+"""Results of a listener that need nobody: those of a plain function, and of one that returns `send(…)`."""
 
 
 class Delivery:
@@ -158,11 +161,6 @@ class Delivery:
         self._is_paused = False
         if self._hold & PAUSED:
             self._go_on_soon(PAUSED)
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether `pause` was called, and `resume` was not called since."""
-        return self._is_paused
 
     def recv(self) -> Awaitable[Any]:
         """The next message."""
@@ -311,15 +309,21 @@ class Delivery:
 
     def _call_listener(self, listener: MessageListener, data: Any, binary: bool) -> None:
         try:
-            result = run_in(self._context, listener, data, binary)
+            self._context.run(self._call_here, listener, data, binary)
+        except RuntimeError:  # the context is entered already, for `_call_here` raises none
+            run_in(self._context, self._call_here, listener, data, binary)
+        self._end_event()
+
+    def _call_here(self, listener: MessageListener, data: Any, binary: bool) -> None:
+        try:
+            result = listener(data, binary)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            self._tell("_on_listener_error", error)
+            self._tell_here("_on_listener_error", error)
         else:
-            if result is not None:
-                self._tell("_on_listener_result", result)
-        self._end_event()
+            if type(result) not in _OF_NO_INTEREST:
+                self._tell_here("_on_listener_result", result)
 
     def _ping_or_pong(self, opcode: int, data: Any) -> None:
         if opcode == PONG:

@@ -264,10 +264,10 @@ impl Reactor {
             this.with_sockets(py, |sockets| sockets.engine().map_or(0, |one| one.dirty_len()));
         #[cfg(not(unix))]
         let sockets = 0;
-        if sockets > 0 || this.agenda.with(py, |agenda| !agenda.dirty.is_empty()) {
-            if let Err(error) = Self::schedule_flush(slf) {
-                this.report(py, "wsrs could not schedule a flush", error);
-            }
+        if (sockets > 0 || this.agenda.with(py, |agenda| !agenda.dirty.is_empty()))
+            && let Err(error) = Self::schedule_flush(slf)
+        {
+            this.report(py, "wsrs could not schedule a flush", error);
         }
     }
 }

@@ -15,10 +15,11 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from wsrs._active_core import core, new_deflate
+from wsrs._active_core import core
 from wsrs._aio import tls_before_311
 from wsrs._aio.callbacks import check_callback
 from wsrs._net.adopt import move_to_engine, was_moved
+from wsrs._server.negotiation import Extension, accept_lines, check_message, negotiate
 from wsrs._server.verify_client import Verdict, VerifyInfo, wants_callback
 from wsrs._websocket.opening import Opening, keep_alive, make_websocket, open_made
 from wsrs._websocket.stats import Reason
@@ -30,14 +31,12 @@ from wsrs.http._messages import (
     Request,
     check_line,
     format_answer,
-    has_valid_host,
     path_of,
 )
 from wsrs.http._protocol import ServerProtocol
 from wsrs.websocket import WebSocket
 
 if TYPE_CHECKING:
-    from wsrs._backend.contract import PerMessageDeflate
     from wsrs._server.members import Members
     from wsrs.server import WebSocketServer
 
@@ -45,8 +44,6 @@ __all__ = ["Extension", "UpgradeCallback", "UpgradeHandler"]
 
 UpgradeCallback = Callable[[WebSocket, Any], object]
 _RawHeaders = list[tuple[str, str]]
-Extension = tuple["PerMessageDeflate", str]
-"""An accepted permessage-deflate, and the value of its header in the answer."""
 
 _LOOKS = 16
 """Waiting handshakes that a refusal looks at, to find some whose clients have hung up."""
@@ -108,10 +105,10 @@ class UpgradeHandler:
         raw = _raw_headers(request)
         try:
             key, version = core.check_upgrade(request.method, raw)
-            _check_message(request, raw)
+            check_message(raw, getattr(request, "http_version", "1.1"))
             if not self._should_handle(request, transport):
                 return
-            protocols, extension = self._negotiate(raw)
+            protocols, extension = negotiate(raw, self._options["per_message_deflate"])
         except UpgradeRefused as refused:
             self._client_error(refused, transport, request)
             return
@@ -156,27 +153,6 @@ class UpgradeHandler:
             else:
                 self._verifying.move_to_end(transport)
         return bool(len(self._members) + len(self._verifying) >= limit)
-
-    def _negotiate(self, raw: _RawHeaders) -> tuple[list[str], Extension | None]:
-        headers = Headers(raw)
-        protocols: list[str] = []
-        value = headers.get("sec-websocket-protocol")
-        if value is not None:
-            try:
-                protocols = core.parse_subprotocols(value)
-            except ValueError as error:
-                raise UpgradeRefused("Invalid Sec-WebSocket-Protocol header") from error
-        value = headers.get("sec-websocket-extensions")
-        if value is None or self._options["per_message_deflate"] is None:
-            return protocols, None
-        try:
-            offers = [params for name, params in core.parse_extensions(value) if name == "permessage-deflate"]
-            if not offers:
-                return protocols, None
-            deflate = new_deflate(is_server=True, **self._options["per_message_deflate"])
-            return protocols, (deflate, deflate.accept(offers))
-        except ValueError as error:
-            raise UpgradeRefused("Invalid or unacceptable Sec-WebSocket-Extensions header") from error
 
     def _verify(
         self,
@@ -291,16 +267,7 @@ class UpgradeHandler:
         return chosen
 
     def _answer(self, key: str, protocol: str, extension: Extension | None, request: Any) -> bytes:
-        lines = [
-            "HTTP/1.1 101 Switching Protocols",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            f"Sec-WebSocket-Accept: {core.accept_key(key)}",
-        ]
-        if protocol:
-            lines.append(f"Sec-WebSocket-Protocol: {protocol}")
-        if extension is not None:
-            lines.append(f"Sec-WebSocket-Extensions: {extension[1]}")
+        lines = accept_lines(key, protocol, extension)
         if self._server.emit("headers", lines, request):
             for line in lines:
                 check_line("a line of the response's head", line)
@@ -370,16 +337,6 @@ def _is_over(transport: asyncio.Transport) -> bool:
             "possibly due to a misconfiguration"
         )
     return transport.is_closing() or (isinstance(protocol, ServerProtocol) and protocol.answered)
-
-
-def _check_message(request: Any, raw: _RawHeaders) -> None:
-    """Raise UpgradeRefused for a request that HTTP forbids, although ws accepts it."""
-    # "A server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request" (RFC 9110 7.8).
-    http_version = getattr(request, "http_version", "1.1")
-    if http_version == "1.0":
-        raise UpgradeRefused("Invalid HTTP version")
-    if not has_valid_host(raw, http_version):
-        raise UpgradeRefused("Missing or invalid Host header")
 
 
 def _raw_headers(request: Any) -> _RawHeaders:

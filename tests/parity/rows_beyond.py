@@ -10,7 +10,7 @@ BOTH = (
         "heartbeat",
         "heartbeat",
         "test_a_silent_peer_is_pinged_and_given_up test_interval_and_timeout_may_differ",
-        "In seconds under both names: an interval, or `(interval, timeout)`.",
+        'In seconds under both names: an interval, or `(interval, timeout)`. A peer that stays silent is sent 1011, "keepalive ping timeout".',
     ),
     row(
         "highWaterMark",

@@ -281,8 +281,8 @@ ROWS = (
     ),
     Row(
         "Peers that vanish without a word",
-        "With `heartbeat`, a peer is pinged after an interval without a byte, and the connection is ended with 1006 "
-        "if no byte arrives within the timeout. A program that has paused does not lose its peer by that, and pings "
+        "With `heartbeat`, a peer is pinged after an interval without a byte, and the connection is ended if no "
+        "byte arrives within the timeout: the peer is sent 1011, the program sees 1006. A program that has paused does not lose its peer by that, and pings "
         "in 64 KiB read ahead are answered",
         (
             f"{SILENCE}::test_a_silent_peer_is_pinged_and_given_up",

@@ -31,6 +31,8 @@ async def test_a_silent_peer_is_pinged_and_given_up(attack: Attack) -> None:
     receiving = asyncio.ensure_future(ws.recv())
     closed = listen(ws, "close")
     assert (await peer.frame())[:2] == (PING, b"")
+    # A peer that reads, but does not answer, sees why its connection ends.
+    assert (await peer.frame())[:2] == (CLOSE, (1011).to_bytes(2, "big") + b"keepalive ping timeout")
     assert await peer.at_end()
     assert await within(closed) == (1006, b"")
     with pytest.raises(wsrs.ConnectionClosed) as raised:
@@ -139,6 +141,7 @@ async def test_a_long_timeout_spans_intervals_and_any_byte_ends_it(attack: Attac
     assert (await peer.frame()).opcode == PING
     assert await within(closed) == (1006, b"")
     assert asyncio.get_running_loop().time() - begun > 0.2
+    assert (await peer.frame()).opcode == CLOSE
     assert await peer.rest_or_reset() == b""
 
 

@@ -11,7 +11,7 @@ import wsrs
 from wsrs._websocket import heartbeat
 
 from ..conftest import Reports, Serve
-from ..peers import PING, raw_client, within
+from ..peers import PING, RawServer, listen, raw_client, within
 
 SHORT = 0.05
 
@@ -52,6 +52,24 @@ async def test_the_program_s_own_fault_is_reported_and_ends_nothing(serve: Serve
     assert isinstance(reports.take()["exception"], LookupError)
     assert await within(ping) == b""
     assert ws.ready_state == wsrs.OPEN
+
+
+async def test_a_mask_that_fails_at_the_end_is_reported_and_the_peer_is_given_up(
+    raw_server: RawServer, reports: Reports
+) -> None:
+    def generate_mask(key: bytearray) -> None:
+        if pinged:
+            raise LookupError("no key")
+        pinged.append(True)
+
+    pinged: list[bool] = []
+    ws = wsrs.WebSocket(raw_server.url, heartbeat=SHORT, generate_mask=generate_mask)
+    closed = listen(ws, "close")
+    peer = await raw_server.accept()
+    assert (await peer.frame()).opcode == PING
+    assert await peer.at_end()
+    assert await within(closed) == (1006, b"")
+    assert isinstance(reports.take()["exception"], LookupError)
 
 
 @pytest.mark.parametrize(

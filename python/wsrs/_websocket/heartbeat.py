@@ -60,7 +60,7 @@ class Member:
         if self.left:
             self.left -= min(self.interval, self.left)
             if self.left < _SHORTEST:
-                ws._heartbeat_failed(self.timeout)
+                _give_up(ws, self.timeout)
                 return None
             return min(self.interval, self.left)
         try:
@@ -70,6 +70,18 @@ class Member:
             return self.interval
         self.left = self.timeout
         return min(self.interval, self.left)
+
+
+def _give_up(ws: Lifecycle, seconds: float) -> None:
+    """The peer is silent: tell it why, in case it still reads, and end the connection at once."""
+    ws._begin_end().error = TimeoutError(f"the peer did not answer a ping within {seconds:g} seconds")
+    assert ws._conn is not None
+    try:
+        ws._conn.send_close(1011, b"keepalive ping timeout")
+    except Exception as error:  # raised by the program's generate_mask
+        ws._heartbeat_not_sent(error)
+    ws._conn.end()  # `abort` alone would drop the frame
+    ws._abort()
 
 
 class Wheel:

@@ -239,14 +239,8 @@ class Lifecycle(EventTarget):
         assert self._conn is not None
         self._conn.abort()
 
-    def _heartbeat_failed(self, seconds: float) -> None:
-        """The peer is silent: end the connection, as `terminate` does."""
-        error = TimeoutError(f"the peer did not answer a ping within {seconds:g} seconds")
-        self._begin_end().error = error
-        self._abort()
-
     def _heartbeat_not_sent(self, error: BaseException) -> None:
-        self._report("a heartbeat was not sent", error)
+        self._report("a frame of the heartbeat was not sent", error)
 
     def _emit_close(self) -> None:
         """Emit `'close'`, the last event. Then wake the tasks that wait for a message or for the end."""

@@ -31,6 +31,9 @@ class Side:
     def came(self, ws: Any) -> None:
         self.told.append(("came", ws.ready_state))
 
+    def closing(self, ws: Any) -> None:
+        self.told.append(("closing", ws.ready_state))
+
     def gone(self, ws: Any) -> None:
         self.told.append(("gone", ws.ready_state))
 
@@ -80,7 +83,7 @@ class TestOpenWebSocket:
         assert await peer.at_end()
         await peer.close()
         assert await within(closed) == (4000, b"bye")
-        assert side.told == [("came", wsrs.OPEN), ("gone", wsrs.CLOSED)]
+        assert side.told == [("came", wsrs.OPEN), ("closing", wsrs.CLOSING), ("gone", wsrs.CLOSED)]
 
     async def test_a_clients_websocket_is_opened(self, reports: Reports) -> None:
         transport, peer = await connected()

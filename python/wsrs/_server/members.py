@@ -43,6 +43,9 @@ class Members:
         self._tally.came()
         self._open.add(ws)  # type: ignore[arg-type]
 
+    def closing(self, ws: Lifecycle) -> None:
+        """The client of `ws` is closing. It counts until it is gone."""
+
     def gone(self, ws: Lifecycle) -> None:
         """`ws` is CLOSED; its `'close'` event follows."""
         self._tally.gone(ws)

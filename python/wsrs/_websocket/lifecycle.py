@@ -275,6 +275,8 @@ class Lifecycle(EventTarget):
 
     def _on_close_frame(self, code: int, reason: bytes) -> None:
         self._close(self._begin_end().frame_received(code, reason), reason)
+        if self._server is not None:
+            self._server.closing(self)
 
     def _on_fail(self, ws_code: str, close_code: int, message: str) -> None:
         closing = self._begin_end()

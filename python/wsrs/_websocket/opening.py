@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         def came(self, ws: Lifecycle) -> None:
             """`ws` is OPEN."""
 
+        def closing(self, ws: Lifecycle) -> None:
+            """The close frame of the client of `ws` has come: no message follows."""
+
         def gone(self, ws: Lifecycle) -> None:
             """`ws` is CLOSED; its `'close'` event follows."""
 

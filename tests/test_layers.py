@@ -35,10 +35,10 @@ IMPORTS = imports(SOURCES)
 
 LAYERS = (
     "errors blob | _backend | _aio | _pure _core | _active_core | _net | _options | events event_target"
-    " | http | _websocket | _client | websocket | _server _stream | server stream"
-    " | aiohttp typing _typing | __init__"
+    " | http | _websocket | _client | websocket | _server _stream | server stream | _asgi"
+    " | aiohttp uvicorn typing _typing | __init__"
 )
-"""The layers, lowest first. `aiohttp` stands for all integrations."""
+"""The layers, lowest first. `aiohttp` and `uvicorn` are the integrations."""
 
 Reasons = dict[str, tuple[str, ...]]
 """Exceptions: a reason, and what it allows."""

@@ -6,7 +6,8 @@ async with wsrs.WebSocket("ws://localhost:8080") as ws: ...
 The layout, from the top down; a plain import never points up:
 
 - `server`, `stream`, `websocket`, `http`, `events`, `event_target`, `blob`, `errors`, `typing` are public.
-- `aiohttp` serves WebSockets from an aiohttp application. It is imported only by those who use it.
+- `aiohttp` serves WebSockets from an aiohttp application, `uvicorn` those of ASGI applications, by `_asgi`.
+  They are imported only by those who use them.
 - `_server`, `_stream`, `_client`, `_websocket` hold the parts of the classes of those names.
 - `_options` reads options in both spellings; `_net` knows addresses, sockets and proxies.
 - `_aio` has what asyncio leaves to us: callbacks of the program, tasks that wait.

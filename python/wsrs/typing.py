@@ -16,6 +16,7 @@ from wsrs._typing.options import (
     Sendable,
     SendOptions,
     ServerOptions,
+    UvicornOptions,
     ZlibOptions,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     "SendOptions",
     "Sendable",
     "ServerOptions",
+    "UvicornOptions",
     "ZlibOptions",
 ]

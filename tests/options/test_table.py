@@ -15,6 +15,7 @@ from wsrs._server.options import SERVER
 from wsrs._stream import options as stream_options
 from wsrs._typing import options as option_types
 from wsrs.http._options import HTTP_SERVER, LISTEN
+from wsrs.uvicorn import _OPTIONS as UVICORN
 
 
 def _inherited(types: Any) -> set[str]:
@@ -49,6 +50,7 @@ class TestOptionTables:
             (SERVER, option_types.ServerOptions),
             (CLIENT, option_types.ClientOptions),
             (HTTP_SERVER, option_types.HttpServerOptions),
+            (UVICORN, option_types.UvicornOptions),
             (LISTEN, option_types.ListenOptions),
             (DEFLATE, option_types.DeflateOptions),
             (SEND, option_types.SendOptions),

@@ -196,6 +196,13 @@ class ServerOptions(_Connection, _HttpLimits, _Listen, total=False):
     WebSocket: WebSocketClass | None
 
 
+class UvicornOptions(_Connection, total=False):
+    """Keywords of `wsrs.uvicorn.protocol`."""
+
+    max_connections: int | None
+    maxConnections: int | None
+
+
 class _Connecting(TypedDict, total=False):
     agent: Any
     auto_select_family_attempt_timeout: float | None

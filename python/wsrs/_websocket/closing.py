@@ -40,11 +40,11 @@ class Closing:
         "_is_over",
         "_is_server",
         "_loop",
-        "_timer",
         "code",
         "error",
         "failed",
         "reason",
+        "timer",
         "told",
         "unsent",
     )
@@ -57,7 +57,8 @@ class Closing:
         self._frame_sent = False
         self._frame_received = False
         self._is_over = False
-        self._timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        """The close timer, while it runs."""
         self.code = 1006
         """The code of the `'close'` event."""
         self.reason = b""
@@ -109,20 +110,20 @@ class Closing:
 
     def start_timer(self, seconds: float) -> None:
         """Abort the connection in `seconds` (0: never), unless the timer is running or the end has come."""
-        if seconds and self._timer is None and not self._is_over:
-            self._timer = self._loop.call_later(seconds, self._timed_out)
+        if seconds and self.timer is None and not self._is_over:
+            self.timer = self._loop.call_later(seconds, self._timed_out)
 
     def _wait_for_fin(self) -> None:
         """Abort a client's connection in `_FIN_PATIENCE`, unless that is due earlier."""
         due = self._loop.time() + _FIN_PATIENCE
-        if self._timer is None:
-            self._timer = self._loop.call_at(due, self._timed_out)
-        elif due < self._timer.when():
-            self._timer.cancel()
-            self._timer = self._loop.call_at(due, self._timed_out)
+        if self.timer is None:
+            self.timer = self._loop.call_at(due, self._timed_out)
+        elif due < self.timer.when():
+            self.timer.cancel()
+            self.timer = self._loop.call_at(due, self._timed_out)
 
     def _timed_out(self) -> None:
-        self._timer = None
+        self.timer = None
         assert self._conn is not None
         self._conn.abort()
 
@@ -131,9 +132,9 @@ class Closing:
     def finish(self) -> None:
         """The connection is gone: stop the timer. From now on it is closed, and no longer closing."""
         self._is_over = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
     @property
     def is_orderly(self) -> bool:

@@ -1,0 +1,1 @@
+"""What the integrations with ASGI servers are made of."""

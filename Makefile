@@ -23,7 +23,7 @@ BOTH := $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATU
 unexport WSRS_PURE_PYTHON WS_NO_BUFFER_UTIL WS_NO_UTF_8_VALIDATE WSRS_TEST_BACKEND WSRS_NO_EXTENSION
 
 .PHONY: drawings sanitize coverage coverage-rust soak demo system test test-rust test-python suite-core suite-pure test-slow test-install check format build bench docs lock clean help microbench instructions scale \
-	conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke fuzz-build
+	uvicorn uvicorn-core uvicorn-pure conformance conformance-core conformance-pure conformance-fast conformance-fast-core conformance-fast-pure fuzz fuzz-smoke fuzz-build
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 20
@@ -47,7 +47,7 @@ system: ## install the missing programs of requirements/system.txt (Debian, as r
 demo: build ## run 200 clients against a server; SERVE=1 keeps the server running
 	$(PY) examples/demo.py $(if $(SERVE),--serve)
 
-test: test-rust test-python fuzz-smoke conformance-fast ## run the whole test suite, on both cores
+test: test-rust test-python fuzz-smoke conformance-fast uvicorn ## run the whole test suite, on both cores
 
 test-rust:
 	$(CARGO_TEST)
@@ -98,6 +98,26 @@ conformance-fast-core conformance-fast-pure: conformance-fast-%:
 
 conformance-core conformance-pure: conformance-%:
 	$(PY) -m tests.conformance --backend $*
+
+# uvicorn's tests are in its source distribution alone, which pip fetches and checks by its hash.
+UVICORN := target/uvicorn
+$(UVICORN)/.installed: requirements/uvicorn.txt requirements/uvicorn-source.txt
+	@echo "· fetching uvicorn's own tests into $(UVICORN)"
+	rm -rf $(UVICORN)
+	$(PYTHON) -m venv $(UVICORN)/venv
+	$(UVICORN)/venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/uvicorn.txt
+	$(UVICORN)/venv/bin/python -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--no-build-isolation --no-binary uvicorn --dest $(UVICORN) -r requirements/uvicorn-source.txt
+	mkdir $(UVICORN)/source && tar -xzf $(UVICORN)/uvicorn-*.tar.gz -C $(UVICORN)/source --strip-components=1
+	@touch $@
+
+uvicorn: build $(UVICORN)/.installed ## run uvicorn's own tests with wsrs.uvicorn, on both cores
+	@$(BOTH) uvicorn-core uvicorn-pure
+
+uvicorn-core uvicorn-pure: uvicorn-%:
+	cd $(UVICORN)/source && PYTHONPATH=$(CURDIR)/python:$(CURDIR)/tests/uvicorn_suite \
+		WSRS_PURE_PYTHON=$(filter-out core,$(subst pure,1,$*)) \
+		$(CURDIR)/$(UVICORN)/venv/bin/python -m pytest -p plugin -o addopts= -q --tb=short tests/protocols tests/middleware
 
 check: build ## run formatters, clippy, ruff, mypy, pyright, stubtest
 	cargo fmt --all --check
@@ -165,6 +185,8 @@ lock: ## update requirements/test.txt from requirements/test.in
 	target/lock/bin/pip install --quiet --disable-pip-version-check uv
 	cd requirements && UV_CUSTOM_COMPILE_COMMAND="make lock" ../target/lock/bin/uv pip compile --quiet --upgrade \
 		--universal --python-version 3.10 --no-python-downloads --no-annotate test.in -o test.txt
+	cd requirements && UV_CUSTOM_COMPILE_COMMAND="make lock" ../target/lock/bin/uv pip compile --quiet --upgrade \
+		--universal --python-version 3.10 --no-python-downloads --no-annotate uvicorn.in -o uvicorn.txt
 
 clean:
 	rm -rf $(VENV) target

@@ -32,6 +32,7 @@ from wsrs._aio import tls_before_311
 from wsrs._asgi.denial import Fields
 from wsrs._asgi.relay import Relay
 from wsrs._asgi.session import Message, Session, decoded
+from wsrs._net.adopt import move_to_engine
 from wsrs._options.checks import integer
 from wsrs._options.connection import CONNECTION, deflate_options
 from wsrs._options.table import Option, Options, OptionTable
@@ -292,6 +293,9 @@ class WSProtocol(asyncio.Protocol):
         transport = self.transport
         if not hasattr(transport, "set_protocol"):
             transport = self._relay = Relay(transport)
+        else:
+            # From here on our transport is quiet, and `gone` takes us out of uvicorn's set of connections.
+            transport = self.transport = move_to_engine(transport, self.loop)
         if len(self._early) > _MAX_EARLY:
             transport.resume_reading()
         opening = Opening(

@@ -10,8 +10,10 @@ import pytest
 from uvicorn.protocols.utils import ClientDisconnected
 
 import wsrs
-from tests.peers import CLOSE, close_frame, listen, upgrade_request, within
-from wsrs.uvicorn import protocol
+from tests.conftest import Reports
+from tests.peers import CLOSE, TEXT, close_frame, frame, listen, upgrade_request, within
+from wsrs._net.adopt import was_moved
+from wsrs.uvicorn import WSProtocol, protocol
 
 from .apps import ACCEPT, Recorded
 from .conftest import Message, Receive, Send, Serve, until
@@ -174,3 +176,51 @@ async def test_a_shutdown_while_the_close_frame_is_awaited(serve_asgi: Serve) ->
     assert await peer.at_end()
     await peer.close()
     await within(stopping)
+
+
+async def test_a_plain_connection_moves_to_the_engine_between_any_two_bytes(
+    serve_asgi: Serve, reports: Reports
+) -> None:
+    data = frame(TEXT, b"whole")
+    transports: list[asyncio.Transport] = []
+    started, go_on = asyncio.Event(), asyncio.Event()
+    texts: list[str] = []
+
+    class Seen(WSProtocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transports.append(transport)  # type: ignore[arg-type]
+            super().connection_made(transport)
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        started.set()
+        await go_on.wait()
+        await send(ACCEPT)
+        await receive()
+        texts.append((await receive())["text"])
+        await receive()
+
+    running = await serve_asgi(app, ws=Seen)
+    peers = []
+    for cut in range(len(data) + 1):
+        started.clear()
+        go_on.clear()
+        peers.append(peer := await running.peer())
+        peer.write(upgrade_request())
+        await within(started.wait())
+        peer.write(data[:cut])
+        go_on.set()
+        peer.write(data[cut:])
+        await peer.head()
+        await until(lambda count=cut + 1: len(texts) == count)  # type: ignore[misc]
+    assert texts == ["whole"] * len(peers)
+    has_engine = wsrs.backend == "core"
+    assert [(was_moved(each), each.is_closing()) for each in transports] == [(has_engine, has_engine)] * len(
+        peers
+    )
+    assert len(running.server.server_state.connections) == len(peers)
+    for peer in peers:
+        peer.hang_up()
+    await running.stop()
+    assert not reports
+    for peer in peers:
+        await peer.close()

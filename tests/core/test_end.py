@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,23 @@ def test_a_send_by_a_callback_does_not_profit_from_the_room_before_it(side: Make
     server.connection.abort()
     with pytest.raises(ConnectionClosed):
         outcome(server, sent[0])
+
+
+@pytest.mark.parametrize("size", [100, 20_000, 200_000])
+def test_a_sender_that_never_yields_waits_for_the_loss_of_a_failed_transport(
+    side: MakeSide, size: int
+) -> None:
+    server = side()
+    server.transport.lose(ConnectionResetError())  # the loop has not told us yet: it does not run
+    senders = (server.connection.send(bytes(size)).__await__() for _ in range(2_000_000 // size))
+    for sender in senders:
+        with contextlib.suppress(StopIteration):
+            next(sender)
+            break
+    else:
+        pytest.fail("all senders went on, so the loop would never run")
+    server.tick(3)
+    assert server.events[-1][0] == "lost"
 
 
 def test_an_abort_in_the_tick_of_a_send_writes_it_and_calls_its_callback(side: MakeSide) -> None:

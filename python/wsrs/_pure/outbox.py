@@ -195,7 +195,9 @@ class Outbox:
     def flush(self) -> None:
         """Write what is queued, as far as the transport takes it."""
         transport, queue = self._transport, self._queue
-        if transport is None or self._done:
+        # A transport that has failed drops all that it is given. What stays queued here makes senders wait at
+        # the high-water mark until the loop reports the loss. Otherwise they might never let the loop run.
+        if transport is None or self._done or (queue and transport.is_closing()):
             return
         while queue and not self._blocked:
             data = self._next_chunk()

@@ -142,6 +142,11 @@ impl Wire {
         }
     }
 
+    /// True if bytes are queued for a transport of the loop, and it accepts some now.
+    pub fn has_queued(&self) -> bool {
+        matches!(&self.carrier, Carrier::Loop(queue) if !queue.is_blocked && !queue.bytes.is_empty())
+    }
+
     /// Takes the bytes queued for a transport of the loop, if it accepts any now.
     pub fn take_queued(&mut self) -> Option<Vec<u8>> {
         match &mut self.carrier {

@@ -211,11 +211,16 @@ fn flush_and_tell(
         write::flush_and_tell(this.reactor_bound(py), token, tell);
         return;
     }
-    let ready = this.state.with(py, |state| {
-        let transport = state.wire.transport()?.clone_ref(py);
-        Some((transport, state.wire.take_queued()?))
+    let transport = this.state.with(py, |state| {
+        state.wire.transport().filter(|_| state.wire.has_queued()).map(|one| one.clone_ref(py))
     });
-    let Some((transport, bytes)) = ready else { return };
+    let Some(transport) = transport else { return };
+    // A transport that has failed drops all that it is given. What stays queued here makes senders wait at the
+    // high-water mark until the loop reports the loss. Otherwise they might never let the loop run.
+    if is_closing(&transport, py) {
+        return;
+    }
+    let Some(bytes) = this.state.with(py, |state| state.wire.take_queued()) else { return };
     let data = PyBytes::new(py, &bytes);
     if let Err(error) = transport.call_method1(py, intern!(py, "write"), (data,)) {
         this.reactor(py).report(py, "the transport refused to write", error);
@@ -234,10 +239,12 @@ pub fn has_given_up(connection: &Connection, py: Python<'_>) -> bool {
         let open = state.session.is_transport_open();
         state.wire.transport().filter(|_| open).map(|one| one.clone_ref(py))
     });
-    transport.is_some_and(|transport| {
-        let closing = transport.call_method0(py, intern!(py, "is_closing"));
-        closing.and_then(|closing| closing.is_truthy(py)).unwrap_or(false)
-    })
+    transport.is_some_and(|transport| is_closing(&transport, py))
+}
+
+fn is_closing(transport: &Py<PyAny>, py: Python<'_>) -> bool {
+    let closing = transport.call_method0(py, intern!(py, "is_closing"));
+    closing.and_then(|closing| closing.is_truthy(py)).unwrap_or(false)
 }
 
 /// Number of bytes queued here and in the transport, and of those that wait to be compressed. The handshake's

@@ -241,7 +241,10 @@ class Outbox:
         transport = self._transport
         if transport is None or self._has_given_up():
             return
-        self._written = self._passed - transport.get_write_buffer_size()
+        try:
+            self._written = self._passed - transport.get_write_buffer_size()
+        except AttributeError:  # pragma: no cover: TLS of Python 3.10 that has lost its transport
+            return
         if self._queued - self._written + self.bytes_behind <= self._low_water_mark:
             self._granted = self._waited
         if (self._marks or self._drains) and not self._scheduled:

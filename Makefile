@@ -53,7 +53,7 @@ test-rust:
 	$(CARGO_TEST)
 
 test-python: build
-	@echo "· running the Python suite on both cores; each prints its result after about two minutes"
+	@echo "· running the Python suite on both cores; each prints its result at its end, after five to eight minutes"
 	@$(BOTH) suite-core suite-pure
 	$(PY) -m pytest -q benches/tests
 

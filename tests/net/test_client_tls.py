@@ -123,6 +123,19 @@ class TestTls:
             f"elsewhere.example:{port}"
         ]
 
+    async def test_without_a_servername_an_ip_address_is_checked(
+        self, serve: Serve, context: ssl.SSLContext
+    ) -> None:
+        requests: list[Any] = []
+        server = await serve(lambda ws, request: requests.append(request), ssl=context, host="0.0.0.0")
+        url = f"wss://127.0.0.2:{server.address()['port']}"
+        ws = wsrs.WebSocket(url, {"servername": "", "ca": CERTIFICATE})
+        with pytest.raises(
+            ssl.SSLCertVerificationError, match=r"it is for 127\.0\.0\.1, .*not for '127\.0\.0\.2'"
+        ):
+            await within(ws.wait_open())
+        assert requests == []
+
     async def test_the_context_of_the_program_decides_what_is_checked_without_a_servername(
         self, serve: Serve, context: ssl.SSLContext
     ) -> None:

@@ -59,11 +59,11 @@ async def _secure(
     host = address.host.removesuffix(".") or address.host
     name = options["servername"]
     check = None
+    if name == "" and options["ssl"] is None and options["reject_unauthorized"]:
+        protocol = check = NameCheck(protocol, host)
     if name is None or is_ip(host):
         # A server is never told an address (RFC 6066 3), though its certificate is checked for it.
         name = name or host
-    elif not name and options["ssl"] is None and options["reject_unauthorized"]:
-        protocol = check = NameCheck(protocol, host)
     loop = asyncio.get_running_loop()
     try:
         await loop.create_connection(lambda: protocol, sock=connected, ssl=context, server_hostname=name)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+
+from wsrs._net.connect import is_ip
 
 __all__ = ["NameCheck", "client_context", "default_context", "explain"]
 
@@ -33,8 +36,9 @@ class NameCheck(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Hand the connection on, or end it before anything is sent."""
         certificate = transport.get_extra_info("peercert")
-        names = [value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"]
-        if any(_is_name_of(self._host, name) for name in names):
+        kind, matches = ("IP Address", _is_same_ip) if is_ip(self._host) else ("DNS", _is_name_of)
+        names = [value for each, value in certificate.get("subjectAltName", ()) if each == kind]
+        if any(matches(self._host, name) for name in names):
             transport.set_protocol(self._protocol)
             self._protocol.connection_made(transport)
             return
@@ -48,6 +52,11 @@ def _is_name_of(host: str, name: str) -> bool:
     host, name = host.lower(), name.lower()
     label, _, domain = host.partition(".")
     return name == host or (bool(label) and "." in domain and name == f"*.{domain}")
+
+
+def _is_same_ip(host: str, name: str) -> bool:
+    """Whether `name`, which has no zone in a certificate, is the IP address `host`."""
+    return ipaddress.ip_address(name.strip()) == ipaddress.ip_address(host.partition("%")[0])
 
 
 def client_context(options: Mapping[str, Any]) -> ssl.SSLContext | None:
